@@ -1,0 +1,74 @@
+"""Errors that a user can act on: each says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NasAnalysisError(Exception):
+    """Base of every error this package raises on purpose (the CLI prints it without a traceback)."""
+
+
+class UnknownNameError(NasAnalysisError, KeyError):
+    """A name that is not registered: a benchmark, dataset, proxy, space, operation ..."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        known = list(known)
+        close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        if known and len(known) <= 30:
+            hint += f" Known: {', '.join(known)}."
+        self.message = f"unknown {kind} {name!r}.{hint}"
+        super().__init__(self.message)
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return self.message
+
+
+class ArchError(NasAnalysisError, ValueError):
+    """A text that is no architecture of its space, or an index outside the space."""
+
+
+class FrameError(NasAnalysisError, ValueError):
+    """A table that breaks its schema: missing column, wrong type, duplicate key, impossible value."""
+
+
+class DataFileError(NasAnalysisError):
+    """A benchmark file that is missing, truncated, foreign or unsafe."""
+
+
+class UnsafePickleError(DataFileError):
+    """A pickle that asks for a class or function outside the allow-list."""
+
+
+class MissingDataError(DataFileError, FileNotFoundError):
+    """A benchmark whose raw files are not on this machine."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class StudyError(NasAnalysisError, ValueError):
+    """A study file that cannot be run as written."""
+
+
+class OutputError(NasAnalysisError, OSError):
+    """A place that results cannot be written to."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class BuildError(NasAnalysisError):
+    """A build (training run) that cannot start or go on; what is finished stays on disk."""
+
+
+class MissingExtraError(NasAnalysisError, ImportError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, module: str, extra: str, why: str) -> None:
+        super().__init__(
+            f"{why} needs {module!r}, which is not installed. "
+            f"Install it with: pip install -c constraints.txt 'nasanalysis[{extra}]'"
+        )

@@ -1,0 +1,145 @@
+"""What a loader hands out: a `Benchmark`, whose frames are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..errors import MissingDataError, UnknownNameError
+from ..frames import SCHEMAS
+from ..registry import resolve
+from ..spaces import Space, get_space
+
+#: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
+BENCHMARKS: dict[str, str] = {
+    "digits": "nasanalysis.loaders.digits:load",
+    "nb201": "nasanalysis.loaders.table:load_nb201",
+    "nats-tss": "nasanalysis.loaders.nats:load_tss",
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Ground truth over one space.
+
+    Attributes
+    ----------
+    name, space: the benchmark and the space of its architectures.
+    datasets: names of the datasets, as the benchmark spells them.
+    inputs: the raw files behind it, for provenance.
+    read: frame name (``TRUTH``, ``CURVES``, ``SCORES``) -> function that returns a lazy frame.
+    notes: what a user must know of the data (recorded in provenance).
+    """
+
+    name: str
+    space: str
+    datasets: tuple[str, ...]
+    inputs: tuple[Path, ...] = ()
+    read: dict[str, Callable[[], pl.LazyFrame]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def archs(self, dataset: str | None = None, *, rule: str = "published") -> pl.DataFrame:
+        """ARCHS frame of the architectures this benchmark holds truth or curves for.
+
+        `params` (count), `flops` (multiply-accumulates of one image) and `unique_arch` under `rule`
+        are computed exactly by the space.
+        """
+        wanted = self.datasets if dataset is None else (self._dataset(dataset),)
+        return pl.concat([self._archs_of(name, rule) for name in wanted])
+
+    def truth(
+        self, dataset: str | None = None, *, split: str | None = None, schedule: int | None = None
+    ) -> pl.DataFrame:
+        """TRUTH frame, filtered; empty if the benchmark records no such accuracy."""
+        return self._select("TRUTH", dataset=dataset, split=split, schedule=schedule)
+
+    def curves(self, dataset: str | None = None, *, schedule: int | None = None) -> pl.DataFrame:
+        """CURVES frame, filtered; empty if the benchmark records no curves."""
+        return self._select("CURVES", dataset=dataset, schedule=schedule)
+
+    def scores(self, dataset: str | None = None, *, proxy: str | None = None) -> pl.DataFrame:
+        """SCORES that the files of the benchmark record (published proxies, latencies), filtered."""
+        return self._select("SCORES", dataset=dataset, proxy=proxy)
+
+    def lazy(self, frame: str) -> pl.LazyFrame:
+        """The whole frame called `frame`, lazily: filter it before you collect it."""
+        return self.read[frame]() if frame in self.read else SCHEMAS[frame].empty().lazy()
+
+    def _dataset(self, name: str) -> str:
+        if name not in self.datasets:
+            raise UnknownNameError(f"dataset of benchmark {self.name}", name, self.datasets)
+        return name
+
+    def _select(self, frame: str, **equal: object) -> pl.DataFrame:
+        if equal.get("dataset") is not None:
+            self._dataset(str(equal["dataset"]))
+        conditions = [pl.col(column) == value for column, value in equal.items() if value is not None]
+        lazy = self.lazy(frame)
+        return (lazy.filter(*conditions) if conditions else lazy).collect()
+
+    def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
+        held = [
+            self.lazy(frame).filter(pl.col("dataset") == dataset).select(pl.col("arch").cast(pl.String))
+            for frame in ("TRUTH", "CURVES") if frame in self.read
+        ]
+        names = pl.concat(held).unique(maintain_order=True).collect()["arch"] if held else pl.Series("arch", [], pl.String)
+        table = archs_frame(get_space(self.space), names.to_list(), dataset, rule=rule)
+        return table.select(pl.lit(self.name).alias("benchmark"), pl.lit(dataset).alias("dataset"), pl.all())
+
+
+def archs_frame(
+    space: Space, archs: Iterable[str], dataset: str, *, rule: str = "published",
+    channels: int | None = None, cells: int | None = None,
+) -> pl.DataFrame:
+    """Columns ``arch, unique_arch, params, flops`` of architectures, given as text ``space:key``."""
+    classes = space.unique_archs(rule)
+    rows = []
+    for text in archs:
+        arch = space.parse(text)
+        rows.append((
+            str(arch), str(classes[arch]),
+            space.params(arch, dataset, channels=channels, cells=cells),
+            space.flops(arch, dataset, channels=channels, cells=cells),
+        ))
+    schema = {"arch": pl.String(), "unique_arch": pl.String(), "params": pl.Int64(), "flops": pl.Float64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def load_benchmark(name: str, data: Path | str | None = None) -> Benchmark:
+    """The benchmark called `name`.
+
+    Parameters
+    ----------
+    name: one of `BENCHMARKS`; ``digits`` is embedded and needs no files.
+    data: folder of raw files; by default ``$NASANALYSIS_DATA``, then the user's cache.
+
+    Raises `UnknownNameError` for a name that does not exist, `MissingDataError` where its files are
+    not on this machine.
+    """
+    if name not in BENCHMARKS:
+        raise UnknownNameError("benchmark", name, BENCHMARKS)
+    return _load(name, None if data is None else Path(data).resolve())
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, data: Path | None) -> Benchmark:
+    benchmark: Benchmark = resolve("benchmark", name, BENCHMARKS)(data)
+    return benchmark
+
+
+def available(names: Sequence[str] = tuple(BENCHMARKS), data: Path | str | None = None) -> list[str]:
+    """Those of `names` whose files are on this machine."""
+    found = []
+    for name in names:
+        try:
+            load_benchmark(name, data)
+        except MissingDataError:
+            continue
+        found.append(name)
+    return found

@@ -1,0 +1,17 @@
+"""Names -> objects, loaded when first asked for, so that listing names imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from .errors import UnknownNameError
+
+
+def resolve(kind: str, name: str, targets: Mapping[str, str]) -> Any:
+    """The object behind `name` in a registry of ``name -> "module:object"``."""
+    if name not in targets:
+        raise UnknownNameError(kind, name, targets)
+    module, _, attribute = targets[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,185 @@
+"""The NATS-Bench topology space, which is NAS-Bench-201 (Dong and Yang 2020): 15,625 cells.
+
+Four nodes, six edges, one of five operations on each. The text of a cell lists, node by node, each
+incoming edge as ``operation~source``::
+
+    |nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|
+
+so edges stand in the order 0-1, 0-2, 1-2, 0-3, 1-3, 2-3.
+
+**Index order.** The benchmark's index is the order of ``meta_archs`` in its archive: all cells, nodes
+in turn, last edge fastest, operations as in `OPERATIONS`, shuffled by Python's ``random.Random(88)``.
+We rebuild that order here, so the index of an architecture is official without the archive; a test
+compares it with the archive's ``meta`` file where that is at hand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+
+import numpy as np
+
+from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from . import nb201_isomorphism
+from .base import Arch
+from .nb201_isomorphism import EDGES
+from .skeletons import skeleton
+
+#: The five operations, in the benchmark's order (operation index 0 to 4).
+OPERATIONS: tuple[str, ...] = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+_NODE = re.compile(r"\|([a-z0-9_]+~\d+\|)+")
+
+
+def format_cell(ops: Sequence[str]) -> str:
+    """Six operation names in edge order -> the architecture string."""
+    nodes = []
+    for node in (1, 2, 3):
+        edges = [f"{op}~{source}" for op, (target, source) in zip(ops, EDGES, strict=True) if target == node]
+        nodes.append(f"|{'|'.join(edges)}|")
+    return "+".join(nodes)
+
+
+def parse_cell(key: str) -> tuple[str, ...]:
+    """The architecture string -> six operation names in edge order; `ArchError` says what is wrong."""
+    nodes = key.strip().split("+")
+    if len(nodes) != 3 or not all(_NODE.fullmatch(node) for node in nodes):
+        raise ArchError(
+            f"nb201: expected three nodes as '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {key!r}"
+        )
+    ops = []
+    for target, node in enumerate(nodes, start=1):
+        edges = [edge.partition("~") for edge in node.strip("|").split("|")]
+        sources = [int(source) for _, _, source in edges]
+        if sources != list(range(target)):
+            raise ArchError(f"nb201: node {target} must read nodes {list(range(target))} in order, got {sources} in {key!r}")
+        for op, _, _ in edges:
+            if op not in OPERATIONS:
+                raise ArchError(f"nb201: {UnknownNameError('operation', op, OPERATIONS)} in {key!r}")
+            ops.append(op)
+    return tuple(ops)
+
+
+@cache
+def _official_order() -> tuple[Arch, ...]:
+    keys = [format_cell(ops) for ops in itertools.product(OPERATIONS, repeat=len(EDGES))]
+    random.Random(88).shuffle(keys)  # the benchmark's own shuffle: see the module's docstring
+    return tuple(Arch("nb201", key) for key in keys)
+
+
+class NB201:
+    """The space object: iterate it, index it, sample it, ask it for costs."""
+
+    name = "nb201"
+    isomorphism_rules: tuple[str, ...] = tuple(nb201_isomorphism.RULES)
+
+    def __len__(self) -> int:
+        return len(OPERATIONS) ** len(EDGES)
+
+    def __iter__(self) -> Iterator[Arch]:
+        return iter(_official_order())
+
+    def __repr__(self) -> str:
+        return f"<space nb201: {len(self):,} architectures>"
+
+    def parse(self, text: str) -> Arch:
+        """Text with or without the ``nb201:`` prefix -> `Arch`; `ArchError` if it is none of ours."""
+        arch = Arch.from_text(text, self.name)
+        return Arch(self.name, format_cell(parse_cell(arch.key)))
+
+    def operations(self, arch: Arch | str) -> tuple[str, ...]:
+        """Six operation names in edge order 0-1, 0-2, 1-2, 0-3, 1-3, 2-3."""
+        return parse_cell(self._own(arch).key)
+
+    def arch(self, index: int) -> Arch:
+        """The architecture at an index of the benchmark (0 to 15,624; negative numbers are refused)."""
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise ArchError(f"nb201: expected an integer index, got {index!r}")
+        if not 0 <= index < len(self):
+            raise ArchError(f"nb201: expected an index from 0 to {len(self) - 1}, got {index}")
+        return _official_order()[int(index)]
+
+    def index(self, arch: Arch | str) -> int:
+        """The benchmark's index of an architecture."""
+        return self._indices[self._own(arch)]
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
+        """`n` distinct architectures, uniform without replacement, in the order drawn."""
+        if not 0 <= n <= len(self):
+            raise NasAnalysisError(f"nb201: expected a sample of 0 to {len(self)} architectures, got {n}")
+        return [self.arch(i) for i in rng.choice(len(self), size=n, replace=False)]
+
+    def has_live_path(self, arch: Arch | str) -> bool:
+        """Whether the output depends on the input: some path of edges without ``none`` joins them."""
+        live = {0}
+        for op, (target, source) in zip(self.operations(arch), EDGES, strict=True):
+            if op != "none" and source in live:
+                live.add(target)
+        return 3 in live
+
+    def neighbours(self, arch: Arch | str) -> list[Arch]:
+        """The 24 architectures that differ in one operation, edge by edge."""
+        ops = self.operations(arch)
+        return [
+            Arch(self.name, format_cell((*ops[:e], other, *ops[e + 1 :])))
+            for e in range(len(EDGES))
+            for other in OPERATIONS
+            if other != ops[e]
+        ]
+
+    @cache  # noqa: B019 (one instance, `SPACE`)
+    def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
+        """Every architecture -> the representative of its class: the member of smallest index.
+
+        `rule` is one of `isomorphism_rules`; see `nasanalysis.spaces.nb201_isomorphism`.
+        """
+        first: dict[str, Arch] = {}
+        return {
+            arch: first.setdefault(nb201_isomorphism.canonical_form(parse_cell(arch.key), rule), arch)
+            for arch in self
+        }
+
+    def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
+        """The representative of an architecture's class under `rule`."""
+        return self.unique_archs(rule)[self._own(arch)]
+
+    def params(self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None) -> int:
+        """Trainable parameters (count). Equal to NATS-Bench's ``params`` but for 150 faulty records.
+
+        On CIFAR-10 with C = 16 and N = 5: 73,306 + 28,000 per 1x1 and 243,040 per 3x3 convolution.
+        """
+        net = skeleton(dataset, channels=channels, cells=cells)
+        ops = self.operations(arch)
+        return (
+            net.base_params()
+            + ops.count("nor_conv_1x1") * net.cell_conv_params(1)
+            + ops.count("nor_conv_3x3") * net.cell_conv_params(3)
+        )
+
+    def flops(self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None) -> float:
+        """Multiply-accumulates of one image, as NATS-Bench's ``flop`` counts them (there in millions)."""
+        net = skeleton(dataset, channels=channels, cells=cells)
+        ops = self.operations(arch)
+        return float(
+            net.base_flops()
+            + ops.count("nor_conv_1x1") * net.cell_conv_flops(1)
+            + ops.count("nor_conv_3x3") * net.cell_conv_flops(3)
+        )
+
+    def _own(self, arch: Arch | str) -> Arch:
+        if isinstance(arch, str):
+            return self.parse(arch)
+        if arch.space != self.name:
+            raise ArchError(f"nb201: expected an architecture of this space, got one of {arch.space!r}: {arch}")
+        return arch
+
+    @cached_property
+    def _indices(self) -> dict[Arch, int]:
+        return {arch: i for i, arch in enumerate(self)}
+
+
+SPACE = NB201()

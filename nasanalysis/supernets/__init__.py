@@ -1,0 +1,1 @@
+"""Live networks (torch): needs the extra ``supernet``. Import the modules; nothing is loaded here."""

@@ -1,0 +1,123 @@
+"""Long work as independent units: parallel by joblib, one file for each finished unit, resumable.
+
+A unit is a pure function of its configuration, so the result is the same whatever the number of
+workers, the order in which units finish, or how often the run was killed. ``joblib.parallel_config``
+moves the same units to Dask or Ray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import polars as pl
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .atomic import explain, write_text
+from .errors import BuildError, DataFileError, OutputError
+from .frames import read_frame, write_frame
+
+
+def progress_bar(*, quiet: bool = False) -> Progress:
+    """The bar of every long command: done of all, time spent, time left; on stderr."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
+    )
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; a second run in it is refused at once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BuildError(f"{folder}: another run is writing this folder; wait for it, or choose another with --out") from None
+    except OSError as error:
+        raise OutputError(explain(folder, error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def prepare(folder: Path, fingerprint: Mapping[str, Any], *, resume: bool) -> Path:
+    """The folder of unit files for a run with this `fingerprint` (its settings and versions).
+
+    Finished units of the same fingerprint are kept when `resume`; units of another fingerprint are
+    refused (they would mix two results); without `resume` they are set aside, not deleted.
+    """
+    units, record = folder / "units", folder / "build.json"
+    wanted = json.dumps(fingerprint, indent=2, sort_keys=True)
+    if units.exists() and not resume:
+        aside = next(p for i in range(1, 10_000) if not (p := folder / f"units.{i}").exists())
+        units.rename(aside)
+    elif record.exists() and any(units.glob("*.parquet")) and record.read_text(encoding="utf-8") != wanted:
+        old, new = json.loads(record.read_text(encoding="utf-8")), dict(fingerprint)
+        changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+        raise BuildError(
+            f"{folder}: holds finished units of other settings ({', '.join(changed)} differ); "
+            "run with --no-resume to start over (they are set aside), or choose another --out"
+        )
+    units.mkdir(parents=True, exist_ok=True)
+    for leftover in units.glob(".*.partial"):
+        leftover.unlink(missing_ok=True)
+    write_text(record, wanted)
+    return units
+
+
+def _finish(work: Callable[..., pl.DataFrame], arguments: tuple[Any, ...], path: Path) -> None:
+    write_frame(work(*arguments), path)
+
+
+def run_units(
+    work: Callable[..., pl.DataFrame],
+    units: Mapping[str, tuple[Any, ...]],
+    folder: Path,
+    *,
+    workers: int,
+    description: str = "units",
+    quiet: bool = False,
+) -> list[Path]:
+    """Run ``work(*arguments)`` for each unit that has no file yet; return every unit's file, in order.
+
+    Parameters
+    ----------
+    units: file stem -> arguments of `work`.
+    folder: where unit files go, from `prepare`.
+    workers: processes (joblib's ``n_jobs``).
+
+    A failure stops the run with what is finished kept: the same command goes on from there.
+    """
+    paths = {stem: folder / f"{stem}.parquet" for stem in units}
+    todo = [stem for stem in units if not paths[stem].exists()]
+    jobs = (joblib.delayed(_finish)(work, units[stem], paths[stem]) for stem in todo)
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task(description, total=len(units), completed=len(units) - len(todo))
+        try:
+            for _ in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
+                bar.advance(task)
+        except OutputError as error:
+            done = sum(path.exists() for path in paths.values())
+            raise OutputError(f"{error} ({done} of {len(units)} units are finished and kept in {folder})") from error
+    return list(paths.values())
+
+
+def gather(paths: Sequence[Path]) -> list[pl.DataFrame]:
+    """Read unit files; one that cannot be read is removed, so that the next run makes it again."""
+    frames = []
+    for path in paths:
+        try:
+            frames.append(read_frame(path))
+        except DataFileError as error:
+            path.unlink(missing_ok=True)
+            raise BuildError(f"{error}; the damaged unit is removed: run the same command again to rebuild it") from error
+    return frames
