@@ -95,8 +95,14 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "PERTURBED": Schema(
         keys={
-            **_WHERE, **_HOW, "seed": _INT, "position": _TEXT, "direction": _TEXT, "draws": _TEXT,
-            "sigma": _FLOAT, "draw": _INT,
+            **_WHERE,
+            **_HOW,
+            "seed": _INT,
+            "position": _TEXT,
+            "direction": _TEXT,
+            "draws": _TEXT,
+            "sigma": _FLOAT,
+            "draw": _INT,
         },
         values={"loss": _FLOAT},
         nullable=frozenset({"seed"}),
@@ -114,15 +120,29 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "STATS": Schema(
         keys={
-            "benchmark": _TEXT, "dataset": _TEXT, **_HOW, "proxy": _TEXT, "truth_split": _TEXT,
-            "truth_schedule": _INT, "truth_seeds": _TEXT, "sample": _TEXT, "statistic": _TEXT, "unit": _TEXT,
+            "benchmark": _TEXT,
+            "dataset": _TEXT,
+            **_HOW,
+            "proxy": _TEXT,
+            "truth_split": _TEXT,
+            "truth_schedule": _INT,
+            "truth_seeds": _TEXT,
+            "sample": _TEXT,
+            "statistic": _TEXT,
+            "unit": _TEXT,
             "step": _INT,
         },
         values={
-            "estimate": _FLOAT, "ci_low": _FLOAT, "ci_high": _FLOAT, "interval": _TEXT, "n_archs": _INT,
+            "estimate": _FLOAT,
+            "ci_low": _FLOAT,
+            "ci_high": _FLOAT,
+            "interval": _TEXT,
+            "n_archs": _INT,
             "n_missing": _INT,
         },
-        nullable=frozenset({"method", "setting", "truth_split", "truth_schedule", "truth_seeds", "sample", "unit", "step"}),
+        nullable=frozenset(
+            {"method", "setting", "truth_split", "truth_schedule", "truth_seeds", "sample", "unit", "step"}
+        ),
         choices={"unit": _UNITS},
     ),
     "TRACE": Schema(
@@ -158,17 +178,27 @@ def check(frame: Any, name: str, *, where: str = "") -> pl.DataFrame:
     table = table.with_columns(*(_cast(table[c], dtype, label) for c, dtype in schema.columns.items()))
     for column in schema.keys:
         if column not in schema.nullable:
-            _refuse(table, pl.col(column).is_null(), f"{label}: column {column!r} is null", "every row needs a value there")
+            _refuse(
+                table, pl.col(column).is_null(), f"{label}: column {column!r} is null", "every row needs a value there"
+            )
     for column, (low, high) in schema.ranges.items():
         bad = ~pl.col(column).is_between(low, high) & pl.col(column).is_not_null()
-        _refuse(table, bad, f"{label}: {column!r} outside [{low:g}, {high:g}]", "check the unit: accuracy is in percent")
+        _refuse(
+            table, bad, f"{label}: {column!r} outside [{low:g}, {high:g}]", "check the unit: accuracy is in percent"
+        )
     for column, words in schema.choices.items():
         bad = ~pl.col(column).is_in(list(words)) & pl.col(column).is_not_null()
         _refuse(table, bad, f"{label}: {column!r} must be one of {', '.join(sorted(words))}", "correct these rows")
     if "arch" in schema.keys:
-        _refuse(table, ~pl.col("arch").str.contains(":", literal=True),
-                f"{label}: 'arch' must read 'space:key'", "add the space, for example 'nb201:'")
-    _refuse(table, pl.struct(*schema.keys).is_duplicated(), f"{label}: duplicate rows for one key", "keep one row for each")
+        _refuse(
+            table,
+            ~pl.col("arch").str.contains(":", literal=True),
+            f"{label}: 'arch' must read 'space:key'",
+            "add the space, for example 'nb201:'",
+        )
+    _refuse(
+        table, pl.struct(*schema.keys).is_duplicated(), f"{label}: duplicate rows for one key", "keep one row for each"
+    )
     extra = [c for c in table.columns if c not in schema.columns]
     return table.select(*schema.columns, *extra)
 
@@ -177,7 +207,9 @@ def _cast(column: pl.Series, dtype: pl.DataType, label: str) -> pl.Series:
     if column.dtype.is_float():
         column = column.fill_nan(None)
         if column.is_infinite().any():
-            raise FrameError(f"{label}: column {column.name!r} holds infinite values; leave undefined values empty (null)")
+            raise FrameError(
+                f"{label}: column {column.name!r} holds infinite values; leave undefined values empty (null)"
+            )
         if dtype.is_integer() and (column != column.round()).any():
             raise FrameError(f"{label}: column {column.name!r}: expected whole numbers, got {column.to_list()[:3]} ...")
     if dtype.is_numeric() and column.dtype == pl.Boolean():
@@ -222,7 +254,9 @@ def to_pandas(frame: pl.DataFrame) -> Any:
     """A pandas copy of a polars frame, without pyarrow; null becomes NaN or None."""
     import pandas as pd
 
-    return pd.DataFrame({c: frame[c].to_numpy() if frame[c].dtype.is_numeric() else frame[c].to_list() for c in frame.columns})
+    return pd.DataFrame(
+        {c: frame[c].to_numpy() if frame[c].dtype.is_numeric() else frame[c].to_list() for c in frame.columns}
+    )
 
 
 P = ParamSpec("P")
@@ -233,14 +267,16 @@ def any_frame(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function`, written for polars, take any table; a pandas caller gets pandas back."""
 
     def is_foreign(value: object) -> bool:
-        return type(value).__module__.partition(".")[0] in {"pandas", "pyarrow", "modin", "cudf"} and hasattr(value, "columns")
+        return type(value).__module__.partition(".")[0] in {"pandas", "pyarrow", "modin", "cudf"} and hasattr(
+            value, "columns"
+        )
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         foreign = [v for v in (*args, *kwargs.values()) if is_foreign(v)]
         if not foreign:
             return function(*args, **kwargs)
-        result = function(  # type: ignore[call-arg]
+        result = function(
             *(to_polars(v) if is_foreign(v) else v for v in args),  # type: ignore[arg-type]
             **{k: to_polars(v) if is_foreign(v) else v for k, v in kwargs.items()},  # type: ignore[arg-type]
         )

@@ -49,7 +49,9 @@ def git_state() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
     def git(*args: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(root), *args], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
 
     try:
         changes = git("status", "--porcelain", "--untracked-files=no", "--", "nasanalysis", "data", "reports")

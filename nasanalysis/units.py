@@ -27,8 +27,14 @@ from .frames import read_frame, write_frame
 def progress_bar(*, quiet: bool = False) -> Progress:
     """The bar of every long command: done of all, time spent, time left; on stderr."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
     )
 
 
@@ -40,7 +46,9 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
-        raise BuildError(f"{folder}: another run is writing this folder; wait for it, or choose another with --out") from None
+        raise BuildError(
+            f"{folder}: another run is writing this folder; wait for it, or choose another with --out"
+        ) from None
     except OSError as error:
         raise OutputError(explain(folder, error)) from error
     try:
@@ -119,5 +127,7 @@ def gather(paths: Sequence[Path]) -> list[pl.DataFrame]:
             frames.append(read_frame(path))
         except DataFileError as error:
             path.unlink(missing_ok=True)
-            raise BuildError(f"{error}; the damaged unit is removed: run the same command again to rebuild it") from error
+            raise BuildError(
+                f"{error}; the damaged unit is removed: run the same command again to rebuild it"
+            ) from error
     return frames

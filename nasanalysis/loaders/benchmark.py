@@ -19,7 +19,12 @@ from ..spaces import Space, get_space
 BENCHMARKS: dict[str, str] = {
     "digits": "nasanalysis.loaders.digits:load",
     "nb201": "nasanalysis.loaders.table:load_nb201",
+    "nb201-thesis": "nasanalysis.loaders.table:load_nb201_thesis",
     "nats-tss": "nasanalysis.loaders.nats:load_tss",
+    "nb101": "nasanalysis.loaders.nb101:load",
+    "nb101-1": "nasanalysis.loaders.nb101:load_space_1",
+    "nb101-2": "nasanalysis.loaders.nb101:load_space_2",
+    "nb101-3": "nasanalysis.loaders.nb101:load_space_3",
 }
 
 
@@ -86,27 +91,38 @@ class Benchmark:
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
         held = [
             self.lazy(frame).filter(pl.col("dataset") == dataset).select(pl.col("arch").cast(pl.String))
-            for frame in ("TRUTH", "CURVES") if frame in self.read
+            for frame in ("TRUTH", "CURVES")
+            if frame in self.read
         ]
-        names = pl.concat(held).unique(maintain_order=True).collect()["arch"] if held else pl.Series("arch", [], pl.String)
+        names = (
+            pl.concat(held).unique(maintain_order=True).collect()["arch"] if held else pl.Series("arch", [], pl.String)
+        )
         table = archs_frame(get_space(self.space), names.to_list(), dataset, rule=rule)
         return table.select(pl.lit(self.name).alias("benchmark"), pl.lit(dataset).alias("dataset"), pl.all())
 
 
 def archs_frame(
-    space: Space, archs: Iterable[str], dataset: str, *, rule: str = "published",
-    channels: int | None = None, cells: int | None = None,
+    space: Space,
+    archs: Iterable[str],
+    dataset: str,
+    *,
+    rule: str = "published",
+    channels: int | None = None,
+    cells: int | None = None,
 ) -> pl.DataFrame:
     """Columns ``arch, unique_arch, params, flops`` of architectures, given as text ``space:key``."""
     classes = space.unique_archs(rule)
     rows = []
     for text in archs:
         arch = space.parse(text)
-        rows.append((
-            str(arch), str(classes[arch]),
-            space.params(arch, dataset, channels=channels, cells=cells),
-            space.flops(arch, dataset, channels=channels, cells=cells),
-        ))
+        rows.append(
+            (
+                str(arch),
+                str(classes[arch]),
+                space.params(arch, dataset, channels=channels, cells=cells),
+                space.flops(arch, dataset, channels=channels, cells=cells),
+            )
+        )
     schema = {"arch": pl.String(), "unique_arch": pl.String(), "params": pl.Int64(), "flops": pl.Float64()}
     return pl.DataFrame(rows, schema=schema, orient="row")
 

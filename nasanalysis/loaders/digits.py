@@ -32,7 +32,9 @@ def from_file(path: Path) -> Benchmark:
         keys = ["benchmark", "dataset", "arch", "schedule"]
         runs = pl.concat(
             [
-                last.select(*keys, "seed", accuracy=pl.col(f"{split}_accuracy").cast(pl.Float64), split=pl.lit(split))
+                last.select(
+                    *keys, "seed", accuracy=pl.col(f"{split}_accuracy").cast(pl.Float64).round(4), split=pl.lit(split)
+                )
                 for split in ("test", "valid")
             ]
         )

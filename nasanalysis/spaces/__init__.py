@@ -8,6 +8,16 @@ from .base import Arch, Space
 #: Space name -> the object that answers for it.
 SPACES: dict[str, str] = {
     "nb201": "nasanalysis.spaces.nb201:SPACE",
+    "nb101": "nasanalysis.spaces.nb101:SPACE",
+    "nb101-1": "nasanalysis.spaces.nb1shot1:SPACE_1",
+    "nb101-2": "nasanalysis.spaces.nb1shot1:SPACE_2",
+    "nb101-3": "nasanalysis.spaces.nb1shot1:SPACE_3",
+    "darts": "nasanalysis.spaces.darts:SPACE",
+    "s1": "nasanalysis.spaces.darts_subspaces:S1",
+    "s2": "nasanalysis.spaces.darts_subspaces:S2",
+    "s3": "nasanalysis.spaces.darts_subspaces:S3",
+    "s4": "nasanalysis.spaces.darts_subspaces:S4",
+    "s5": "nasanalysis.spaces.darts_subspaces:S5",
 }
 
 

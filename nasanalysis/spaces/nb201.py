@@ -48,15 +48,15 @@ def parse_cell(key: str) -> tuple[str, ...]:
     """The architecture string -> six operation names in edge order; `ArchError` says what is wrong."""
     nodes = key.strip().split("+")
     if len(nodes) != 3 or not all(_NODE.fullmatch(node) for node in nodes):
-        raise ArchError(
-            f"nb201: expected three nodes as '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {key!r}"
-        )
+        raise ArchError(f"nb201: expected three nodes as '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {key!r}")
     ops = []
     for target, node in enumerate(nodes, start=1):
         edges = [edge.partition("~") for edge in node.strip("|").split("|")]
         sources = [int(source) for _, _, source in edges]
         if sources != list(range(target)):
-            raise ArchError(f"nb201: node {target} must read nodes {list(range(target))} in order, got {sources} in {key!r}")
+            raise ArchError(
+                f"nb201: node {target} must read nodes {list(range(target))} in order, got {sources} in {key!r}"
+            )
         for op, _, _ in edges:
             if op not in OPERATIONS:
                 raise ArchError(f"nb201: {UnknownNameError('operation', op, OPERATIONS)} in {key!r}")
@@ -69,6 +69,13 @@ def _official_order() -> tuple[Arch, ...]:
     keys = [format_cell(ops) for ops in itertools.product(OPERATIONS, repeat=len(EDGES))]
     random.Random(88).shuffle(keys)  # the benchmark's own shuffle: see the module's docstring
     return tuple(Arch("nb201", key) for key in keys)
+
+
+@cache
+def _representatives(rule: str) -> Mapping[Arch, Arch]:
+    first: dict[str, Arch] = {}
+    forms = ((arch, nb201_isomorphism.canonical_form(parse_cell(arch.key), rule)) for arch in _official_order())
+    return {arch: first.setdefault(form, arch) for arch, form in forms}
 
 
 class NB201:
@@ -131,23 +138,20 @@ class NB201:
             if other != ops[e]
         ]
 
-    @cache  # noqa: B019 (one instance, `SPACE`)
     def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
         """Every architecture -> the representative of its class: the member of smallest index.
 
         `rule` is one of `isomorphism_rules`; see `nasanalysis.spaces.nb201_isomorphism`.
         """
-        first: dict[str, Arch] = {}
-        return {
-            arch: first.setdefault(nb201_isomorphism.canonical_form(parse_cell(arch.key), rule), arch)
-            for arch in self
-        }
+        return _representatives(rule)
 
     def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
         """The representative of an architecture's class under `rule`."""
         return self.unique_archs(rule)[self._own(arch)]
 
-    def params(self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None) -> int:
+    def params(
+        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+    ) -> int:
         """Trainable parameters (count). Equal to NATS-Bench's ``params`` but for 150 faulty records.
 
         On CIFAR-10 with C = 16 and N = 5: 73,306 + 28,000 per 1x1 and 243,040 per 3x3 convolution.
@@ -160,7 +164,9 @@ class NB201:
             + ops.count("nor_conv_3x3") * net.cell_conv_params(3)
         )
 
-    def flops(self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None) -> float:
+    def flops(
+        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+    ) -> float:
         """Multiply-accumulates of one image, as NATS-Bench's ``flop`` counts them (there in millions)."""
         net = skeleton(dataset, channels=channels, cells=cells)
         ops = self.operations(arch)

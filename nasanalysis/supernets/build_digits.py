@@ -69,7 +69,7 @@ def train_unit(key: str, seed: int, config: DigitsConfig) -> pl.DataFrame:
         seed=pl.lit(seed, pl.Int64),
         unit=pl.lit("epoch"),
         step=pl.col("step"),
-        *[pl.col(c).cast(pl.Float32) for c in curves.columns if c != "step"],
+        **{c: pl.col(c).cast(pl.Float32) for c in curves.columns if c != "step"},
     )
 
 
@@ -111,7 +111,7 @@ def build_digits(
         stamp=False,
     )
     record["uniform_archs"] = len(uniform)
-    record["always_included"] = [str(arch) for arch in always_included()]
+    record["outside_uniform_sample"] = [str(arch) for arch in chosen if arch not in set(uniform)]
     record["source"] = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, CC BY 4.0)"
     return write_frame(check(curves, "CURVES"), out / "digits.parquet", record)
 

@@ -7,7 +7,6 @@ convolution wider than one pixel, so what a network sees of a shape, it sees thr
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..spaces.nb201 import SPACE, OPERATIONS
 from ..spaces.base import Arch
+from ..spaces.nb201 import OPERATIONS, SPACE
 from ..spaces.nb201_isomorphism import EDGES
 from ..spaces.skeletons import Skeleton
 
@@ -45,8 +45,11 @@ class Cell(nn.Module):
     def __init__(self, ops: Sequence[str], channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
-            {f"{source}-{target}": edge_operation(op, channels)
-             for op, (target, source) in zip(ops, EDGES, strict=True) if op != "none"}
+            {
+                f"{source}-{target}": edge_operation(op, channels)
+                for op, (target, source) in zip(ops, EDGES, strict=True)
+                if op != "none"
+            }
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,93 @@
+"""Rank correlation against completed epochs or minibatches (SoTL thesis, Figures 4.4 to 4.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..errors import StudyError
+from ..frames import any_frame, check
+from .style import COLOURS, MARKERS, UNIT_LABELS, look, new_axes, proxy_label, statistic_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@any_frame
+def correlation_by_step(stats: pl.DataFrame, statistic: str = "spearman_rho") -> pl.DataFrame:
+    """The rows of a STATS frame that one figure shows: one dataset, one statistic, sorted by proxy and step.
+
+    Proxies without steps (costs) are kept with a null step: they are drawn as level lines.
+    """
+    table = check(stats, "STATS").filter(pl.col("statistic") == statistic)
+    if table.is_empty():
+        known = sorted(set(stats["statistic"]))
+        raise StudyError(f"no rows for statistic {statistic!r}; the table holds {', '.join(known) or 'none'}")
+    if table["dataset"].n_unique() > 1:
+        raise StudyError(
+            f"expected one dataset in a figure, got {', '.join(sorted(set(table['dataset'])))}; filter first"
+        )
+    order = {name: i for i, name in enumerate(table["proxy"].unique(maintain_order=True))}
+    return table.sort(pl.col("proxy").replace_strict(order, return_dtype=pl.Int64), "step", maintain_order=True)
+
+
+@any_frame
+def plot_correlation_by_step(
+    stats: pl.DataFrame, statistic: str = "spearman_rho", *, ax: Axes | None = None, title: str | None = None
+) -> Axes:
+    """Draw `correlation_by_step`: a line for each proxy with its interval as a band.
+
+    Parameters
+    ----------
+    stats: STATS frame of one dataset; `statistic`: which of its statistics.
+
+    Returns the Axes.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    table = correlation_by_step(stats, statistic)
+    stepped = table.filter(pl.col("step").is_not_null())
+    with look():
+        ax = new_axes(ax)
+        level_styles = iter(("--", ":", "-."))
+        for i, name in enumerate(table["proxy"].unique(maintain_order=True)):
+            rows = table.filter(pl.col("proxy") == name)
+            colour = COLOURS[i % len(COLOURS)]
+            if rows["step"].is_null().all():
+                ax.axhline(
+                    rows["estimate"][0],
+                    color=colour,
+                    linestyle=next(level_styles, "--"),
+                    label=proxy_label(name),
+                    zorder=2,
+                )
+                continue
+            x, y = rows["step"].to_numpy(), rows["estimate"].to_numpy()
+            every = max(1, len(x) // 12)
+            ax.fill_between(
+                x, rows["ci_low"].to_numpy(), rows["ci_high"].to_numpy(), color=colour, alpha=0.15, linewidth=0
+            )
+            ax.plot(
+                x,
+                y,
+                color=colour,
+                marker=MARKERS[i % len(MARKERS)],
+                markevery=every,
+                markersize=5,
+                label=proxy_label(name),
+            )
+        unit = stepped["unit"][0] if len(stepped) else "epoch"
+        ax.set_xlabel(UNIT_LABELS.get(unit, unit))
+        ax.set_ylabel(f"{statistic_label(statistic)} with {_target(table)}")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if title:
+            ax.set_title(title)
+        ax.legend(loc="best")
+    return ax
+
+
+def _target(table: pl.DataFrame) -> str:
+    split, schedule = table["truth_split"][0], table["truth_schedule"][0]
+    after = f" after {schedule} epochs" if schedule is not None else ""
+    return f"{split or 'true'} accuracy{after}"

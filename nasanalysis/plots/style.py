@@ -1,0 +1,96 @@
+"""One look for every figure: colour-blind safe, labelled, legible when printed small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Okabe and Ito's colours, safe for the common kinds of colour blindness, best contrasts first.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+RC: dict[str, Any] = {
+    "figure.figsize": (6.4, 4.2),
+    "figure.dpi": 110,
+    "savefig.dpi": 170,
+    "savefig.bbox": "tight",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "nasanalysis",  # the same figure is the same file
+}
+
+#: What a reader sees for a proxy's name.
+PROXY_LABELS = {
+    "params": "parameters",
+    "flops": "FLOPs",
+    "sotl": "SoTL, all steps",
+    "sotl_ema": "SoTL-EMA (0.999)",
+    "sovl": "SoVL, all steps",
+    "sum_train_error": "sum of training errors",
+    "train_loss": "training loss of the last step",
+    "train_accuracy": "training accuracy",
+    "val_acc": "validation accuracy",
+    "val_loss": "validation loss",
+}
+
+STATISTIC_LABELS = {
+    "spearman_rho": "Spearman's ρ",
+    "kendall_tau": "Kendall's τ-b",
+    "pearson_r": "Pearson's r",
+}
+
+UNIT_LABELS = {"epoch": "completed epochs", "minibatch": "minibatches"}
+
+
+def proxy_label(name: str) -> str:
+    """Text for a legend: ``sotl_e@3`` -> "SoTL, last 3 steps"."""
+    base, _, argument = name.partition("@")
+    if base in ("sotl_e", "sovl_e", "sum_train_error_e"):
+        head = {"sotl_e": "SoTL", "sovl_e": "SoVL", "sum_train_error_e": "sum of training errors"}[base]
+        return f"{head}, last {'step' if argument == '1' else f'{argument} steps'}"
+    if base in ("sotl_first", "sovl_first"):
+        return f"{'SoTL' if base == 'sotl_first' else 'SoVL'}, first {argument} steps"
+    if base == "sotl_ema" and argument:
+        return f"SoTL-EMA ({argument})"
+    return PROXY_LABELS.get(name, name.replace("_", " "))
+
+
+def statistic_label(name: str) -> str:
+    """Text for an axis or a table head: ``topk_mean@10`` -> "top-10 mean (%)"."""
+    base, _, k = name.partition("@")
+    return f"top-{k} mean (%)" if base == "topk_mean" else STATISTIC_LABELS.get(name, name.replace("_", " "))
+
+
+def look() -> AbstractContextManager[None]:
+    """The package's look, for a ``with`` block; no global setting is touched."""
+    import matplotlib as mpl
+
+    return mpl.rc_context(RC)  # type: ignore[arg-type]  # the stub wants its own literal keys
+
+
+def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) -> Axes:
+    """`ax` itself, or fresh axes in the package's look (no global setting is touched)."""
+    if ax is not None:
+        return ax
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with look():
+        figure = Figure(figsize=tuple(figsize or RC["figure.figsize"]), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure.add_subplot()

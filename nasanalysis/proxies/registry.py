@@ -1,0 +1,174 @@
+"""Proxies by name. Parameters follow an ``@``: ``sotl_e@5`` sums the last five epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+
+from ..errors import NasAnalysisError, UnknownNameError
+from ..frames import check
+from ..loaders import Benchmark
+from .base import Proxy
+from .cost import Cost
+from .curves import ExponentialSum, LastValue, WindowSum
+
+_SOTL = "SoTL thesis 3.1; Ru et al. 2021, Eq. 2 (TSE)"
+_SOVL = "Ru et al. 2021 (SoVL)"
+_ERROR = "stand-in for SoTL where losses are not recorded; sum of 100 - training accuracy"
+
+
+def _windows(
+    base: str, column: str, reference: str, *, error: bool = False
+) -> dict[str, Callable[[str | None], Proxy]]:
+    def plain(argument: str | None) -> Proxy:
+        _no_argument(base, argument)
+        return WindowSum(base, column, reference, error=error)
+
+    def last(argument: str | None) -> Proxy:
+        return WindowSum(base, column, reference, "last", _whole(f"{base}_e", argument or "1"), error)
+
+    def first(argument: str | None) -> Proxy:
+        return WindowSum(base, column, reference, "first", _whole(f"{base}_first", argument), error)
+
+    return {base: plain, f"{base}_e": last, f"{base}_first": first}
+
+
+def _last(name: str, column: str, direction: int, reference: str) -> dict[str, Callable[[str | None], Proxy]]:
+    def make(argument: str | None) -> Proxy:
+        _no_argument(name, argument)
+        return LastValue(name, column, direction, reference)
+
+    return {name: make}
+
+
+def _cost(name: str) -> Callable[[str | None], Proxy]:
+    def make(argument: str | None) -> Proxy:
+        _no_argument(name, argument)
+        return Cost(name)
+
+    return make
+
+
+def _ema(argument: str | None) -> Proxy:
+    try:
+        return ExponentialSum() if argument is None else ExponentialSum(float(argument))
+    except ValueError:
+        raise NasAnalysisError(f"sotl_ema: expected a decay such as sotl_ema@0.999, got {argument!r}") from None
+
+
+def _no_argument(name: str, argument: str | None) -> None:
+    if argument is not None:
+        raise NasAnalysisError(f"proxy {name!r} takes no parameter, got {name}@{argument}")
+
+
+def _whole(name: str, argument: str | None) -> int:
+    if argument is None or not argument.isdigit() or int(argument) < 1:
+        raise NasAnalysisError(f"proxy {name!r}: expected a number of steps such as {name}@5, got {argument!r}")
+    return int(argument)
+
+
+#: Proxy name -> factory that takes the text after ``@`` (None without one).
+PROXIES: dict[str, Callable[[str | None], Proxy]] = {
+    "params": _cost("params"),
+    "flops": _cost("flops"),
+    **_windows("sotl", "train_loss", _SOTL),
+    "sotl_ema": _ema,
+    **_windows("sovl", "valid_loss", _SOVL),
+    **_windows("sum_train_error", "train_accuracy", _ERROR, error=True),
+    **_last("train_loss", "train_loss", -1, "SoTL thesis 3.2.2 (TLMini where the unit is a minibatch)"),
+    **_last("train_accuracy", "train_accuracy", 1, "training accuracy of the last step"),
+    **_last("val_acc", "valid_accuracy", 1, "SoTL thesis (ValAcc)"),
+    **_last("val_loss", "valid_loss", -1, "validation loss after the step"),
+}
+
+#: Other names of the field -> the name used here.
+ALIASES = {
+    "tse": "sotl",
+    "tse_e": "sotl_e",
+    "tse_ema": "sotl_ema",
+    "tl_mini": "train_loss",
+    "train_acc": "train_accuracy",
+}
+
+#: Recorded scores (published files) in which lower is better; all others are higher-is-better.
+LOWER_IS_BETTER = ("latency", "energy", "loss", "error", "seconds", "cost")
+
+
+def get_proxy(name: str) -> Proxy:
+    """The proxy called `name`, such as ``params``, ``sotl``, ``sotl_e@5`` or ``sotl_ema@0.99``."""
+    base, at, argument = name.partition("@")
+    base = ALIASES.get(base, base)
+    if base not in PROXIES:
+        raise UnknownNameError("proxy", name, [*PROXIES, *ALIASES])
+    return PROXIES[base](argument if at else None)
+
+
+def direction(name: str) -> int:
+    """+1 or -1 for a proxy of ours or for a recorded score (by `LOWER_IS_BETTER` in its name)."""
+    try:
+        return get_proxy(name).direction
+    except UnknownNameError:
+        return -1 if any(word in name.split("_") for word in LOWER_IS_BETTER) else 1
+
+
+def directions(names: Iterable[str]) -> dict[str, int]:
+    """`direction` of each name."""
+    return {name: direction(name) for name in names}
+
+
+def score(
+    benchmark: Benchmark,
+    proxies: str | Sequence[str],
+    *,
+    dataset: str | None = None,
+    step: int | None = None,
+    schedule: int | None = None,
+) -> pl.DataFrame:
+    """SCORES of `benchmark` under `proxies`, raw and at every recorded step.
+
+    Parameters
+    ----------
+    proxies: one name or several; names of scores that the benchmark's files record work too.
+    dataset: one dataset; by default all of the benchmark.
+    step: keep only this many completed epochs or minibatches (cost proxies have no step and stay).
+    schedule: total epochs of the curves to read, where a benchmark records several.
+
+    Raises `UnknownNameError` for a proxy that does not exist, `NasAnalysisError` where the benchmark
+    does not record what the proxy needs, or has no such step.
+    """
+    wanted = [proxies] if isinstance(proxies, str) else list(dict.fromkeys(proxies))
+    recorded = set(benchmark.lazy("SCORES").select("proxy").unique().collect()["proxy"].to_list())
+    unknown = [
+        n for n in wanted if n not in recorded and ALIASES.get(n.partition("@")[0], n.partition("@")[0]) not in PROXIES
+    ]
+    if unknown:
+        raise UnknownNameError("proxy", unknown[0], [*PROXIES, *ALIASES, *sorted(recorded)])
+    parts = []
+    sources: dict[str, pl.DataFrame] = {}
+    for name in wanted:
+        if name in recorded:
+            parts.append(benchmark.scores(dataset, proxy=name))
+            continue
+        proxy = get_proxy(name)
+        if proxy.needs not in sources:
+            sources[proxy.needs] = (
+                benchmark.archs(dataset) if proxy.needs == "archs" else benchmark.curves(dataset, schedule=schedule)
+            )
+        frame = proxy(sources[proxy.needs])
+        if frame["value"].is_null().all():
+            raise NasAnalysisError(
+                f"proxy {name!r}: benchmark {benchmark.name!r} records nothing it can be computed from "
+                f"(it needs {proxy.needs}{f' with {column}' if (column := getattr(proxy, 'column', None)) else ''})"
+            )
+        # steps at which the proxy is defined for no run (a window not yet full) are left out
+        parts.append(frame.filter(pl.col("value").is_not_null().any().over("dataset", "setting", "step")))
+    table = check(pl.concat(parts), "SCORES")
+    if step is not None:
+        steps = table["step"].drop_nulls().unique().sort().to_list()
+        if steps and step not in steps:
+            raise NasAnalysisError(
+                f"step {step}: expected one of {steps[0]} to {steps[-1]}, the completed steps recorded"
+            )
+        table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))
+    return table

@@ -1,0 +1,88 @@
+"""Which architectures a comparison is made over: named samples of a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from .errors import StudyError, UnknownNameError
+from .loaders import Benchmark
+from .seeding import generator
+from .spaces import get_space, parse_arch
+
+#: Sample name -> what it is, in words for a table's note.
+SAMPLES = {
+    "all": "all that the benchmark holds",
+    "live": "all with a live path from input to output",
+    "uniform": "a uniform sample of the space",
+    "uniform-live": "a uniform sample of the space, those with a live path from input to output",
+    "with-curves": "those whose training curves are recorded",
+    "thesis-200": "the 200 of the SoTL thesis (its sample, seed 50)",
+}
+
+
+def take_sample(
+    frame: pl.DataFrame, sample: str, *, benchmark: Benchmark, data: Path | str | None = None
+) -> pl.DataFrame:
+    """The rows of `frame` (any frame with a column ``arch``) that belong to `sample`.
+
+    `sample` is a name in `SAMPLES`, ``random-N@SEED`` (N architectures drawn without replacement from
+    those the frame holds), or a file (see `read_sample`).
+    """
+    if sample == "all":
+        return frame
+    if sample == "with-curves":
+        held = benchmark.lazy("CURVES").select("arch").unique().collect()["arch"].to_list()
+        return frame.filter(pl.col("arch").is_in(held))
+    if sample == "thesis-200":
+        from .loaders.samples import thesis_sample
+
+        return frame.filter(pl.col("arch").is_in(thesis_sample("nb201-thesis-200", data)))
+    if sample in ("live", "uniform", "uniform-live"):
+        if sample.startswith("uniform"):
+            outside = benchmark.metadata.get("outside_uniform_sample")
+            if outside is None:
+                raise StudyError(
+                    f"sample {sample!r}: benchmark {benchmark.name!r} has no uniform sample"
+                )
+            frame = frame.filter(~pl.col("arch").is_in(outside))
+        if sample.endswith("live"):
+            space = get_space(benchmark.space)
+            live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(space.parse(a))]  # type: ignore[attr-defined]
+            frame = frame.filter(pl.col("arch").is_in(live))
+        return frame
+    if sample.startswith("random-") and "@" in sample:
+        size, _, seed = sample.removeprefix("random-").partition("@")
+        if not (size.isdigit() and seed.isdigit()):
+            raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
+        names = sorted(frame["arch"].unique().to_list())
+        if int(size) > len(names):
+            raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
+        chosen = generator(int(seed), "sample", size).choice(len(names), int(size), replace=False)
+        return frame.filter(pl.col("arch").is_in([names[i] for i in chosen]))
+    if Path(sample).suffix:
+        return frame.filter(pl.col("arch").is_in(read_sample(Path(sample), benchmark.space)))
+    raise UnknownNameError("sample", sample, [*SAMPLES, "random-N@SEED", "FILE"])
+
+
+def read_sample(path: Path, space: str | None) -> list[str]:
+    """Architectures listed in a file, as text ``space:key``.
+
+    CSV or Parquet with a column ``arch``, plain text with one architecture a line, or the thesis's
+    pickles of ``Structure`` objects (read through an allow-list).
+    """
+    if not path.exists():
+        raise StudyError(f"{path}: expected a file that lists architectures, found nothing there")
+    if path.suffix in (".pkl", ".pickle"):
+        from .loaders.samples import read_structures
+
+        return read_structures(path, space or "nb201")
+    if path.suffix == ".txt":
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    else:
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        if "arch" not in table.columns:
+            raise StudyError(f"{path}: expected a column 'arch', got {', '.join(table.columns)}")
+        names = table["arch"].to_list()
+    return [str(parse_arch(name, space)) for name in names]
