@@ -31,12 +31,17 @@ def rows(data: Path | None) -> Iterator[Row | Skipped]:
         api = create(str(folder), "tss", fast_mode=True, verbose=False)
         for _ in range(repeat):
             for index in indices:
-                api.reload(None, index)
+                api.reload(str(folder), index)
 
     def ours() -> None:
         for _ in range(repeat):
             for path in files:
                 list(nats.read_file(path))
 
-    yield side_by_side(f"{name}, {repeat * len(files)} reads", peer, ours, peer_name="nats_bench API",
-                       note="one process each; the API reloads, we also build frames")
+    yield side_by_side(
+        f"{name}, {repeat * len(files)} reads",
+        peer,
+        ours,
+        peer_name="nats_bench API",
+        note="one process each; the API reloads, we also build frames",
+    )

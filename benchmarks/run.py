@@ -20,7 +20,9 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("NASANALYSIS_DATA"), help="folder of real benchmark files")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("NASANALYSIS_DATA"), help="folder of real benchmark files"
+    )
     parser.add_argument("--only", default="", help="run the modules whose name holds this text")
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
@@ -34,10 +36,18 @@ def main() -> None:
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     table = Table(title="peer / ours: above 1 we are ahead")
-    for heading, justify in (("what", "left"), ("peer", "left"), ("peer cost", "right"), ("ours", "right"), ("ratio", "right")):
+    for heading, justify in (
+        ("what", "left"),
+        ("peer", "left"),
+        ("peer cost", "right"),
+        ("ours", "right"),
+        ("ratio", "right"),
+    ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for row in results:
-        table.add_row(row.name, row.peer_name, f"{row.peer:.3g} {row.unit}", f"{row.ours:.3g} {row.unit}", f"{row.ratio:.1f}")
+        table.add_row(
+            row.name, row.peer_name, f"{row.peer:.3g} {row.unit}", f"{row.ours:.3g} {row.unit}", f"{row.ratio:.1f}"
+        )
     Console(width=130).print(table)
     for row in skipped:
         print(f"left out: {row.name}: {row.why}")

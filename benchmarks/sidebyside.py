@@ -55,5 +55,10 @@ def side_by_side(
     """Median seconds of `peer` (times `scale`) and of `ours`, called in turn."""
     costs = [(seconds(peer), seconds(ours)) for _ in range(rounds)]
     return Row(
-        name, statistics.median(p for p, _ in costs) * scale, statistics.median(o for _, o in costs), "s", peer_name, note
+        name,
+        statistics.median(p for p, _ in costs) * scale,
+        statistics.median(o for _, o in costs),
+        "s",
+        peer_name,
+        note,
     )

@@ -7,7 +7,7 @@ scores), `stats` (scores x truth -> intervals), `plots`, `report`, `study`.
 >>> import nasanalysis as na
 >>> digits = na.load_benchmark("digits")
 >>> scores = na.score(digits, ["params", "sotl"], step=6)
->>> table = na.correlate(digits.truth(split="test"), scores, directions=na.directions(["params", "sotl"]))
+>>> table = na.correlate(digits.truth(split="test"), scores)
 >>> table.columns[:5]
 ['benchmark', 'dataset', 'method', 'setting', 'proxy']
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .frames import check, read_frame, read_provenance, write_frame
     from .loaders import Benchmark, load_benchmark
     from .plots import plot_correlation_by_step, plot_scatter, score_against_truth
-    from .proxies import directions, get_proxy, score
+    from .proxies import get_proxy, score
     from .spaces import Arch, get_space, parse_arch
     from .stats import correlate, difference_by_step, reliability_table
     from .study import Study
@@ -37,7 +37,6 @@ _PUBLIC = {
     "compare": "comparison",
     "correlate": "stats",
     "difference_by_step": "stats",
-    "directions": "proxies",
     "get_proxy": "proxies",
     "get_space": "spaces",
     "load_benchmark": "loaders",
@@ -60,7 +59,6 @@ __all__ = [
     "compare",
     "correlate",
     "difference_by_step",
-    "directions",
     "get_proxy",
     "get_space",
     "load_benchmark",

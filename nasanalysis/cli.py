@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from .errors import ArchError, MissingExtraError, NasAnalysisError, StudyError, UnknownNameError
+from .errors import ArchError, MissingExtraError, NasAnalysisError, ParameterError, StudyError, UnknownNameError
 
 app = typer.Typer(
     name="nasanalysis",
@@ -41,7 +43,7 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields on stdout.")]
 
 #: Errors in what the user typed (exit code 2); every other error of ours exits with 1.
-USAGE_ERRORS = (UnknownNameError, ArchError, StudyError, MissingExtraError)
+USAGE_ERRORS = (UnknownNameError, ArchError, StudyError, ParameterError, MissingExtraError)
 
 
 @app.callback()
@@ -107,7 +109,9 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(frame.to_dicts())
         return
-    _print_table(frame, "Benchmark data")
+    _print_table(frame.select("name", "title", "present", "size", "licence"), "Benchmark data")
+    for name, how in frame.filter(frame["present"] != "yes").select("name", "how").iter_rows():
+        _stdout().print(f"[bold]{escape(name)}[/] (not here): {escape(how)}", highlight=False, soft_wrap=True)
 
 
 @data_app.command("check")
@@ -121,7 +125,7 @@ def data_check(
 
     checks = check_data(name, data)
     if as_json:
-        _print_json([c.as_dict() for c in checks])
+        _print_json([asdict(c) for c in checks])
     else:
         for c in checks:
             colour = {"ok": "green", "failed": "red"}.get(c.status, "yellow")
@@ -184,7 +188,7 @@ def archs(
         counts = {r: len(set(chosen.unique_archs(r).values())) for r in chosen.isomorphism_rules}
         _print_json(counts) if as_json else print("\n".join(f"{r:<20}{n:>8,}" for r, n in counts.items()))
     elif show is not None:
-        arch = chosen.arch(int(show)) if show.isdigit() else chosen.parse(show)
+        arch = chosen.arch(int(show)) if re.fullmatch(r"-?[0-9]+", show) else chosen.parse(show)
         row = archs_frame(chosen, [str(arch)], dataset, rule=rule, channels=channels, cells=cells).to_dicts()[0]
         row = {"arch": row.pop("arch"), "index": chosen.index(arch), **row, "dataset": dataset}
         _print_json(row) if as_json else print("\n".join(f"{key:<12}{value}" for key, value in row.items()))
@@ -288,7 +292,7 @@ def benchmark_build(
     name: Annotated[str, typer.Argument(help="Benchmark to build: digits.")],
     archs: Annotated[int, typer.Option("--archs", help="Architectures.")] = 1000,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds of each architecture.")] = 2,
-    workers: Annotated[int, typer.Option("--workers", help="Processes (0: one for each core).")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for the finished runs and the table.")] = Path(
         "build/digits"
     ),
@@ -307,9 +311,7 @@ def benchmark_build(
     path = build_digits(out, archs=archs, seeds=seeds, workers=workers or os.cpu_count() or 1, resume=resume)
     size = path.stat().st_size
     summary = {"out": str(path), "architectures": archs, "seeds": seeds, "bytes": size}
-    _print_json(summary) if as_json else print(
-        f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB"
-    )
+    _print_json(summary) if as_json else print(f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB")
 
 
 def _suffix(path: Path, allowed: tuple[str, ...]) -> None:
@@ -338,7 +340,11 @@ def _print_table(frame: Any, title: str, digits: int = 3) -> None:
         table.add_row(
             *("–" if v is None else f"{v:.{digits}f}" if isinstance(v, float) else escape(str(v)) for v in row)
         )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    _stdout().print(table)
+
+
+def _stdout() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _stderr() -> Console:

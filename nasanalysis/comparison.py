@@ -12,7 +12,7 @@ from . import stats
 from .errors import ArchError, FrameError, StudyError, UnknownNameError
 from .frames import check
 from .loaders import BENCHMARKS, archs_frame, load_benchmark
-from .proxies import PROXIES, directions, get_proxy, score
+from .proxies import PROXIES, get_proxy, score
 from .samples import read_sample
 from .spaces import SPACES, get_space, parse_arch
 
@@ -74,7 +74,6 @@ def compare(
             statistics=statistics,
             n_boot=n_boot,
             seed=seed,
-            directions=directions(table["proxy"].unique()),
             sample=chosen,
             sample_name="all" if sample is None else Path(sample).name,
         )
@@ -120,7 +119,11 @@ def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if not path.exists():
         raise StudyError(f"{path}: expected a table with columns {', '.join(columns)}, found no such file")
     try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
+        table = (
+            pl.read_parquet(path, glob=False)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, glob=False, infer_schema_length=None)
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise FrameError(
             f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, got {error}"

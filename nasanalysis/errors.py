@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class NasAnalysisError(Exception):
@@ -21,9 +22,17 @@ class UnknownNameError(NasAnalysisError, KeyError):
             hint += f" Known: {', '.join(known)}."
         self.message = f"unknown {kind} {name!r}.{hint}"
         super().__init__(self.message)
+        self._made_of = (kind, name, known)
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:  # errors of worker processes travel as pickles
+        return type(self), self._made_of
+
+
+class ParameterError(NasAnalysisError, ValueError):
+    """A parameter outside what it may be: ``sotl_e@0``, a step that was not recorded, ``--workers -3``."""
 
 
 class ArchError(NasAnalysisError, ValueError):
@@ -72,3 +81,7 @@ class MissingExtraError(NasAnalysisError, ImportError):
             f"{why} needs {module!r}, which is not installed. "
             f"Install it with: pip install -c constraints.txt 'nasanalysis[{extra}]'"
         )
+        self._made_of = (module, extra, why)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # errors of worker processes travel as pickles
+        return type(self), self._made_of

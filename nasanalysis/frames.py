@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +194,7 @@ def check(frame: Any, name: str, *, where: str = "") -> pl.DataFrame:
     if "arch" in schema.keys:
         _refuse(
             table,
-            ~pl.col("arch").str.contains(":", literal=True),
+            ~pl.col("arch").str.contains("^[^:]+:.+"),
             f"{label}: 'arch' must read 'space:key'",
             "add the space, for example 'nb201:'",
         )
@@ -215,9 +217,15 @@ def _cast(column: pl.Series, dtype: pl.DataType, label: str) -> pl.Series:
     if dtype.is_numeric() and column.dtype == pl.Boolean():
         raise FrameError(f"{label}: column {column.name!r}: expected numbers, got true/false")
     try:
-        return column.cast(dtype)
+        cast = column.cast(dtype)
     except pl.exceptions.PolarsError as error:
         raise FrameError(f"{label}: column {column.name!r}: expected {dtype}, got {column.dtype}: {error}") from error
+    if dtype == pl.Float32() and cast.is_infinite().any():
+        raise FrameError(
+            f"{label}: column {column.name!r}: expected numbers below 3.4e38, got {column.abs().max()!r}; "
+            "leave diverged values empty (null)"
+        )
+    return cast
 
 
 def _refuse(table: pl.DataFrame, bad: pl.Expr, what: str, todo: str) -> None:
@@ -237,17 +245,25 @@ def to_polars(frame: Any) -> pl.DataFrame:
 
     try:
         table = nw.from_native(frame, eager_only=True)
+        names = list(table.columns)
     except TypeError as error:
         raise FrameError(f"expected a table (polars, pandas, pyarrow ...), got {type(frame).__name__}") from error
+    except nw.exceptions.NarwhalsError as error:
+        raise FrameError(f"expected a table whose columns have different names, got {error}") from error
+    if not all(isinstance(name, str) for name in names):
+        raise FrameError(f"expected a table whose columns are named by text, got {names[:5]}")
     columns = {}
-    for name in table.columns:
+    for name in names:
         values = table[name].to_list()
         columns[name] = pl.Series(name, [None if _is_missing(v) else v for v in values], strict=False)
     return pl.DataFrame(columns)
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value != value  # NaN, pandas.NA and NaT do not equal themselves
+    try:
+        return value is None or bool(value != value)  # NaN and NaT do not equal themselves
+    except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal; an array is both
+        return type(value).__name__ == "NAType"
 
 
 def to_pandas(frame: pl.DataFrame) -> Any:
@@ -290,13 +306,23 @@ def any_frame(function: Callable[P, R]) -> Callable[P, R]:
 def write_frame(frame: pl.DataFrame, path: Path | str, provenance: Mapping[str, Any] | None = None) -> Path:
     """Write Parquet (zstd) atomically, with `provenance` as JSON in the file's own metadata."""
     metadata = {"nasanalysis": json.dumps(provenance or {}, sort_keys=True)}
-    return write_atomically(Path(path), lambda temp: frame.write_parquet(temp, compression="zstd", metadata=metadata))
+
+    def write(temp: Path) -> None:
+        try:
+            frame.write_parquet(temp, compression="zstd", metadata=metadata)
+        except pl.exceptions.ComputeError as error:  # polars' way to say that the disk is full
+            found = re.search(r"os error (\d+)", str(error))
+            if found is None:
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+
+    return write_atomically(Path(path), write)
 
 
 def read_frame(path: Path | str, name: str | None = None) -> pl.DataFrame:
     """Read a Parquet file and, where `name` is given, check it against that schema."""
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except FileNotFoundError:
         raise DataFileError(f"{path}: expected a Parquet file, found nothing there") from None
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -306,5 +332,10 @@ def read_frame(path: Path | str, name: str | None = None) -> pl.DataFrame:
 
 def read_provenance(path: Path | str) -> dict[str, Any]:
     """The provenance that `write_frame` put into a Parquet file ({} if there is none)."""
-    found: dict[str, Any] = json.loads(pl.read_parquet_metadata(path).get("nasanalysis", "{}"))
+    try:
+        found: dict[str, Any] = json.loads(pl.read_parquet_metadata(path).get("nasanalysis", "{}"))
+    except FileNotFoundError:
+        raise DataFileError(f"{path}: expected a Parquet file, found nothing there") from None
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise DataFileError(f"{path}: expected a whole Parquet file, got {error}") from error
     return found

@@ -43,9 +43,7 @@ def take_sample(
         if sample.startswith("uniform"):
             outside = benchmark.metadata.get("outside_uniform_sample")
             if outside is None:
-                raise StudyError(
-                    f"sample {sample!r}: benchmark {benchmark.name!r} has no uniform sample"
-                )
+                raise StudyError(f"sample {sample!r}: benchmark {benchmark.name!r} has no uniform sample")
             frame = frame.filter(~pl.col("arch").is_in(outside))
         if sample.endswith("live"):
             space = get_space(benchmark.space)
@@ -81,7 +79,14 @@ def read_sample(path: Path, space: str | None) -> list[str]:
     if path.suffix == ".txt":
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     else:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        try:
+            table = (
+                pl.read_parquet(path, glob=False)
+                if path.suffix == ".parquet"
+                else pl.read_csv(path, glob=False, infer_schema_length=None)
+            )
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StudyError(f"{path}: expected CSV, Parquet, text or pickle, got {error}") from error
         if "arch" not in table.columns:
             raise StudyError(f"{path}: expected a column 'arch', got {', '.join(table.columns)}")
         names = table["arch"].to_list()

@@ -28,6 +28,7 @@ truth repeats itself, and the ceiling that follows), ``text``, and ``[[compare.p
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from . import plots, stats
 from .errors import MissingDataError, StudyError, UnknownNameError
 from .loaders import Benchmark, load_benchmark
+from .plots.style import proxy_label, statistic_label
 from .provenance import provenance
-from .proxies import directions, score
+from .proxies import score
 from .report.model import Figure, Result, Section, Table
 from .report.tables import plain_table, reliability_text, statistics_table
 from .resources import shipped
@@ -129,7 +131,11 @@ class Study(_Model):
             say(f"{self.name}: {comparison.title}")
             try:
                 benchmark = load_benchmark(comparison.benchmark, data)
-                sections.append(_Run(self, comparison, benchmark, data).section())
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", stats.MismatchWarning)
+                    sections.append(_Run(self, comparison, benchmark, data).section())
+                for warning in caught:
+                    say(f"note: {warning.message}")
             except MissingDataError as error:
                 skipped.append(f"{comparison.title}: not run here. {error}")
                 continue
@@ -164,7 +170,6 @@ class _Run:
                 statistics=c.statistics,
                 n_boot=self.study.bootstrap,
                 seed=self.study.seed,
-                directions=directions(c.proxies),
                 sample_name=c.sample,
             )
             last = by_step.filter(
@@ -227,7 +232,8 @@ class _Run:
             f"Architectures: {SAMPLES.get(c.sample, c.sample)}.",
             "Scores that are better when lower are turned round first.",
         ]
-        if intervals := sorted(set(last["interval"].drop_nulls())):
+        intervals = sorted({text for text in last["interval"].drop_nulls() if "halves" not in text})
+        if intervals:
             draws = f"{self.study.bootstrap:,} draws, seed {self.study.seed}"
             sentences.append(f"Brackets: 95 % intervals, {'; '.join(intervals)} ({draws}).")
         if c.published:
@@ -271,23 +277,33 @@ class _Run:
             statistic=self.comparison.statistics[0],
             n_boot=self.study.bootstrap,
             seed=self.study.seed,
-            directions=directions((first, second)),
         )
-        from .plots.style import proxy_label, statistic_label
-
-        statistic = statistic_label(self.comparison.statistics[0])
-        header = ["step", proxy_label(first), proxy_label(second), "difference", "low", "high", "ahead"]
+        labels = {name: proxy_label(name) for name in (first, second)}
+        header = ["step", labels[first], labels[second], "difference", "low", "high", "ahead"]
         shown = frame.select("step", "first", "second", "difference", "ci_low", "ci_high", "ahead")
-        shown = shown.with_columns(pl.col("ahead").replace({first: proxy_label(first), second: proxy_label(second)}))
+        shown = shown.with_columns(pl.col("ahead").replace(labels))
         return plain_table(
             f"{self.comparison.name}-rivals",
-            f"{statistic}: {proxy_label(first)} against {proxy_label(second)}, step by step",
+            f"{statistic_label(self.comparison.statistics[0])}: {labels[first]} against {labels[second]}, step by step",
             shown,
             header,
             ["d", ".3f", ".3f", "+.3f", "+.3f", "+.3f", "s"],
-            "Difference on the same architectures with its 95 % paired bootstrap interval; "
-            "'neither' where the interval holds zero.",
+            "Difference on the same architectures with its 95 % paired bootstrap interval; 'neither' where the "
+            "interval holds zero."
+            + (" Some steps are shown, all are in the CSV file." if len(shown) > MOST_ROWS else ""),
+            rows=_some(len(shown)),
         )
+
+
+#: A table of steps shows at most this many of them; its CSV file holds all.
+MOST_ROWS = 20
+
+
+def _some(n: int) -> list[int]:
+    """All rows of a short table; of a long one about `MOST_ROWS`, evenly spaced in the logarithm."""
+    if n <= MOST_ROWS:
+        return list(range(n))
+    return sorted({round(n ** (i / (MOST_ROWS - 1))) - 1 for i in range(MOST_ROWS)})
 
 
 _RELIABILITY_NOTE = (

@@ -25,6 +25,11 @@ BENCHMARKS: dict[str, str] = {
     "nb101-1": "nasanalysis.loaders.nb101:load_space_1",
     "nb101-2": "nasanalysis.loaders.nb101:load_space_2",
     "nb101-3": "nasanalysis.loaders.nb101:load_space_3",
+    "nb301": "nasanalysis.loaders.nb301:load",
+    "nb301-v0.9": "nasanalysis.loaders.nb301:load_v09",
+    "darts-214": "nasanalysis.loaders.darts:load_214",
+    "darts-1000": "nasanalysis.loaders.darts:load_1000",
+    "robust-darts": "nasanalysis.loaders.robust_darts:load",
 }
 
 

@@ -1,9 +1,69 @@
 """Plots: one function computes a frame, another draws it and returns matplotlib Axes.
 
-matplotlib is imported when something is drawn.
+matplotlib is imported when something is drawn. PNG, SVG and PDF: ``ax.figure.savefig(...)``.
+
+================================ =================================================================
+`plot_correlation_by_step`       correlation against epochs or minibatches, with bands
+`plot_losses_by_group`           losses of the best, middle and worst architectures over training
+`plot_scatter`, `plot_pareto`    score against accuracy; with marginals, a third quantity, the front
+`plot_rank_density`              rank against rank, for many architectures
+`plot_topk`                      accuracy of the k scored best, for every k
+`plot_forest`                    proxies with their intervals
+`plot_ablation_lines`, `-heatmap` one or two settings of an ablation
+`plot_proxy_matrix`              which proxies say the same
+`plot_loss_curvature`            loss under weight noise
+`plot_loss_line`, `-surface`     loss along filter-normalised directions
+`plot_eigenvalues`               architecture Hessian during a search, and where early stopping fires
+`plot_cell`                      the cell of an architecture of any space
+`plot_learning_curves`           learning curves, shaded by final accuracy
+================================ =================================================================
 """
 
+from .ablation import ablation_grid, plot_ablation_heatmap, plot_ablation_lines
+from .cells import cell_graph, plot_cell
+from .curvature import loss_curvature, plot_loss_curvature
+from .curves import learning_curves, plot_learning_curves
+from .eigenvalues import early_stopping, eigenvalue_trajectories, plot_eigenvalues
+from .forest import forest, plot_forest
+from .losses import losses_by_group, plot_losses_by_group
+from .matrix import plot_proxy_matrix, proxy_matrix
+from .pareto import plot_pareto, with_front
+from .ranks import plot_rank_density, rank_pairs
 from .scatter import plot_scatter, score_against_truth
 from .steps import correlation_by_step, plot_correlation_by_step
+from .surfaces import loss_line, plot_loss_line, plot_loss_surface
+from .topk import plot_topk, topk_by_k
 
-__all__ = ["correlation_by_step", "plot_correlation_by_step", "plot_scatter", "score_against_truth"]
+__all__ = [
+    "ablation_grid",
+    "cell_graph",
+    "correlation_by_step",
+    "early_stopping",
+    "eigenvalue_trajectories",
+    "forest",
+    "learning_curves",
+    "loss_curvature",
+    "loss_line",
+    "losses_by_group",
+    "plot_ablation_heatmap",
+    "plot_ablation_lines",
+    "plot_cell",
+    "plot_correlation_by_step",
+    "plot_eigenvalues",
+    "plot_forest",
+    "plot_learning_curves",
+    "plot_loss_curvature",
+    "plot_loss_line",
+    "plot_loss_surface",
+    "plot_losses_by_group",
+    "plot_pareto",
+    "plot_proxy_matrix",
+    "plot_rank_density",
+    "plot_scatter",
+    "plot_topk",
+    "proxy_matrix",
+    "rank_pairs",
+    "score_against_truth",
+    "topk_by_k",
+    "with_front",
+]

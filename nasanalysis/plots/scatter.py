@@ -8,7 +8,7 @@ import polars as pl
 
 from ..errors import StudyError
 from ..frames import any_frame, check
-from .style import COLOURS, look, new_axes, proxy_label
+from .style import COLOURS, look, new_axes, proxy_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,29 +54,12 @@ def plot_scatter(
             linewidths=0,
             rasterized=many,
         )
-        ax.set_xlabel(_axis(proxy))
+        ax.set_xlabel(proxy_axis(proxy))
         ax.set_ylabel(f"{target} (%)")
-        ax.xaxis.set_major_formatter(
-            EngFormatter(sep="") if proxy in ("params", "flops") else ScalarFormatter()
-        )
+        ax.xaxis.set_major_formatter(EngFormatter(sep="") if proxy in ("params", "flops") else ScalarFormatter())
         if title:
             ax.set_title(title)
         ax.annotate(
             f"n = {len(pairs):,}", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color="#555555"
         )
     return ax
-
-
-def _axis(proxy: str) -> str:
-    if proxy == "params":
-        return "parameters"
-    if proxy == "flops":
-        return "FLOPs (multiply-accumulates of one image)"
-    base = proxy.partition("@")[0]
-    if base.startswith("sum_train_error"):
-        return f"{proxy_label(proxy)} (percentage points)"
-    if base in ("val_acc", "train_accuracy"):
-        return f"{proxy_label(proxy)} (%)"
-    if base.startswith(("sotl", "sovl")) or base in ("train_loss", "val_loss"):
-        return f"{proxy_label(proxy)} (nats)"
-    return proxy_label(proxy)

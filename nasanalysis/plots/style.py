@@ -61,6 +61,8 @@ def proxy_label(name: str) -> str:
     """Text for a legend: ``sotl_e@3`` -> "SoTL, last 3 steps"."""
     base, _, argument = name.partition("@")
     if base in ("sotl_e", "sovl_e", "sum_train_error_e"):
+        if base == "sum_train_error_e" and argument == "1":
+            return "training error of the last step"
         head = {"sotl_e": "SoTL", "sovl_e": "SoVL", "sum_train_error_e": "sum of training errors"}[base]
         return f"{head}, last {'step' if argument == '1' else f'{argument} steps'}"
     if base in ("sotl_first", "sovl_first"):
@@ -70,10 +72,42 @@ def proxy_label(name: str) -> str:
     return PROXY_LABELS.get(name, name.replace("_", " "))
 
 
+def proxy_axis(proxy: str) -> str:
+    """Text for an axis of raw scores, with the unit: ``sotl`` -> "SoTL, all steps (nats)"."""
+    if proxy == "params":
+        return "parameters"
+    if proxy == "flops":
+        return "FLOPs (multiply-accumulates of one image)"
+    base = proxy.partition("@")[0]
+    if base.startswith("sum_train_error"):
+        return f"{proxy_label(proxy)} (percentage points)"
+    if base in ("val_acc", "train_accuracy", "supernet_test_accuracy"):
+        return f"{proxy_label(proxy)} (%)"
+    if base.startswith(("sotl", "sovl")) or base in ("train_loss", "val_loss"):
+        return f"{proxy_label(proxy)} (nats)"
+    return proxy_label(proxy)
+
+
+def arch_label(arch: str) -> str:
+    """A short name of an architecture for a legend: ``nb201:|...|`` -> "nb201 no. 1462", long keys cut."""
+    space, _, key = arch.partition(":")
+    if space == "nb201":
+        from ..spaces import get_space
+
+        return f"nb201 no. {get_space(space).index(arch)}"
+    return arch if len(key) <= 40 else f"{space}:{key[:37]}..."
+
+
 def statistic_label(name: str) -> str:
     """Text for an axis or a table head: ``topk_mean@10`` -> "top-10 mean (%)"."""
     base, _, k = name.partition("@")
     return f"top-{k} mean (%)" if base == "topk_mean" else STATISTIC_LABELS.get(name, name.replace("_", " "))
+
+
+#: For values from low to high: perceptually even, safe for the colour-blind, legible in grey.
+SEQUENTIAL = "cividis"
+#: For values about zero: blue below, orange above.
+DIVERGING = "PuOr_r"
 
 
 def look() -> AbstractContextManager[None]:

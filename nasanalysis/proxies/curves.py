@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import NasAnalysisError
+from ..errors import ParameterError
 from ..frames import any_frame, check
 
 Matrix = NDArray[np.float64]
@@ -36,7 +36,7 @@ def windowed_sum(values: Matrix, window: Window = "all", size: int | None = None
     if window == "all":
         return np.cumsum(values, axis=1)
     if size is None or size < 1:
-        raise NasAnalysisError(f"window {window!r}: expected a size of at least 1 step, got {size!r}")
+        raise ParameterError(f"window {window!r}: expected a size of at least 1 step, got {size!r}")
     sums = np.full_like(values, np.nan)
     if size > values.shape[1]:
         return sums
@@ -50,7 +50,7 @@ def windowed_sum(values: Matrix, window: Window = "all", size: int | None = None
 def exponential_sum(values: Matrix, decay: float) -> Matrix:
     """``sum over t <= j of decay**(j - t) * values[t]`` for every step j (Ru et al. 2021, SoTL-EMA)."""
     if not 0 < decay <= 1:
-        raise NasAnalysisError(f"sotl_ema: expected a decay in (0, 1], got {decay}")
+        raise ParameterError(f"sotl_ema: expected a decay in (0, 1], got {decay}")
     sums = np.empty_like(values)
     total = np.zeros(len(values))
     for j in range(values.shape[1]):
@@ -105,7 +105,7 @@ class ExponentialSum:
 
     def __post_init__(self) -> None:
         if not 0 < self.decay <= 1:
-            raise NasAnalysisError(f"sotl_ema: expected a decay in (0, 1], got {self.decay}")
+            raise ParameterError(f"sotl_ema: expected a decay in (0, 1], got {self.decay}")
 
     @property
     def name(self) -> str:

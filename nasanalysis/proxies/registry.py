@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import NasAnalysisError, UnknownNameError
+from ..errors import NasAnalysisError, ParameterError, UnknownNameError
 from ..frames import check
-from ..loaders import Benchmark
 from .base import Proxy
 from .cost import Cost
 from .curves import ExponentialSum, LastValue, WindowSum
+
+if TYPE_CHECKING:
+    from ..loaders import Benchmark
 
 _SOTL = "SoTL thesis 3.1; Ru et al. 2021, Eq. 2 (TSE)"
 _SOVL = "Ru et al. 2021 (SoVL)"
@@ -54,17 +57,17 @@ def _ema(argument: str | None) -> Proxy:
     try:
         return ExponentialSum() if argument is None else ExponentialSum(float(argument))
     except ValueError:
-        raise NasAnalysisError(f"sotl_ema: expected a decay such as sotl_ema@0.999, got {argument!r}") from None
+        raise ParameterError(f"sotl_ema: expected a decay such as sotl_ema@0.999, got {argument!r}") from None
 
 
 def _no_argument(name: str, argument: str | None) -> None:
     if argument is not None:
-        raise NasAnalysisError(f"proxy {name!r} takes no parameter, got {name}@{argument}")
+        raise ParameterError(f"proxy {name!r} takes no parameter, got {name}@{argument}")
 
 
 def _whole(name: str, argument: str | None) -> int:
     if argument is None or not argument.isdigit() or int(argument) < 1:
-        raise NasAnalysisError(f"proxy {name!r}: expected a number of steps such as {name}@5, got {argument!r}")
+        raise ParameterError(f"proxy {name!r}: expected a number of steps such as {name}@5, got {argument!r}")
     return int(argument)
 
 
@@ -95,6 +98,16 @@ ALIASES = {
 LOWER_IS_BETTER = ("latency", "energy", "loss", "error", "seconds", "cost")
 
 
+#: Prefix that asks for a score recorded in a benchmark's files where we compute one of the same name.
+RECORDED = "recorded:"
+
+
+def is_computed(name: str) -> bool:
+    """Whether `name` is a proxy of ours (True) or can only be one that a benchmark's files record."""
+    base = name.partition("@")[0]
+    return ALIASES.get(base, base) in PROXIES
+
+
 def get_proxy(name: str) -> Proxy:
     """The proxy called `name`, such as ``params``, ``sotl``, ``sotl_e@5`` or ``sotl_ema@0.99``."""
     base, at, argument = name.partition("@")
@@ -112,11 +125,6 @@ def direction(name: str) -> int:
         return -1 if any(word in name.split("_") for word in LOWER_IS_BETTER) else 1
 
 
-def directions(names: Iterable[str]) -> dict[str, int]:
-    """`direction` of each name."""
-    return {name: direction(name) for name in names}
-
-
 def score(
     benchmark: Benchmark,
     proxies: str | Sequence[str],
@@ -129,7 +137,8 @@ def score(
 
     Parameters
     ----------
-    proxies: one name or several; names of scores that the benchmark's files record work too.
+    proxies: one name or several; names of scores that the benchmark's files record work too. Where both
+        exist (``params``), ours is computed and the file's is called ``recorded:params``.
     dataset: one dataset; by default all of the benchmark.
     step: keep only this many completed epochs or minibatches (cost proxies have no step and stay).
     schedule: total epochs of the curves to read, where a benchmark records several.
@@ -139,16 +148,15 @@ def score(
     """
     wanted = [proxies] if isinstance(proxies, str) else list(dict.fromkeys(proxies))
     recorded = set(benchmark.lazy("SCORES").select("proxy").unique().collect()["proxy"].to_list())
-    unknown = [
-        n for n in wanted if n not in recorded and ALIASES.get(n.partition("@")[0], n.partition("@")[0]) not in PROXIES
-    ]
-    if unknown:
-        raise UnknownNameError("proxy", unknown[0], [*PROXIES, *ALIASES, *sorted(recorded)])
     parts = []
     sources: dict[str, pl.DataFrame] = {}
     for name in wanted:
-        if name in recorded:
-            parts.append(benchmark.scores(dataset, proxy=name))
+        if not is_computed(name):
+            known = name.removeprefix(RECORDED)
+            if known not in recorded:
+                raise UnknownNameError("proxy", name, [*PROXIES, *ALIASES, *sorted(recorded)])
+            frame = benchmark.scores(dataset, proxy=known)
+            parts.append(frame.with_columns(proxy=pl.lit(name)))
             continue
         proxy = get_proxy(name)
         if proxy.needs not in sources:
@@ -167,7 +175,7 @@ def score(
     if step is not None:
         steps = table["step"].drop_nulls().unique().sort().to_list()
         if steps and step not in steps:
-            raise NasAnalysisError(
+            raise ParameterError(
                 f"step {step}: expected one of {steps[0]} to {steps[-1]}, the completed steps recorded"
             )
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))

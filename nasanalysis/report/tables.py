@@ -62,7 +62,12 @@ def statistics_table(
             if row is None:
                 line += ["–"] * (3 if statistic in with_published else 1)
                 continue
-            line.append(with_interval(row["estimate"], row["ci_low"], row["ci_high"], digits))
+            if (
+                row["interval"] and "halves" in row["interval"]
+            ):  # of samples half the size: in the CSV, not beside the estimate
+                line.append(number(row["estimate"], digits))
+            else:
+                line.append(with_interval(row["estimate"], row["ci_low"], row["ci_high"], digits))
             printed, where = published.get((str(dataset), str(proxy), statistic), ("", ""))
             if statistic in with_published:
                 line += [
@@ -111,14 +116,25 @@ def reliability_text(name: str, title: str, table: pl.DataFrame, note: str = "")
 
 
 def plain_table(
-    name: str, title: str, frame: pl.DataFrame, header: Sequence[str], formats: Sequence[str], note: str = ""
+    name: str,
+    title: str,
+    frame: pl.DataFrame,
+    header: Sequence[str],
+    formats: Sequence[str],
+    note: str = "",
+    *,
+    rows: Sequence[int] | None = None,
 ) -> Table:
-    """A frame shown as it is: one format spec for each column, such as ``s``, ``d`` or ``.3f``."""
-    rows = [
+    """A frame shown as it is: one format spec for each column, such as ``s``, ``d`` or ``.3f``.
+
+    `rows`: which rows a reader is shown (all by default); the CSV file holds every one.
+    """
+    shown = frame if rows is None else frame[list(rows)]
+    cells = [
         ["–" if value is None else format(value, spec) for value, spec in zip(row, formats, strict=True)]
-        for row in frame.iter_rows()
+        for row in shown.iter_rows()
     ]
-    return Table(name, title, list(header), rows, frame, [spec != "s" for spec in formats], note)
+    return Table(name, title, list(header), cells, frame, [spec != "s" for spec in formats], note)
 
 
 def to_markdown(table: Table) -> str:

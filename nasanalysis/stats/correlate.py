@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import StudyError
 from ..frames import SCHEMAS, any_frame, check, to_polars
+from ..proxies import direction as proxy_direction
 from ..seeding import generator
 from .bootstrap import BOOTSTRAP, HALVES, Interval, bootstrap_counts, check_level, half_counts, percentile_interval
 from .rank import Floats
@@ -55,7 +56,8 @@ def correlate(
     seed: of the resamples. The same seed gives the same table whatever the order of the rows.
         Scores of the same set of architectures share their resamples, so they compare as pairs.
     directions: proxy -> +1 (higher is better) or -1 (lower is better); scores are multiplied by it before
-        every statistic. A proxy that is not named counts as +1.
+        every statistic. For a proxy that is not named, its own direction counts
+        (`nasanalysis.proxies.direction`: -1 for ``sotl`` or a latency, +1 for a name we do not know).
     sample: architectures (``space:key``) to restrict both tables to; repeated ones count once.
     sample_name: what the column `sample` says.
     level: share of the resamples within an interval.
@@ -69,6 +71,8 @@ def correlate(
     schedule; `FrameError` for a table that breaks its schema; `UnknownNameError` for a statistic. One
     `MismatchWarning` if scores name architectures that the truth lacks.
     """
+    if isinstance(statistics, str):
+        raise StudyError(f"statistics: expected several names, got one text {statistics!r}; pass ({statistics!r},)")
     wanted = [get_statistic(name) for name in statistics]
     if n_boot < 0:
         raise ValueError(f"n_boot: expected 0 or more resamples, got {n_boot}")
@@ -276,13 +280,16 @@ def _seeds_text(rows: pl.DataFrame) -> str:
 
 
 def _warn_of_strangers(table: pl.DataFrame, facts: Mapping[tuple[str, str], _Truth]) -> dict[tuple[str, str], str]:
-    """One warning for all score rows whose architecture the truth lacks; one example of each place."""
+    """One warning for all score rows whose architecture the truth lacks; an example of each (benchmark, dataset)."""
     held = [
         {"benchmark": place[0], "dataset": place[1], "arch": arch}
         for place, fact in facts.items()
         for arch in (*fact.archs, *sorted(fact.outside))
     ]
     known = pl.DataFrame(held, schema={"benchmark": pl.String, "dataset": pl.String, "arch": pl.String})
+    scored = set(table.select(*_PLACE).iter_rows())
+    if bare := [place for place in facts if place not in scored] if scored & set(facts) else []:
+        warnings.warn(f"scores: none for {_places(bare)}, which the truth holds", MismatchWarning, stacklevel=4)
     lost = table.join(known, on=[*_PLACE, "arch"], how="anti")
     if lost.is_empty():
         return {}
@@ -305,7 +312,6 @@ def _series_of(
 ) -> Iterable[_Series]:
     rows = table.filter(pl.col("benchmark") == place[0], pl.col("dataset") == place[1])
     if rows.is_empty():
-        warnings.warn(f"scores: none for {'/'.join(place)}, which the truth holds", MismatchWarning, stacklevel=5)
         return
     rows = _mean_rows_or_all(rows, _SERIES).sort(*_SERIES, "arch", "seed")
     means = rows.group_by(*_SERIES, "arch", maintain_order=True).agg(pl.col("value").mean())
@@ -320,7 +326,7 @@ def _series_of(
 
 
 def _direction(proxy: str, directions: Mapping[str, int]) -> int:
-    direction = directions.get(proxy, 1)
+    direction = directions[proxy] if proxy in directions else proxy_direction(proxy)
     if isinstance(direction, bool) or direction not in (1, -1):
         raise StudyError(
             f"directions: {proxy!r}: expected +1 (higher is better) or -1 (lower is better), got {direction!r}"

@@ -8,6 +8,7 @@ import polars as pl
 
 from ..errors import StudyError, UnknownNameError
 from ..frames import any_frame, check
+from ..proxies import direction as proxy_direction
 from ..seeding import generator
 from .bootstrap import bootstrap_counts, percentile_interval
 from .correlate import FEWEST
@@ -97,7 +98,7 @@ def difference_by_step(
 
 def _oriented(table: pl.DataFrame, proxy: str, directions: Mapping[str, int] | None) -> pl.DataFrame:
     """Columns ``arch, step, value``: mean over seeds, turned so that higher is better."""
-    sign = (directions or {}).get(proxy, 1)
+    sign = (directions or {}).get(proxy, proxy_direction(proxy))
     rows = table.filter(pl.col("proxy") == proxy).filter(pl.col("value").is_not_null())
     if rows.select("dataset", "method", "setting").n_unique() > 1:
         raise StudyError(f"difference: {proxy!r} stands under several datasets, methods or settings; filter first")

@@ -33,7 +33,7 @@ def kendall_tau(score: ArrayLike, truth: ArrayLike) -> float:
     x, y = defined_pairs(score, truth)
     if is_constant(x) or is_constant(y):
         return float("nan")
-    return float(scipy_stats.kendalltau(x, y, variant="b", method="asymptotic").statistic)
+    return float(scipy_stats.kendalltau(x, y, variant="b").statistic)
 
 
 def pearson_r(score: ArrayLike, truth: ArrayLike) -> float:

@@ -15,12 +15,17 @@ top-k mean  places filled group by group from the best score down
 
 from __future__ import annotations
 
+import contextlib
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import StudyError
+from . import fast
 from .rank import Floats
 
 LEAF = 16  # architectures: few enough that BLAS starts no threads, which cost more than they bring here
@@ -70,13 +75,15 @@ class Resamples:
     ----------
     truth: (n_archs,), finite.
     counts: (n_resamples, n_archs), whole numbers >= 0: how often each resample holds each architecture.
+    compiled: use the compiled kernels (extra ``fast``); by default where they are there and pay. The results
+        are the same, to the last bit for ranks.
 
     Every method takes `score` (n_archs,), finite and oriented so that higher is better, and answers
     (n_resamples,), NaN where the statistic of a resample is undefined. What concerns only the truth is
     computed once and kept, so many scores cost little more than their sorting.
     """
 
-    def __init__(self, truth: ArrayLike, counts: ArrayLike) -> None:
+    def __init__(self, truth: ArrayLike, counts: ArrayLike, *, compiled: bool | None = None) -> None:
         self.truth = _finite("truth", truth)
         table = np.asarray(counts)
         if table.ndim != 2 or table.shape[1] != len(self.truth):
@@ -90,10 +97,19 @@ class Resamples:
         self.sizes: Floats = self.counts.sum(axis=0, dtype=np.float64)  # (B,)
         if self.sizes.max(initial=0.0) >= 2**23:
             raise ValueError("counts: expected resamples of fewer than 2^23 draws, beyond which sums are not exact")
+        self._best: dict[float, Resamples] = {}
+        self._against: dict[bytes, Resamples] = {}
+        self._kernels = fast.kernels(self.counts.size, compiled)
 
     def spearman_rho(self, score: ArrayLike) -> Floats:
         """Spearman's rho with average ranks, per resample."""
         by = self._sorted(score)
+        if self._kernels:
+            truth = self._by_truth
+            total = self._kernels.rank_products(
+                self.counts, self.sizes, by.order, by.starts, truth.order, truth.starts
+            )
+            return _ratio(total[0], (self.sizes**3 - total[1]) / 3, self._truth_spread)
         products = np.empty(self.n_resamples)
         spread = np.empty(self.n_resamples)
         for columns in self._blocks():
@@ -107,6 +123,10 @@ class Resamples:
     def kendall_tau(self, score: ArrayLike) -> Floats:
         """Kendall's tau-b, per resample."""
         by = self._sorted(score)
+        if self._kernels:
+            truth = self._by_truth
+            total = self._kernels.agreement(self.counts, by.order, by.starts, truth.group, len(truth.starts))
+            return _ratio(2 * total[0], self.sizes**2 - total[1], self._truth_untied)
         plan = _kendall_plan(by, self._by_truth.group)
         agreement = np.empty(self.n_resamples)
         untied = np.empty(self.n_resamples)
@@ -122,6 +142,10 @@ class Resamples:
         by = self._sorted(score)
         x = _unit_scale(np.asarray(score, dtype=np.float64))
         y = _unit_scale(self.truth)
+        if self._kernels:
+            sums = self._kernels.moments(self.counts, self.sizes, x, y)
+            sums[1, self._kernels.group_powers(self.counts, by.order, by.starts)[1] >= self.sizes**3] = 0.0
+            return _ratio(sums[0], sums[1], np.where(self._truth_spread <= 0, 0.0, sums[2]))
         sums = np.full((3, self.n_resamples), np.nan)
         for columns in self._blocks():
             weights = self._block(columns)
@@ -180,6 +204,8 @@ class Resamples:
 
     @cached_property
     def _truth_spread(self) -> Floats:
+        if self._kernels:
+            return np.asarray((self.sizes**3 - self._truth_powers[1]) / 3)
         spread = np.empty(self.n_resamples)
         for columns in self._blocks():
             spread[columns] = _rank_spread(self._by_truth.group_sums(self._block(columns)), self.sizes[columns])
@@ -187,10 +213,57 @@ class Resamples:
 
     @cached_property
     def _truth_untied(self) -> Floats:
+        if self._kernels:
+            return np.asarray(self.sizes**2 - self._truth_powers[0])
         untied = np.empty(self.n_resamples)
         for columns in self._blocks():
             untied[columns] = _untied_pairs(self._by_truth.group_sums(self._block(columns)), self.sizes[columns])
         return untied
+
+    @cached_property
+    def _truth_powers(self) -> Floats:
+        assert self._kernels is not None
+        powers: Floats = self._kernels.group_powers(self.counts, self._by_truth.order, self._by_truth.starts)
+        return powers
+
+    def best(self, fraction: float) -> Resamples:
+        """The same resamples, each cut to its share `fraction` of the best truth (those tied with the last too)."""
+        if fraction not in self._best:
+            order = self._by_truth.order[::-1]
+            wanted = np.ceil(fraction * self.sizes - 1e-9)
+            filled = np.cumsum(self.counts[order], axis=0, dtype=np.float64)
+            last = (filled < wanted).sum(axis=0).clip(max=self.n_archs - 1)  # the draw that fills the share
+            kept = self.truth[:, None] >= self.truth[order][last]
+            self._best[fraction] = Resamples(
+                self.truth, (self.counts * kept).T, compiled=self._kernels is not None
+            )
+        return self._best[fraction]
+
+    def against(self, other: ArrayLike) -> Resamples:
+        """The same resamples with `other` (n_archs,), finite, in the place of the truth."""
+        values = self._aligned(other)
+        key = values.tobytes()
+        if key not in self._against:
+            twin = copy.copy(self)
+            for name in ("_by_truth", "_truth_ranks", "_truth_spread", "_truth_untied", "_truth_powers"):
+                twin.__dict__.pop(name, None)
+            twin.truth, twin._best, twin._against = values, {}, {}
+            self._against[key] = twin
+        return self._against[key]
+
+    def each(self, statistic: Callable[[Floats, Floats], float], *columns: ArrayLike) -> Floats:
+        """A statistic that has no faster way, on every resample written out draw by draw.
+
+        `statistic` takes the drawn values of each of `columns` (n_archs,); a resample on which it raises
+        `StudyError` (too few architectures) is NaN.
+        """
+        values = [self._aligned(column) for column in columns]
+        found = np.full(self.n_resamples, np.nan)
+        for b in range(self.n_resamples):
+            drawn = np.repeat(np.arange(self.n_archs), self.counts[:, b].astype(np.intp))
+            with contextlib.suppress(StudyError):
+                found[b] = statistic(*(v[drawn] for v in values))
+        return found
 
     def _blocks(self) -> list[slice]:
         width = max(16, min(self.n_resamples, BLOCK // max(1, self.n_archs)))

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from ..errors import BuildError
+from ..errors import ParameterError
 from ..frames import check, write_frame
 from ..provenance import package_versions, provenance
 from ..seeding import generator
@@ -39,7 +39,7 @@ def sample_architectures(n: int, seed: int) -> tuple[list[Arch], list[Arch]]:
     """
     always = always_included()
     if not len(always) <= n <= len(SPACE):
-        raise BuildError(f"--archs: expected {len(always)} (the cells always included) to {len(SPACE)}, got {n}")
+        raise ParameterError(f"--archs: expected {len(always)} (the cells always included) to {len(SPACE)}, got {n}")
     chosen = dict.fromkeys(always)
     uniform = []
     for arch in SPACE.sample(len(SPACE), generator(seed, "digits", "sample")):
@@ -91,7 +91,9 @@ def build_digits(
     """
     config = config or DigitsConfig()
     if seeds < 1:
-        raise BuildError(f"--seeds: expected at least 1, got {seeds}")
+        raise ParameterError(f"--seeds: expected at least 1, got {seeds}")
+    if workers < 1:
+        raise ParameterError(f"--workers: expected at least 1 process, got {workers}")
     chosen, uniform = sample_architectures(archs, config.data_seed)
     fingerprint: dict[str, Any] = {
         "benchmark": "digits",

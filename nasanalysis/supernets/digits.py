@@ -20,7 +20,7 @@ from ..seeding import generator as numpy_generator
 from ..seeding import torch_generator
 from ..spaces.base import Arch
 from ..spaces.skeletons import SKELETONS
-from .networks import build_network
+from .networks import CellNetwork, build_network
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,13 @@ def train_architecture(arch: Arch | str, seed: int, config: DigitsConfig, data: 
     ``valid_``/``test_`` ``loss``/``accuracy`` after the epoch. Initialisation, order, placement and
     noise come from one stream for each of (seed, architecture), so runs are independent and repeatable.
     """
+    return train_network(arch, seed, config, data)[1]
+
+
+def train_network(
+    arch: Arch | str, seed: int, config: DigitsConfig, data: DigitsData
+) -> tuple[CellNetwork, pl.DataFrame]:
+    """The trained network and the rows of `train_architecture`."""
     generator = torch_generator(seed, "digits", "train", str(arch))
     net = build_network(arch, SKELETONS["digits"], generator)
     optimiser = torch.optim.SGD(
@@ -165,4 +172,4 @@ def train_architecture(arch: Arch | str, seed: int, config: DigitsConfig, data: 
                 "test_accuracy": test_accuracy,
             }
         )
-    return pl.DataFrame(rows)
+    return net, pl.DataFrame(rows)

@@ -1,0 +1,54 @@
+"""Where raw files are looked for: the folder given, then ``$NASANALYSIS_DATA``, then the user's cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import platformdirs
+
+from ..errors import MissingDataError
+
+
+def cache_dir() -> Path:
+    """``$NASANALYSIS_CACHE``, or the platform's own cache folder for this package (it may not exist yet)."""
+    chosen = os.environ.get("NASANALYSIS_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("nasanalysis"))
+
+
+def data_folders(data: Path | str | None = None) -> list[Path]:
+    """The folders that are searched, in order, whether they exist or not."""
+    named = [folder for folder in (data, os.environ.get("NASANALYSIS_DATA")) if folder]
+    return list(dict.fromkeys([*(Path(folder).expanduser() for folder in named), cache_dir()]))
+
+
+def candidates(relative: str | Path, data: Path | str | None = None) -> list[Path]:
+    """Every place where `relative` may lie: in each folder as written, then by its last part alone."""
+    parts = dict.fromkeys([Path(relative), Path(Path(relative).name)])
+    return [folder / part for folder in data_folders(data) for part in parts]
+
+
+def find(relative: str | Path, data: Path | str | None = None) -> Path:
+    """The first place where a file or folder `relative` lies; `MissingDataError` lists where it was looked for."""
+    for path in candidates(relative, data):
+        if path.exists():
+            return path
+    raise missing(str(relative), candidates(relative, data))
+
+
+def find_first(pattern: str, folders: Iterable[Path]) -> list[Path]:
+    """What matches the glob `pattern` in the first of `folders` that holds any, by name; [] if none does."""
+    for folder in folders:
+        if folder.is_dir() and (found := sorted(folder.glob(pattern))):
+            return found
+    return []
+
+
+def missing(what: str, looked: Iterable[Path]) -> MissingDataError:
+    """The error for a file that is nowhere."""
+    places = "\n".join(f"  {path}" for path in looked)
+    return MissingDataError(
+        f"{what}: not on this machine. Looked for\n{places}\n"
+        "Give its folder with --data or $NASANALYSIS_DATA; `nasanalysis data list` says where to get it."
+    )

@@ -1,0 +1,137 @@
+"""Ablations: a measured value against one setting (lines) or two (heat map)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import FrameError, StudyError
+from ..frames import any_frame
+from .style import COLOURS, MARKERS, SEQUENTIAL, look, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@any_frame
+def ablation_grid(table: pl.DataFrame, x: str, y: str, value: str = "estimate") -> pl.DataFrame:
+    """The wide table behind a heat map: a row for each `y`, a column for each `x`, in order of their values.
+
+    `table`: tidy, one row for each combination of settings. `FrameError` if a cell is held twice (another
+    setting varies: filter first).
+    """
+    _columns(table, x, y, value)
+    if table.select(x, y).is_duplicated().any():
+        raise FrameError(f"ablation: several rows for one ({x}, {y}); another setting varies: filter first")
+    wide = table.sort(x, y).pivot(x, index=y, values=value, maintain_order=True)
+    return wide.sort(y)
+
+
+@any_frame
+def plot_ablation_heatmap(
+    table: pl.DataFrame,
+    *,
+    x: str,
+    y: str,
+    value: str = "estimate",
+    label: str = "Kendall's τ-b",
+    x_label: str | None = None,
+    y_label: str | None = None,
+    digits: int = 2,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw `ablation_grid` with the value in every cell; the best is framed. Empty cells were not measured."""
+    from matplotlib.patches import Rectangle
+
+    wide = ablation_grid(table, x, y, value)
+    values = wide.drop(y).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    with look():
+        ax = new_axes(ax, figsize=(1.8 + 0.75 * values.shape[1], 1.4 + 0.5 * values.shape[0]))
+        ax.grid(False)
+        image = ax.imshow(values, cmap=SEQUENTIAL, aspect="auto")
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        for (row, column), number in np.ndenumerate(values):
+            if np.isfinite(number):
+                colour = "white" if number < middle else "black"
+                ax.text(column, row, f"{number:.{digits}f}", ha="center", va="center", color=colour, fontsize=9)
+        row, column = np.unravel_index(np.nanargmax(values), values.shape)
+        ax.add_patch(
+            Rectangle((float(column) - 0.5, float(row) - 0.5), 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5)
+        )
+        ax.set_xticks(range(values.shape[1]), [_short(c) for c in table[x].unique().sort()])
+        ax.set_yticks(range(values.shape[0]), [_short(c) for c in wide[y]])
+        ax.set_xlabel(x_label or x.replace("_", " "))
+        ax.set_ylabel(y_label or y.replace("_", " "))
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.colorbar(image, ax=ax, label=label)
+        if title:
+            ax.set_title(title)
+    return ax
+
+
+@any_frame
+def plot_ablation_lines(
+    table: pl.DataFrame,
+    *,
+    x: str,
+    by: str | None = None,
+    value: str = "estimate",
+    low: str = "ci_low",
+    high: str = "ci_high",
+    label: str = "Kendall's τ-b",
+    x_label: str | None = None,
+    by_label: str | None = None,
+    log: bool = False,
+    baseline: float | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """A line of `value` against setting `x` for each `by`, with the interval as a band where the table has one.
+
+    `log`: logarithmic x axis. `baseline`: a value drawn as a level line.
+    """
+    _columns(table, x, value, *([by] if by else []))
+    if table.select(x, *([by] if by else [])).is_duplicated().any():
+        raise FrameError(f"ablation: several rows for one {x}; another setting varies: filter first, or name it in by")
+    groups: list[Any] = table[by].unique(maintain_order=True).to_list() if by else [None]
+    with look():
+        ax = new_axes(ax)
+        for i, name in enumerate(groups):
+            rows = (table if by is None else table.filter(pl.col(by) == name)).sort(x)
+            colour = COLOURS[i % len(COLOURS)]
+            if low in rows.columns and high in rows.columns:
+                ends = rows[low].cast(pl.Float64).to_numpy(), rows[high].cast(pl.Float64).to_numpy()
+                ax.fill_between(rows[x].to_numpy(), *ends, color=colour, alpha=0.15, linewidth=0)
+            ax.plot(
+                rows[x].to_numpy(),
+                rows[value].to_numpy(),
+                color=colour,
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=5,
+                label=None if name is None else _short(name),
+            )
+        if baseline is not None:
+            ax.axhline(baseline, color="#555555", linestyle="--", linewidth=1.2, label="baseline")
+        if log:
+            ax.set_xscale("log")
+        ax.set_xlabel(x_label or x.replace("_", " "))
+        ax.set_ylabel(label)
+        if title:
+            ax.set_title(title)
+        if by or baseline is not None:
+            ax.legend(title=by_label or (by.replace("_", " ") if by else None), loc="best", alignment="left")
+    return ax
+
+
+def _columns(table: pl.DataFrame, *names: str) -> None:
+    lost = [name for name in names if name not in table.columns]
+    if lost:
+        raise StudyError(f"ablation: expected the columns {', '.join(lost)}, got {', '.join(table.columns)}")
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

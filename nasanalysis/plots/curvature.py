@@ -1,0 +1,103 @@
+"""Loss under weight noise, architecture by architecture in order of true accuracy (GeNAS, Figures 2 and 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..errors import StudyError
+from ..frames import any_frame, check
+from .losses import mean_accuracy
+from .style import SEQUENTIAL, look, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SERIES = ["benchmark", "dataset", "method", "setting", "position", "direction", "draws"]
+
+
+@any_frame
+def loss_curvature(perturbed: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Columns ``arch, accuracy, rank, sigma, loss, low, high, n_draws, n_undefined``; best architecture first.
+
+    ``loss`` (nats) is the mean over noise draws and seeds, ``low`` and ``high`` its smallest and largest
+    draw. ``rank`` 1 is the best true accuracy. Draws whose loss is undefined are left out and counted.
+
+    `perturbed`: PERTURBED frame of one benchmark, dataset, method, setting and kind of noise. `truth`: TRUTH
+    of one split and schedule.
+    """
+    table = check(perturbed, "PERTURBED")
+    for column in _SERIES:
+        if table[column].n_unique() > 1:
+            raise StudyError(f"curvature: expected one {column}, got {table[column].n_unique()}; filter first")
+    means = table.group_by("arch", "sigma").agg(
+        pl.col("loss").mean(),
+        pl.col("loss").min().alias("low"),
+        pl.col("loss").max().alias("high"),
+        pl.col("loss").count().cast(pl.Int64).alias("n_draws"),
+        pl.col("loss").null_count().cast(pl.Int64).alias("n_undefined"),
+    )
+    joined = means.join(mean_accuracy(truth), on="arch")
+    if joined.is_empty():
+        raise StudyError("curvature: no architecture has both perturbed losses and a true accuracy")
+    archs = (
+        joined.select("arch", "accuracy")
+        .unique()
+        .with_columns(pl.col("accuracy").rank("min", descending=True).cast(pl.Int64).alias("rank"))
+    )
+    columns = ["arch", "accuracy", "rank", "sigma", "loss", "low", "high", "n_draws", "n_undefined"]
+    return joined.join(archs.select("arch", "rank"), on="arch").sort("rank", "arch", "sigma").select(columns)
+
+
+@any_frame
+def plot_loss_curvature(
+    table: pl.DataFrame,
+    *,
+    target: str = "test accuracy",
+    split: str = "validation",
+    log: bool = True,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw `loss_curvature`: a line for each architecture, shaded by its true accuracy; bands span the draws."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    with look():
+        ax = new_axes(ax)
+        values = table["accuracy"].to_numpy()
+        colours = ScalarMappable(Normalize(values.min(), values.max()), colormaps[SEQUENTIAL])
+        for arch in table["arch"].unique(maintain_order=True):
+            rows = table.filter(pl.col("arch") == arch).drop_nulls("loss")
+            if rows.is_empty():
+                continue
+            colour = colours.to_rgba(rows["accuracy"][0])
+            x = rows["sigma"].to_numpy()
+            ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.18, linewidth=0)
+            ax.plot(x, rows["loss"].to_numpy(), color=colour, marker="o", markersize=3.5)
+        if log:
+            from matplotlib.ticker import LogLocator, ScalarFormatter
+
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(ScalarFormatter())
+            ax.yaxis.set_minor_formatter(lambda *_: "")
+        draws = int(table["n_draws"].to_numpy().max())
+        ax.set_xlabel("σ, standard deviation of the weight noise")
+        ax.set_ylabel(f"{split} loss (nats)")
+        ax.annotate(
+            f"{table['arch'].n_unique()} architectures, band: smallest to largest of {draws} draws",
+            (0.0, 1.01),
+            xycoords="axes fraction",
+            va="bottom",
+            fontsize=9,
+            color="#555555",
+        )
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.colorbar(colours, ax=ax, label=f"true {target} (%)")
+        if title:
+            ax.set_title(title, pad=16)
+    return ax

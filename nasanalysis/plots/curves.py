@@ -1,0 +1,93 @@
+"""Learning curves of many architectures, shaded by how good they turn out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..errors import StudyError
+from ..frames import any_frame, check
+from .losses import mean_accuracy
+from .style import SEQUENTIAL, UNIT_LABELS, look, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SPLITS = {"train": "training", "valid": "validation", "test": "test", "valtest": "validation and test"}
+
+
+@any_frame
+def learning_curves(
+    curves: pl.DataFrame, truth: pl.DataFrame, *, value: str = "valid_accuracy", archs: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """Columns ``arch, accuracy, unit, step, value``: means over seeds, worst architecture first.
+
+    `curves`: CURVES frame of one dataset, method and setting; `truth`: TRUTH of one split and schedule;
+    `value`: a column of `curves`; `archs`: which architectures (all that both frames hold).
+    """
+    table = check(curves, "CURVES")
+    if value not in table.columns:
+        raise StudyError(f"curves: expected a column of the CURVES frame, got {value!r}")
+    if table.select("dataset", "method", "setting", "unit").n_unique() > 1:
+        raise StudyError("curves: expected one dataset, method, setting and unit; filter first")
+    if archs is not None:
+        table = table.filter(pl.col("arch").is_in(list(archs)))
+    means = (
+        table.group_by("arch", "unit", "step").agg(pl.col(value).cast(pl.Float64).mean().alias("value")).drop_nulls()
+    )
+    found = means.join(mean_accuracy(truth), on="arch").sort("accuracy", "arch", "step")
+    if found.is_empty():
+        raise StudyError(f"curves: no architecture has both {value} and a true accuracy")
+    return found.select("arch", "accuracy", "unit", "step", "value")
+
+
+@any_frame
+def plot_learning_curves(
+    table: pl.DataFrame,
+    *,
+    value: str = "valid_accuracy",
+    target: str = "test accuracy",
+    log: bool = False,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw `learning_curves`, a line for each architecture; `value` names what the y axis shows."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
+
+    split, _, what = value.partition("_")
+    with look():
+        ax = new_axes(ax)
+        accuracy = table["accuracy"].to_numpy()
+        colours = ScalarMappable(Normalize(accuracy.min(), accuracy.max()), colormaps[SEQUENTIAL])
+        parts = table.partition_by("arch", maintain_order=True)
+        many = len(parts) > 60
+        lines = LineCollection(
+            [part.select("step", "value").to_numpy() for part in parts],
+            colors=[colours.to_rgba(part["accuracy"][0]) for part in parts],
+            alpha=0.5 if many else 0.9,
+            linewidths=0.8 if many else 1.5,
+            rasterized=many,
+        )
+        ax.add_collection(lines)
+        ax.autoscale()
+        unit = table["unit"][0]
+        ax.set_xlabel(UNIT_LABELS.get(unit, unit))
+        ax.set_ylabel(f"{_SPLITS.get(split, split)} {what} ({'%' if what == 'accuracy' else 'nats'})")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if log:
+            ax.set_yscale("log")
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.colorbar(colours, ax=ax, label=f"true {target} (%)")
+        ax.annotate(
+            f"n = {len(parts):,}", (0.0, 1.01), xycoords="axes fraction", va="bottom", fontsize=9, color="#555555"
+        )
+        if title:
+            ax.set_title(title, pad=16)
+    return ax

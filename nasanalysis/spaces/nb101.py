@@ -1,0 +1,218 @@
+"""The NAS-Bench-101 space (Ying et al. 2019): 423,624 cells.
+
+The text of a cell lists every vertex but the input, in order, as ``operation~sources``; vertex 0 is the
+input, and the last one is the output::
+
+    conv3x3~0+maxpool3x3~01+output~02
+
+**Identity.** The key is the canonical cell: pruned, and the one member of its isomorphism class that the
+benchmark trained (`nb101_graph.canonical`). So two texts are one architecture exactly if their canonical
+keys are equal, and the key rebuilds the cell, which a hash cannot. The public hash (`NB101.hash`) names
+the same classes; a test checks this over the whole space.
+
+**Index order.** Vertices, then edges, then labels, ascending: the order in which the benchmark's authors
+met the cells. Nothing is enumerated before it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+
+from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from .base import Arch
+from .nb101_enumeration import all_codes, all_costs, cell_costs, decode, encode, skeleton101
+from .nb101_graph import (
+    SHORT,
+    Cell,
+    bit,
+    canonical,
+    from_matrix,
+    module_hash,
+    operation_label,
+    operation_names,
+    prune,
+    to_matrix,
+    validate,
+)
+
+_VERTEX = re.compile(r"([a-z0-9-]+)~([0-9]*)")
+#: Vertices a text may hold: more are never needed, and sources are single digits.
+_MOST_VERTICES = 10
+
+
+def format_cell(cell: Cell) -> str:
+    """`Cell` -> its text, as it stands (not made canonical)."""
+    names = [*(SHORT[label] for label in cell.labels), "output"]
+    return "+".join(
+        f"{name}~{''.join(str(x) for x in range(y) if cell.edges >> bit(x, y) & 1)}" for y, name in enumerate(names, 1)
+    )
+
+
+def parse_cell(text: str, space: str = "nb101") -> Cell:
+    """Text -> `Cell`, as it stands: it may hold vertices that lead nowhere. `ArchError` says what is wrong."""
+    parts = text.strip().split("+")
+    if len(parts) + 1 > _MOST_VERTICES:
+        raise ArchError(f"{space}: expected at most {_MOST_VERTICES - 1} vertices after the input, got {len(parts)}")
+    edges, labels = 0, []
+    for target, part in enumerate(parts, 1):
+        match = _VERTEX.fullmatch(part)
+        if not match:
+            raise ArchError(f"{space}: expected vertices as 'conv3x3~0+conv1x1~01+output~12', got {part!r} in {text!r}")
+        name, digits = match.groups()
+        sources = [int(d) for d in digits]
+        if sources != sorted(set(sources)) or (sources and sources[-1] >= target):
+            raise ArchError(
+                f"{space}: vertex {target} must read distinct vertices below {target} in ascending order, "
+                f"got {digits!r} in {text!r}"
+            )
+        if (name == "output") != (target == len(parts)):
+            raise ArchError(f"{space}: expected 'output' as the last vertex and only there, got {text!r}")
+        if target < len(parts):
+            try:
+                labels.append(operation_label(name))
+            except ArchError:
+                raise ArchError(f"{space}: {UnknownNameError('operation', name, SHORT)} in {text!r}") from None
+        edges |= sum(1 << bit(source, target) for source in sources)
+    return Cell(len(parts) + 1, edges, tuple(labels))
+
+
+class OwnClass(Mapping[Arch, Arch]):
+    """Every architecture of a space -> itself: the keys are one for each class already."""
+
+    def __init__(self, space: NB101) -> None:
+        self._space = space
+
+    def __getitem__(self, arch: Arch) -> Arch:
+        return self._space.from_cell(self._space.cell(arch))
+
+    def __iter__(self) -> Iterator[Arch]:
+        return iter(self._space)
+
+    def __len__(self) -> int:
+        return len(self._space)
+
+
+class NB101:
+    """The space object: parse, hash, index, sample, costs."""
+
+    name = "nb101"
+    #: One rule: isomorphic after pruning, which is what the benchmark calls one architecture.
+    isomorphism_rules: tuple[str, ...] = ("published",)
+
+    def __len__(self) -> int:
+        return 423_624
+
+    def __iter__(self) -> Iterator[Arch]:
+        return (self.from_code(code) for code in all_codes().tolist())
+
+    def __repr__(self) -> str:
+        return f"<space nb101: {len(self):,} architectures>"
+
+    def parse(self, text: str) -> Arch:
+        """Text with or without the ``nb101:`` prefix -> canonical `Arch`, pruned first.
+
+        `ArchError` if no path leads through it, or if more than 7 vertices or 9 edges are left.
+        """
+        arch = Arch.from_text(text, self.name)
+        return self.from_cell(parse_cell(arch.key))
+
+    def from_cell(self, cell: Cell) -> Arch:
+        """Any `Cell` -> `Arch`: pruned, checked against the limits, canonical."""
+        return Arch(self.name, format_cell(canonical(validate(prune(cell)))))
+
+    def from_spec(self, matrix: Sequence[Sequence[float]] | np.ndarray, operations: Sequence[str]) -> Arch:
+        """Adjacency matrix (V, V) and V operation names, as NAS-Bench-101 writes a spec -> `Arch`."""
+        return self.from_cell(from_matrix(matrix, operations))
+
+    def from_code(self, code: int) -> Arch:
+        """A code of `nb101_enumeration` -> `Arch`."""
+        return Arch(self.name, format_cell(decode(code)))
+
+    def cell(self, arch: Arch | str) -> Cell:
+        """The canonical cell of an architecture."""
+        if isinstance(arch, Arch) and arch.space != self.name:
+            raise ArchError(f"nb101: expected an architecture of this space, got one of {arch.space!r}: {arch}")
+        text = arch.key if isinstance(arch, Arch) else Arch.from_text(arch, self.name).key
+        return canonical(validate(prune(parse_cell(text))))
+
+    def spec(self, arch: Arch | str) -> tuple[np.ndarray, list[str]]:
+        """(V, V) int64 adjacency matrix and V operation names of the cell that the benchmark trained."""
+        cell = self.cell(arch)
+        return to_matrix(cell), operation_names(cell)
+
+    def hash(self, arch: Arch | str) -> str:
+        """The public hash (32 hexadecimal digits) under which the benchmark's files hold the cell."""
+        return module_hash(self.cell(arch))
+
+    def isomorphic(self, first: Arch | str, second: Arch | str) -> bool:
+        """Whether two cells are the same network, whatever the order of their vertices."""
+        return self.cell(first) == self.cell(second)
+
+    def has_live_path(self, arch: Arch | str) -> bool:
+        """Whether the output depends on the input: always so, or it would be no cell."""
+        return bool(self.cell(arch).edges)
+
+    def arch(self, index: int) -> Arch:
+        """The architecture at an index, 0 to 423,623 (negative numbers are refused)."""
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise ArchError(f"nb101: expected an integer index, got {index!r}")
+        if not 0 <= index < len(self):
+            raise ArchError(f"nb101: expected an index from 0 to {len(self) - 1}, got {index}")
+        return self.from_code(int(all_codes()[index]))
+
+    def index(self, arch: Arch | str) -> int:
+        """The index of an architecture."""
+        return int(np.searchsorted(all_codes(), encode(self.cell(arch))))
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
+        """`n` distinct architectures, uniform without replacement, in the order drawn."""
+        if not 0 <= n <= len(self):
+            raise NasAnalysisError(f"nb101: expected a sample of 0 to {len(self)} architectures, got {n}")
+        return [self.arch(i) for i in rng.choice(len(self), size=n, replace=False)]
+
+    def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
+        """Every architecture -> itself: a key stands for a whole isomorphism class."""
+        if rule not in self.isomorphism_rules:
+            raise UnknownNameError("isomorphism rule", rule, self.isomorphism_rules)
+        return OwnClass(self)
+
+    def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
+        """The representative of an architecture's class: its canonical self."""
+        return self.unique_archs(rule)[self.parse(arch) if isinstance(arch, str) else arch]
+
+    def params(
+        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+    ) -> int:
+        """Trainable parameters (count), equal to the benchmark's ``trainable_parameters``.
+
+        `channels` (128) are those of the first stack, `cells` (3) the modules in a stack.
+        """
+        return cell_costs(self.cell(arch), skeleton101(dataset, channels=channels, cells=cells))[0]
+
+    def flops(
+        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+    ) -> float:
+        """Multiply-accumulates of one image: convolutions, projections, the classifier and its bias.
+
+        Batch-norm, pooling, sums and concatenation are free, as NATS-Bench counts. The benchmark itself
+        records none.
+        """
+        return float(cell_costs(self.cell(arch), skeleton101(dataset, channels=channels, cells=cells))[1])
+
+    def costs(
+        self, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(423624,) parameters and (423624,) multiply-accumulates, int64, in index order (1 s)."""
+        return all_costs(all_codes(), skeleton101(dataset, channels=channels, cells=cells))
+
+    @cache  # noqa: B019 (one instance, `SPACE`)
+    def hashes(self) -> tuple[str, ...]:
+        """The public hashes of all cells in index order (about 45 s, once in a process)."""
+        return tuple(module_hash(decode(code)) for code in all_codes().tolist())
+
+
+SPACE = NB101()
