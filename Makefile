@@ -1,6 +1,7 @@
 # make report    every table and figure into reports/out (digits; with DATA=FOLDER the real benchmarks too)
 # make test      the tests, in parallel        make test-all   slow ones too
 # make lint      ruff and mypy                 make bench      side by side against peers
+# make test-light  the wheel without torch on every Python   make test-nb301  beside the public package
 # Each target makes the environment it needs in .venv; the second time it is there.
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ export PYENV_VERSION := $(shell command -v pyenv >/dev/null 2>&1 && pyenv versio
 .PHONY: full report test test-all test-light test-nb301 lint format bench notebook wheel clean help
 
 help:
-	@sed -n '1,4p' Makefile
+	@sed -n '1,5p' Makefile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
@@ -34,7 +35,7 @@ $(VENV)/.light: $(BIN)/python pyproject.toml constraints.txt
 # Full: torch first, alone and from the CPU index, so that nothing resolves it to a CUDA build.
 $(VENV)/.full: $(VENV)/.light
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --no-deps --retries 0 --timeout 20 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e '.[supernet,dev]'
+	$(PIP) install -c constraints.txt -e '.[supernet,nb101,nb301,robust-darts,dev]'
 	@touch $@
 
 full: $(VENV)/.full
@@ -66,6 +67,10 @@ bench: $(VENV)/.full
 
 notebook: $(VENV)/.full
 	$(BIN)/python -m jupytext --to ipynb --execute --output notebooks/first_light.ipynb notebooks/first_light.py
+
+# NAS-Bench-301 beside the public package, which needs an environment of its own.
+test-nb301: $(VENV)/.full
+	$(BIN)/python tests/nb301_oracle/run.py
 
 wheel: $(VENV)/.full
 	$(BIN)/python -m build --wheel

@@ -136,6 +136,28 @@ def data_check(
         raise typer.Exit(1)
 
 
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="Data set, as `data list` names it.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder (default: $NASANALYSIS_DATA, then the user's cache).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a data set: resumed, verified, from the first mirror that gives it."""
+    from .loaders.registry import check_data, get_data
+
+    paths = get_data(name, to)
+    checked = check_data(name, to)[0]
+    if as_json:
+        _print_json({"files": [str(path) for path in paths], **asdict(checked)})
+    else:
+        print("\n".join(map(str, paths)))
+        print(f"{checked.status}  {checked.name}: {checked.message}")
+    if checked.status != "ok":
+        raise typer.Exit(1)
+
+
 @data_app.command("path")
 def data_path(data: DataOption = None, as_json: JsonOption = False) -> None:
     """The folders where benchmark files are looked for, in order."""
@@ -287,10 +309,78 @@ def correlate(
     _print_table(shown, f"{truth}: {scores}", digits=4)
 
 
+@app.command()
+def card(
+    scores: Annotated[
+        str, typer.Argument(help="A proxy, or a CSV or Parquet FILE with columns arch,proxy,value[,step].")
+    ],
+    truth: Annotated[
+        str | None,
+        typer.Option("--truth", help="A benchmark, or a FILE with columns arch,accuracy (default: the scores' own)."),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
+    schedule: Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")] = None,
+    proxy: Annotated[str | None, typer.Option("--proxy", help="Which proxy, where the file holds several.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Which method, where there are several.")] = None,
+    setting: Annotated[str | None, typer.Option("--setting", help="Which setting, where there are several.")] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last).")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("card.html"),
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One proxy on one page: does it beat the parameter count, where does it fail, how sure?"""
+    from .cards import proxy_card
+    from .report.card import write_card
+
+    _suffix(out, (".html",))
+    made = proxy_card(
+        scores,
+        truth=truth,
+        dataset=dataset,
+        split=split,
+        schedule=schedule,
+        proxy=proxy,
+        method=method,
+        setting=setting,
+        step=step,
+        n_boot=bootstrap,
+        seed=seed,
+        data=data,
+    )
+    write_card(made, out)
+    _print_json({"out": str(out), **made.facts}) if as_json else print(f"{out}: {made.verdict}")
+
+
+@app.command()
+def gallery(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write gallery.md and images/gallery into.")] = Path(
+        "reports/out/gallery"
+    ),
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw every plot on real data: one Markdown page with its images."""
+    from .report.gallery import write_gallery
+
+    console = _stderr()
+    page, drawn, skipped = write_gallery(out, data=data, say=lambda text: console.print(escape(text), highlight=False))
+    if as_json:
+        _print_json({"page": str(page), "plots": drawn, "skipped": skipped})
+        return
+    for line in skipped:
+        console.print(f"[yellow]skipped[/] {escape(line)}", highlight=False)
+    print(f"{page}: {len(drawn)} plots")
+
+
 @benchmark_app.command("build")
 def benchmark_build(
     name: Annotated[str, typer.Argument(help="Benchmark to build: digits.")],
-    archs: Annotated[int, typer.Option("--archs", help="Architectures.")] = 1000,
+    archs: Annotated[int, typer.Option("--archs", help="Architectures.")] = 800,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds of each architecture.")] = 2,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")] = 0,
     out: Annotated[Path, typer.Option("--out", help="Folder for the finished runs and the table.")] = Path(

@@ -48,18 +48,7 @@ def compare(
     Architectures may be written with or without their ``space:`` prefix; the answer concerns those that
     both sides hold, and counts the others.
     """
-    truth_is_file, scores_are_file = _is_file(truth, BENCHMARKS, "benchmark"), _is_file(scores, PROXIES, "proxy")
-    if truth_is_file:
-        facts = _truth_file(Path(truth), dataset, split, schedule)
-    else:
-        facts = _truth_of(truth, dataset, split, schedule, data)
-    benchmark, dataset = facts["benchmark"][0], facts["dataset"][0]
-    if scores_are_file:
-        table = _scores_file(Path(scores), benchmark, dataset)
-    elif truth_is_file:
-        table = _costs(scores, facts, dataset)
-    else:
-        table = score(load_benchmark(truth, data), scores, dataset=dataset)
+    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, data=data)
     if step is not None:
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))
         if table.is_empty():
@@ -80,6 +69,31 @@ def compare(
     for warning in caught:
         warn(str(warning.message))
     return frame
+
+
+def read_pair(
+    truth: str,
+    scores: str,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    schedule: int | None = None,
+    data: Path | str | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The TRUTH and SCORES frames that `compare` sets against each other (parameters as there)."""
+    truth_is_file, scores_are_file = _is_file(truth, BENCHMARKS, "benchmark"), _is_file(scores, PROXIES, "proxy")
+    if truth_is_file:
+        facts = _truth_file(Path(truth), dataset, split, schedule)
+    else:
+        facts = _truth_of(truth, dataset, split, schedule, data)
+    benchmark, dataset = facts["benchmark"][0], facts["dataset"][0]
+    if scores_are_file:
+        table = _scores_file(Path(scores), benchmark, dataset)
+    elif truth_is_file:
+        table = _costs(scores, facts, dataset)
+    else:
+        table = score(load_benchmark(truth, data), scores, dataset=dataset)
+    return facts, table
 
 
 def _is_file(text: str, names: object, kind: str) -> bool:

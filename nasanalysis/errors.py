@@ -58,6 +58,14 @@ class MissingDataError(DataFileError, FileNotFoundError):
         return str(self.args[0]) if self.args else ""
 
 
+class MissingCurveError(NasAnalysisError, LookupError):
+    """A curve that the benchmark does not record: the message says what it records."""
+
+
+class DownloadError(DataFileError):
+    """A file that no mirror gave: the message says what each answered."""
+
+
 class StudyError(NasAnalysisError, ValueError):
     """A study file that cannot be run as written."""
 

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -66,10 +67,33 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True)
+class InputSet:
+    """Many raw files that count as one input: hashing 15,625 of them would take longer than the report.
+
+    ``key`` stands for their content and says how it was made, such as ``names+sizes+meta:3b1f...``.
+    """
+
+    name: str
+    key: str
+
+
+def _hashes(inputs: Iterable[Path | str | InputSet]) -> dict[str, str]:
+    """File name -> SHA-256 (of a set of files its key); files that share a name are told apart by their folders."""
+    inputs = list(inputs)
+    names: dict[str, Path] = {}
+    for path in dict.fromkeys(Path(p).resolve() for p in inputs if not isinstance(p, InputSet)):
+        parts = 1
+        while (name := "/".join(path.parts[-parts:])) in names:
+            parts += 1
+        names[name] = path
+    return {i.name: i.key for i in inputs if isinstance(i, InputSet)} | {n: sha256(path) for n, path in names.items()}
+
+
 def provenance(
     *,
     seeds: Mapping[str, int] | None = None,
-    inputs: Iterable[Path | str] = (),
+    inputs: Iterable[Path | str | InputSet] = (),
     config: Mapping[str, Any] | None = None,
     stamp: bool = True,
 ) -> dict[str, Any]:
@@ -78,7 +102,7 @@ def provenance(
     Parameters
     ----------
     seeds: name -> seed of every random choice.
-    inputs: files read; each is recorded with its SHA-256.
+    inputs: files read; each is recorded with its SHA-256, a set of files with its key.
     config: the settings of the run.
     stamp: record UTC time and machine too. Off for files that must come out the same, byte by byte.
     """
@@ -88,7 +112,7 @@ def provenance(
         "python": platform.python_version(),
         "packages": package_versions(),
         "seeds": dict(seeds or {}),
-        "inputs": {Path(p).name: sha256(p) for p in inputs},
+        "inputs": _hashes(inputs),
         "config": dict(config or {}),
     }
     if stamp:

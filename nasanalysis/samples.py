@@ -18,7 +18,7 @@ SAMPLES = {
     "uniform": "a uniform sample of the space",
     "uniform-live": "a uniform sample of the space, those with a live path from input to output",
     "with-curves": "those whose training curves are recorded",
-    "thesis-200": "the 200 of the SoTL thesis (its sample, seed 50)",
+    "thesis-200": "the 200 of the SoTL thesis",
 }
 
 
@@ -32,13 +32,12 @@ def take_sample(
     """
     if sample == "all":
         return frame
+    named = named_archs(sample, benchmark=benchmark, data=data)
+    if named is not None:
+        return frame.filter(pl.col("arch").is_in(named))
     if sample == "with-curves":
         held = benchmark.lazy("CURVES").select("arch").unique().collect()["arch"].to_list()
         return frame.filter(pl.col("arch").is_in(held))
-    if sample == "thesis-200":
-        from .loaders.samples import thesis_sample
-
-        return frame.filter(pl.col("arch").is_in(thesis_sample("nb201-thesis-200", data)))
     if sample in ("live", "uniform", "uniform-live"):
         if sample.startswith("uniform"):
             outside = benchmark.metadata.get("outside_uniform_sample")
@@ -52,16 +51,29 @@ def take_sample(
         return frame
     if sample.startswith("random-") and "@" in sample:
         size, _, seed = sample.removeprefix("random-").partition("@")
-        if not (size.isdigit() and seed.isdigit()):
+        if not (size.isdecimal() and seed.isdecimal()):
             raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
         names = sorted(frame["arch"].unique().to_list())
         if int(size) > len(names):
             raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
         chosen = generator(int(seed), "sample", size).choice(len(names), int(size), replace=False)
         return frame.filter(pl.col("arch").is_in([names[i] for i in chosen]))
-    if Path(sample).suffix:
-        return frame.filter(pl.col("arch").is_in(read_sample(Path(sample), benchmark.space)))
     raise UnknownNameError("sample", sample, [*SAMPLES, "random-N@SEED", "FILE"])
+
+
+def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> list[str] | None:
+    """The architectures of `sample` where it is a list of its own (the thesis's, or a file), else None."""
+    if sample == "thesis-200":
+        if benchmark.space.startswith("nb101-"):
+            from .loaders.nb101 import thesis_sample as nb101_sample
+
+            return nb101_sample(benchmark.space, data)
+        from .loaders.samples import thesis_sample
+
+        return thesis_sample("nb201-thesis-200", data)
+    if Path(sample).suffix:
+        return read_sample(Path(sample), benchmark.space)
+    return None
 
 
 def read_sample(path: Path, space: str | None) -> list[str]:

@@ -20,6 +20,8 @@ A study file is a title and a list of comparisons::
     scatter = ["params"]                # figures of score against truth
 
 Other keys: ``scores_dataset`` (where curves were recorded on another dataset than the truth),
+``scores_seed`` and ``truth_seed`` (scores of one training run against the truth of another), ``table``
+(a table of `nasanalysis.study_tables` in place of a comparison),
 ``rival`` (two proxies whose difference is followed step by step), ``reliability = true`` (how well the
 truth repeats itself, and the ceiling that follows), ``text``, and ``[[compare.published]]`` entries
 (``dataset``, ``proxy``, ``statistic``, ``value``, ``where``) that stand beside our figures.
@@ -27,28 +29,34 @@ truth repeats itself, and the ceiling that follows), ``text``, and ``[[compare.p
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from . import plots, stats
 from .errors import MissingDataError, StudyError, UnknownNameError
-from .loaders import Benchmark, load_benchmark
+from .loaders import Benchmark, available, load_benchmark
 from .plots.style import proxy_label, statistic_label
 from .provenance import provenance
-from .proxies import score
+from .proxies import canonical, score
 from .report.model import Figure, Result, Section, Table
 from .report.tables import plain_table, reliability_text, statistics_table
 from .resources import shipped
-from .samples import SAMPLES, take_sample
+from .samples import SAMPLES, named_archs, take_sample
+from .study_tables import make_table
 
 #: Studies shipped with the package: name -> file.
-STUDIES = {"digits": "reports/digits.toml", "nb201": "reports/nb201.toml"}
+STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts")}
+
+#: Shipped study -> the benchmark whose files it is about; without them it is not run by default.
+STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214"}
 
 
 class _Model(BaseModel):
@@ -61,8 +69,13 @@ class PublishedFigure(_Model):
     dataset: str
     proxy: str
     statistic: str
-    value: str
+    value: str = Field(pattern=r"^[-+]?[0-9]*\.?[0-9]+$")
     where: str
+
+    @field_validator("proxy")
+    @classmethod
+    def _one_name(cls, name: str) -> str:
+        return canonical(name)
 
 
 class Comparison(_Model):
@@ -70,20 +83,35 @@ class Comparison(_Model):
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     title: str
-    benchmark: str
+    benchmark: str = ""
+    table: str | None = None
     datasets: tuple[str, ...] | None = None
     scores_dataset: str | None = None
+    scores_seed: int | None = None
+    truth_seed: int | None = None
     split: str = "test"
     schedule: int | None = None
     sample: str = "all"
     proxies: tuple[str, ...] = ()
-    statistics: tuple[str, ...] = ("spearman_rho", "kendall_tau")
+    statistics: tuple[str, ...] = Field(default=("spearman_rho", "kendall_tau"), min_length=1)
     by_step: bool = False
     rival: tuple[str, str] | None = None
     scatter: tuple[str, ...] = ()
     reliability: bool = False
     text: str = ""
     published: tuple[PublishedFigure, ...] = ()
+
+    @field_validator("proxies", "rival", "scatter")
+    @classmethod
+    def _one_name_each(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if names is None else tuple(canonical(name) for name in names)
+
+    @model_validator(mode="after")
+    def _draws_what_it_scores(self) -> Self:
+        for key, names in (("rival", self.rival or ()), ("scatter", self.scatter)):
+            if lost := [name for name in names if name not in self.proxies]:
+                raise ValueError(f"{key}: {lost[0]!r} is not among the proxies ({', '.join(self.proxies)})")
+        return self
 
 
 class Study(_Model):
@@ -116,7 +144,7 @@ class Study(_Model):
             study = cls.model_validate({"name": path.stem, **keys})
         except ValidationError as error:
             lines = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()[:5]
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {reprlib.repr(e['input'])})" for e in error.errors()[:5]
             )
             raise StudyError(f"{path}: {lines}") from error
         names = [c.name for c in study.compare]
@@ -130,20 +158,27 @@ class Study(_Model):
         for comparison in self.compare:
             say(f"{self.name}: {comparison.title}")
             try:
-                benchmark = load_benchmark(comparison.benchmark, data)
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", stats.MismatchWarning)
-                    sections.append(_Run(self, comparison, benchmark, data).section())
+                    sections.append(self._section(comparison, data))
                 for warning in caught:
                     say(f"note: {warning.message}")
             except MissingDataError as error:
                 skipped.append(f"{comparison.title}: not run here. {error}")
                 continue
-            inputs.update(dict.fromkeys(benchmark.inputs))
-            notes[benchmark.name] = [*benchmark.notes]
+            if comparison.benchmark:
+                benchmark = load_benchmark(comparison.benchmark, data)
+                inputs.update(dict.fromkeys(benchmark.inputs))
+                notes[benchmark.name] = [*benchmark.notes]
         record = provenance(seeds={"bootstrap": self.seed}, inputs=inputs, config=self.model_dump(mode="json"))
         record["notes"] = notes
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))
+
+    def _section(self, comparison: Comparison, data: Path | str | None) -> Section:
+        if comparison.table is not None:
+            table = make_table(comparison.table, data, self.bootstrap, self.seed)
+            return Section(comparison.title, comparison.text, (table,))
+        return _Run(self, comparison, load_benchmark(comparison.benchmark, data), data).section()
 
 
 @dataclass(frozen=True)
@@ -199,20 +234,29 @@ class _Run:
 
     def _truth(self, dataset: str, *, runs: bool = False) -> pl.DataFrame:
         c = self.comparison
-        frame = self.benchmark.truth(dataset, split=c.split, schedule=c.schedule)
+        frame = self.benchmark.truth(dataset, split=c.split, schedule=c.schedule, archs=self._archs())
         if frame.is_empty():
             known = self.benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
             raise StudyError(
                 f"{self.study.name}: {self.benchmark.name}/{dataset} has no {c.split} accuracy of schedule "
                 f"{c.schedule}; it has {known}"
             )
-        frame = frame.filter(pl.col("seed").is_not_null()) if runs else frame
+        if runs:
+            frame = frame.filter(pl.col("seed").is_not_null())
+        elif c.truth_seed is not None:
+            frame = frame.filter(pl.col("seed") == c.truth_seed)
         return take_sample(frame, c.sample, benchmark=self.benchmark, data=self.data)
+
+    def _archs(self) -> list[str] | None:
+        """The sample where it is a list: then nothing else need be read."""
+        return named_archs(self.comparison.sample, benchmark=self.benchmark, data=self.data)
 
     def _scores(self, dataset: str) -> pl.DataFrame:
         c = self.comparison
         source = c.scores_dataset or dataset
-        frame = score(self.benchmark, c.proxies, dataset=source)
+        frame = score(self.benchmark, c.proxies, dataset=source, archs=self._archs())
+        if c.scores_seed is not None:
+            frame = frame.filter(pl.col("seed").is_null() | (pl.col("seed") == c.scores_seed))
         frame = take_sample(frame, c.sample, benchmark=self.benchmark, data=self.data)
         if source != dataset:
             frame = frame.with_columns(
@@ -314,12 +358,9 @@ _RELIABILITY_NOTE = (
 
 
 def default_studies(data: Path | str | None = None) -> list[str]:
-    """The studies that ``nasanalysis report`` runs without names: digits, and nb201 where its files are."""
-    try:
-        load_benchmark("nb201", data)
-    except MissingDataError:
-        return ["digits"]
-    return ["digits", "nb201"]
+    """The studies that ``nasanalysis report`` runs without names: digits, and those whose files are here."""
+    here = available(tuple(STUDY_NEEDS.values()), data)
+    return [name for name in STUDIES if name not in STUDY_NEEDS or STUDY_NEEDS[name] in here]
 
 
 def run_studies(

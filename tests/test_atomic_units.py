@@ -95,9 +95,7 @@ def test_an_error_of_the_system_is_one_readable_message(tmp_path: Path) -> None:
 
 @needs_dev_full
 @pytest.mark.parametrize("kind", ["parquet", "csv", "text"])
-def test_a_full_disk_is_said_and_the_old_file_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     frame = pl.DataFrame({"a": range(1000)})
     path = tmp_path / f"a.{kind}"
     path.write_text("old")
@@ -199,8 +197,9 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write .*file/out: .*choose another folder"), exclusive(
-        tmp_path / "file" / "out"
+    with (
+        pytest.raises(OutputError, match="cannot write .*file/out: .*choose another folder"),
+        exclusive(tmp_path / "file" / "out"),
     ):
         pass
 

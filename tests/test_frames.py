@@ -297,7 +297,9 @@ def test_file_round_trip_with_provenance(tmp_path: Path) -> None:
 
 def test_equal_frames_are_equal_files(tmp_path: Path) -> None:
     table = check(valid("CURVES"), "CURVES")
-    first, second = (write_frame(table, tmp_path / n, {"b": 1, "a": 2}).read_bytes() for n in ("1.parquet", "2.parquet"))
+    first, second = (
+        write_frame(table, tmp_path / n, {"b": 1, "a": 2}).read_bytes() for n in ("1.parquet", "2.parquet")
+    )
     assert first == second
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import polars as pl
 import pytest
 
 from nasanalysis.errors import DataFileError, MissingDataError
-from nasanalysis.loaders import nats
+from nasanalysis.loaders import nats, nats_convert
 from nasanalysis.loaders.benchmark import Benchmark, load_benchmark
+from nasanalysis.provenance import InputSet, provenance
 from nasanalysis.spaces.nb201 import SPACE
 
 SEEDS = {12: (111, 777), 200: (777, 888, 999)}
@@ -146,7 +148,11 @@ def test_costs_are_the_packages_and_exact(folder: Path, official: Any, schedule:
 
 def test_notes_and_inputs(tss: Benchmark, folder: Path) -> None:
     assert tss.notes[0] == f"2 of 15,625 architectures are in {folder.name}"
-    assert [path.name for path in tss.inputs] == ["meta.pickle.pbz2", "000000.pickle.pbz2", "000011.pickle.pbz2"]
+    [given] = tss.inputs
+    assert isinstance(given, InputSet)
+    record = provenance(inputs=tss.inputs)["inputs"]
+    assert record == {folder.name: given.key}
+    assert re.fullmatch(r"names\+sizes\+meta:[0-9a-f]{64}", given.key)
     assert tss.archs("cifar100")["params"].to_list() == [SPACE.params(SPACE.arch(i), "cifar100") for i in INDICES]
 
 
@@ -240,11 +246,14 @@ def test_many_chunks_and_no_cache(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tss: Benchmark
 ) -> None:
     """The same frames from parallel chunks without a cache that can be written."""
+    monkeypatch.setattr(nats_convert, "CHUNK", 5)
     monkeypatch.setattr(nats, "CHUNK", 5)
     blocked = tmp_path / "blocked"
     blocked.write_text("")
     monkeypatch.setenv("NASANALYSIS_CACHE", str(blocked))
-    benchmark = nats.load_tss(folder)
+    with pytest.warns(UserWarning, match="the cache cannot be written"):
+        benchmark = nats.load_tss(folder)
+        benchmark.truth()
     keys = ["dataset", "arch", "schedule", "seed", "step"]
     assert benchmark.curves().sort(keys).equals(tss.curves().sort(keys))
     keys = ["dataset", "arch", "split", "schedule", "seed"]

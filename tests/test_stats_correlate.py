@@ -52,7 +52,7 @@ def test_one_row_in_full() -> None:
         "benchmark": "b", "dataset": "d", "method": "scratch", "setting": "s", "proxy": "p", "truth_split": "test",
         "truth_schedule": 200, "truth_seeds": "seed 0", "sample": "all", "statistic": "spearman_rho", "unit": "epoch",
         "step": 1, "estimate": pytest.approx(scipy_stats.spearmanr(SCORE, ACCURACY).statistic),
-        "interval": "percentile bootstrap over architectures", "n_archs": 6, "n_missing": 0,
+        "interval": "Fisher z bootstrap over architectures", "n_archs": 6, "n_missing": 0,
     }  # fmt: skip
     assert -1 <= low < row["estimate"] <= high <= 1
 
@@ -200,7 +200,7 @@ def test_constant_scores_are_a_row_of_nulls(statistic: str) -> None:
 
 def test_undefined_resamples_are_counted_in_the_text() -> None:
     row = one(truth_frame(ACCURACY[:3]), score_frame([1.0, 1.0, 2.0]), n_boot=200)
-    assert row["interval"].startswith("percentile bootstrap over architectures (")
+    assert row["interval"].startswith("Fisher z bootstrap over architectures (")
     assert row["interval"].endswith(" of 200 resamples undefined, left out)")
 
 

@@ -166,11 +166,13 @@ def test_topk_refuses_more_than_there_are() -> None:
 
 def test_names() -> None:
     x, y = [1.0, 2.0, 3.0, 5.0, 4.0] * 4, list(np.arange(20.0))
+    units = {"topk_mean": "percent", "best_rank": "rank", "precision": "share", "regret": "points", "ndcg": "share"}
     for name in STATISTICS:
         statistic = get_statistic(name)
         assert statistic.name == name
-        assert statistic.unit == ("percent" if "topk" in name else "correlation")
-        assert statistic.interval == ("halves" if "topk" in name else "bootstrap")
+        assert statistic.unit == units.get(name.partition("@")[0], "correlation")
+        extreme = name.partition("@")[0] in ("topk_mean", "best_rank", "precision", "regret")
+        assert statistic.interval == ("halves" if extreme else "bootstrap")
     assert get_statistic("kendall_tau")(x, y) == kendall_tau(x, y)
     assert get_statistic("topk_mean@7")(x, y) == topk_mean(x, y, 7)
 

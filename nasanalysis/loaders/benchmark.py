@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import MissingDataError, UnknownNameError
+from ..errors import MissingCurveError, MissingDataError, UnknownNameError
 from ..frames import SCHEMAS
+from ..provenance import InputSet
 from ..registry import resolve
 from ..spaces import Space, get_space
 
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, str] = {
     "nb201": "nasanalysis.loaders.table:load_nb201",
     "nb201-thesis": "nasanalysis.loaders.table:load_nb201_thesis",
     "nats-tss": "nasanalysis.loaders.nats:load_tss",
+    "nats-sss": "nasanalysis.loaders.nats:load_sss",
     "nb101": "nasanalysis.loaders.nb101:load",
     "nb101-1": "nasanalysis.loaders.nb101:load_space_1",
     "nb101-2": "nasanalysis.loaders.nb101:load_space_2",
@@ -49,33 +51,87 @@ class Benchmark:
     name: str
     space: str
     datasets: tuple[str, ...]
-    inputs: tuple[Path, ...] = ()
+    inputs: tuple[Path | InputSet, ...] = ()
     read: dict[str, Callable[[], pl.LazyFrame]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def archs(self, dataset: str | None = None, *, rule: str = "published") -> pl.DataFrame:
-        """ARCHS frame of the architectures this benchmark holds truth or curves for.
+    def archs(
+        self, dataset: str | None = None, *, rule: str = "published", archs: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """ARCHS frame of the architectures this benchmark holds truth or curves for, or of those named.
 
         `params` (count), `flops` (multiply-accumulates of one image) and `unique_arch` under `rule`
         are computed exactly by the space.
         """
         wanted = self.datasets if dataset is None else (self._dataset(dataset),)
-        return pl.concat([self._archs_of(name, rule) for name in wanted])
+        if archs is None:
+            return pl.concat([self._archs_of(name, rule) for name in wanted])
+        return pl.concat([self._costs_of(list(dict.fromkeys(archs)), name, rule) for name in wanted])
 
     def truth(
-        self, dataset: str | None = None, *, split: str | None = None, schedule: int | None = None
+        self,
+        dataset: str | None = None,
+        *,
+        split: str | None = None,
+        schedule: int | None = None,
+        archs: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """TRUTH frame, filtered; empty if the benchmark records no such accuracy."""
-        return self._select("TRUTH", dataset=dataset, split=split, schedule=schedule)
+        return self._select("TRUTH", archs, dataset=dataset, split=split, schedule=schedule)
 
-    def curves(self, dataset: str | None = None, *, schedule: int | None = None) -> pl.DataFrame:
+    def curves(
+        self, dataset: str | None = None, *, schedule: int | None = None, archs: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """CURVES frame, filtered; empty if the benchmark records no curves."""
-        return self._select("CURVES", dataset=dataset, schedule=schedule)
+        return self._select("CURVES", archs, dataset=dataset, schedule=schedule)
 
-    def scores(self, dataset: str | None = None, *, proxy: str | None = None) -> pl.DataFrame:
+    def curve(self, arch: str, dataset: str, quantity: str, *, schedule: int, seed: int | None = None) -> pl.DataFrame:
+        """One curve, whole: columns ``step``, ``value`` and ``n_seeds`` (int64, float64, int64), in order of steps.
+
+        Parameters
+        ----------
+        arch: ``space:key``, or a bare key.
+        quantity: a value of the CURVES frame, such as ``train_loss`` or ``valid_accuracy``.
+        schedule: epochs of the whole training: a 12-epoch training is not a prefix of one of 200.
+        seed: of the training; None for the mean over the trainings that are recorded (``n_seeds`` of them).
+
+        A curve that does not exist, or that is recorded at some steps only, is a `MissingCurveError` that says
+        what exists: nothing is filled in.
+        """
+        self._dataset(dataset)
+        if quantity not in SCHEMAS["CURVES"].values:
+            raise UnknownNameError("quantity of a curve", quantity, SCHEMAS["CURVES"].values)
+        arch = str(get_space(self.space).parse(arch))
+        asked = f"{self.name}: {quantity} of {arch} on {dataset}, {schedule} epochs"
+        rows = self._lazy_of("CURVES", [arch]).filter(pl.col("arch").cast(pl.String) == arch).collect()
+        for column, value in (("dataset", dataset), ("schedule", schedule), ("seed", seed)):
+            there = sorted(rows[column].unique().to_list(), key=lambda v: (v is None, v))
+            if value is None and column == "seed":
+                continue
+            rows = rows.filter(pl.col(column) == value)
+            if rows.is_empty():
+                has = f"{column} {', '.join(map(str, there))}" if there else "no curve of this architecture"
+                raise MissingCurveError(
+                    f"{asked}{'' if seed is None else f', seed {seed}'}: not recorded; there is {has}"
+                )
+        kinds = rows.select("method", "setting", "unit").unique()
+        if len(kinds) > 1:
+            raise MissingCurveError(f"{asked}: one curve expected, got several kinds: {kinds.rows()}")
+        if rows[quantity].null_count():
+            raise MissingCurveError(f"{asked}: not recorded as a whole curve; {_recorded(rows, quantity)}")
+        seeds = rows["seed"].n_unique()
+        return (
+            rows.group_by("step")
+            .agg(pl.col(quantity).cast(pl.Float64).mean().alias("value"), pl.lit(seeds, pl.Int64).alias("n_seeds"))
+            .sort("step")
+        )
+
+    def scores(
+        self, dataset: str | None = None, *, proxy: str | None = None, archs: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """SCORES that the files of the benchmark record (published proxies, latencies), filtered."""
-        return self._select("SCORES", dataset=dataset, proxy=proxy)
+        return self._select("SCORES", archs, dataset=dataset, proxy=proxy)
 
     def lazy(self, frame: str) -> pl.LazyFrame:
         """The whole frame called `frame`, lazily: filter it before you collect it."""
@@ -86,12 +142,18 @@ class Benchmark:
             raise UnknownNameError(f"dataset of benchmark {self.name}", name, self.datasets)
         return name
 
-    def _select(self, frame: str, **equal: object) -> pl.DataFrame:
+    def _select(self, frame: str, archs: Sequence[str] | None, **equal: object) -> pl.DataFrame:
         if equal.get("dataset") is not None:
             self._dataset(str(equal["dataset"]))
         conditions = [pl.col(column) == value for column, value in equal.items() if value is not None]
-        lazy = self.lazy(frame)
+        if archs is not None:
+            conditions.append(pl.col("arch").is_in(list(archs)))
+        lazy = self._lazy_of(frame, archs)
         return (lazy.filter(*conditions) if conditions else lazy).collect()
+
+    def _lazy_of(self, frame: str, archs: Sequence[str] | None) -> pl.LazyFrame:
+        """`lazy`; a benchmark that can read only `archs` does so here."""
+        return self.lazy(frame)
 
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
         held = [
@@ -102,8 +164,20 @@ class Benchmark:
         names = (
             pl.concat(held).unique(maintain_order=True).collect()["arch"] if held else pl.Series("arch", [], pl.String)
         )
-        table = archs_frame(get_space(self.space), names.to_list(), dataset, rule=rule)
+        return self._costs_of(names.to_list(), dataset, rule)
+
+    def _costs_of(self, names: list[str], dataset: str, rule: str) -> pl.DataFrame:
+        table = archs_frame(get_space(self.space), names, dataset, rule=rule)
         return table.select(pl.lit(self.name).alias("benchmark"), pl.lit(dataset).alias("dataset"), pl.all())
+
+
+def _recorded(rows: pl.DataFrame, quantity: str) -> str:
+    """What these curves hold instead of a whole `quantity`, in words."""
+    names = list(SCHEMAS["CURVES"].values)
+    whole = [name for name in names if not rows[name].null_count()]
+    steps = rows.filter(pl.col(quantity).is_not_null())["step"].unique().sort().to_list()
+    at = f"it is recorded at step {', '.join(map(str, steps[:5]))}{' ...' if len(steps) > 5 else ''} only; "
+    return f"{at if steps else ''}whole curves are there for {', '.join(whole) or 'nothing'}"
 
 
 def archs_frame(

@@ -1,65 +1,59 @@
-"""NATS-Bench (Dong et al. 2021) from its official ``-simple`` archives, unpacked: one file for each architecture.
+"""NATS-Bench (Dong et al. 2021) from its official archives: every schedule, dataset, split, seed and epoch.
 
-A folder ``NATS-tss-v1_0-*-simple`` holds ``meta.pickle.pbz2`` (all architectures in index order) and
-``000000.pickle.pbz2`` ... Any subset of the files works; `Benchmark.notes` says how many there are.
+``nats-tss``: the topology space (`nasanalysis.spaces.nb201`), 12 and 200 epochs. ``nats-sss``: the size space
+(`nasanalysis.spaces.nats_sss`), 1, 12 and 90 epochs. The forms of the archive are listed in `nats_files`; any
+part of the architectures works, and `Benchmark.notes` says how many there are. `nats_parse` says what the
+benchmark's names mean; `nats_convert` how an archive is converted, once, to a columnar cache.
 
-Splits, by the benchmark's own names: ``x-valid`` is ``valid``; ``x-test`` is ``test``; ``ori-test`` is the test
-set of CIFAR-10 (``test``), but the *whole* held-out set of CIFAR-100 and ImageNet16-120, validation and test
-together (``valtest``). What a file does not record is null. ``step`` is completed epochs, so the key
-``x-valid@11`` is step 12. ``seconds`` is the training time of one epoch, an estimate of the benchmark's authors
-that is the same for every epoch.
+``seconds`` is the training time of one epoch, an estimate of the benchmark's authors, the same for every epoch.
+
+**What is missing in the benchmark stays missing.** At 200 epochs almost half of the topologies (7,456) have two
+trainings, not three; CIFAR-100 and ImageNet16-120 have ``valid`` and ``test`` at the last epoch only, and a whole
+curve for ``valtest`` (both together); ``cifar10-valid`` has ``test`` at the last epoch only; ``cifar10`` has no
+validation. `Benchmark.curve` refuses a curve that is not there and says what is.
+
+**Where the package `nats_bench` differs**, though its numbers are ours: it answers for ``hp="12"`` unless told
+otherwise; it draws a random seed from the global generator unless ``is_random=False`` (the mean over seeds) or a
+plain int is given; ``cifar100`` at an epoch before the last silently answers with ``ori-test``, which is valid and
+test together; a missing epoch silently drops keys; and an index that is a numpy integer answers -1.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import polars as pl
 
-from ..errors import ArchError, DataFileError
+from ..errors import DataFileError, ParameterError
 from ..frames import SCHEMAS, check
+from ..provenance import InputSet
 from ..spaces import get_space
-from ..units import progress_bar
-from . import safe_pickle
 from .benchmark import Benchmark
-from .cache import converted_path, is_whole, scan
-from .files import data_folders, missing
+from .nats_convert import CHUNK as CHUNK
+from .nats_convert import Converted, convert_archive, truth_table
+from .nats_files import SSS, TSS, Archive, Format, Member, archive_at, find_archive
+from .nats_parse import DATASETS, RUNS, Array, Rows, read_all, trainings
 
-#: Raise it when a change here changes what a file becomes.
-VERSION = 1
-
-SPLITS = ("valid", "test", "valtest")
-DATASETS = ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120")
-
-#: Curve name -> its values by epoch.
-Curves = dict[str, np.ndarray[Any, Any]]
-
-#: Files that become one Parquet file in the cache.
-CHUNK = 250
+_CONSTANT = {"method": "scratch", "setting": "published", "unit": "epoch"}
 
 
 @dataclass(frozen=True)
-class Format:
-    """One of the benchmark's two spaces: how its folder is called and what its files hold.
+class NatsBenchmark(Benchmark):
+    """A `Benchmark` that reads the curves of some architectures without looking at the others.
 
-    ``schedules``: the benchmark's hyper-parameter name -> epochs of the whole training.
+    `some_curves`: texts of architectures -> the CURVES rows of those.
     """
 
-    name: str
-    prefix: str
-    space: str
-    schedules: tuple[tuple[str, int], ...]
+    some_curves: Callable[[Sequence[str]], pl.LazyFrame] | None = None
 
-
-TSS = Format("nats-tss", "NATS-tss-v1_0", "nb201", (("12", 12), ("200", 200)))
+    def _lazy_of(self, frame: str, archs: Sequence[str] | None) -> pl.LazyFrame:
+        if frame == "CURVES" and archs is not None and self.some_curves is not None:
+            return self.some_curves(archs)
+        return self.lazy(frame)
 
 
 def load_tss(data: Path | None = None) -> Benchmark:
@@ -67,38 +61,107 @@ def load_tss(data: Path | None = None) -> Benchmark:
     return load(TSS, data)
 
 
-def load(form: Format, data: Path | None = None) -> Benchmark:
-    """The benchmark in the first folder found of `form`; `MissingDataError` lists where it was looked for."""
-    folder = find_folder(form, data)
-    files = arch_files(folder)
-    if not files:
-        raise DataFileError(f"{folder}: expected files 000000.pickle.pbz2 ..., got none; is the archive unpacked?")
-    space = get_space(form.space)
+def load_sss(data: Path | None = None) -> Benchmark:
+    """The size space: 32,768 architectures, 1, 12 and 90 epochs, every epoch's losses and accuracies."""
+    return load(SSS, data)
 
-    def curves() -> pl.LazyFrame:
-        return pl.concat(_converted(form, files, "curves"))
+
+def load(form: Format, data: Path | str | None = None) -> Benchmark:
+    """The benchmark in the first archive found of `form`; `MissingDataError` lists where it was looked for."""
+    return from_archive(find_archive(form, data))
+
+
+def from_archive(archive: Archive | Path | str, form: Format = TSS) -> Benchmark:
+    """The benchmark in this archive: a folder, a ``.tar`` or a single ``.pickle.pbz2``, whatever its name.
+
+    The index file is compared with the official order at once; the rest is read and checked when a frame is
+    first asked for. Raises `DataFileError` for an archive of another version, a damaged or an empty one.
+    """
+    if not isinstance(archive, Archive):
+        archive = archive_at(form, archive)
+    form = archive.form
+    if archive.kind != "single":
+        if not archive.members:
+            raise DataFileError(
+                f"{archive.path}: expected files 000000.pickle.pbz2 ..., got none; is the archive unpacked?"
+            )
+        if archive.meta is not None:
+            archive.check_order()
+    size = len(get_space(form.space))
+    if archive.members and archive.members[-1].index >= size:
+        raise DataFileError(
+            f"{archive.path}: expected files 000000 to {size - 1:06d}, got {archive.members[-1].name}; "
+            "is it another benchmark's archive?"
+        )
 
     @cache
-    def truth() -> pl.DataFrame:
-        runs = pl.concat(_converted(form, files, "runs")).collect()
-        keys = ["benchmark", "dataset", "arch", "schedule", "seed"]
-        long = runs.unpivot(on=SPLITS, index=keys, variable_name="split", value_name="accuracy").drop_nulls("accuracy")
-        one = ["benchmark", "dataset", "arch", "schedule", "split"]
-        mean = long.group_by(one, maintain_order=True).agg(pl.col("accuracy").mean())
-        mean = mean.with_columns(seed=pl.lit(None, pl.Int64)).select(long.columns)
-        return check(pl.concat([long, mean]).with_columns(origin=pl.lit("tabular")), "TRUTH", where=str(folder))
+    def converted() -> Converted:
+        return convert_archive(archive)
 
-    meta = folder / "meta.pickle.pbz2"
+    def curves() -> pl.LazyFrame:
+        return _finished(pl.scan_parquet(list(converted().chunks.values())), "CURVES", form)
+
+    def some_curves(archs: Sequence[str]) -> pl.LazyFrame:
+        space = get_space(form.space)
+        wanted = {space.index(arch) // CHUNK * CHUNK for arch in archs}
+        files = [file for first, file in converted().chunks.items() if first in wanted]
+        if not files:
+            return SCHEMAS["CURVES"].empty().lazy()
+        return _finished(pl.scan_parquet(files).filter(pl.col("arch").is_in(list(archs))), "CURVES", form)
+
+    def truth() -> pl.LazyFrame:
+        return _finished(pl.scan_parquet(converted().truth), "TRUTH", form)
+
+    if archive.kind == "single":
+        how_many = f"the architectures are in the single file {archive.path.name}"
+    else:
+        how_many = f"{len(archive.members):,} of {size:,} architectures are in {archive.path.name}"
+    return NatsBenchmark(
+        name=form.name,
+        space=form.space,
+        datasets=DATASETS,
+        inputs=(InputSet(archive.path.name, archive.key),),
+        read={"CURVES": curves, "TRUTH": truth},
+        some_curves=some_curves,
+        notes=(how_many, "seconds are the authors' estimates, constant over the epochs"),
+    )
+
+
+def from_api(api: Any) -> Benchmark:
+    """The benchmark behind an object of the package `nats_bench` (``nats_bench.create(...)``).
+
+    With ``fast_mode=True`` that is its whole archive on disk, read as `from_archive` does; otherwise what the
+    object holds in memory. The object is not changed, and no random generator is touched.
+    """
+    forms = {"topology": TSS, "size": SSS}
+    name = getattr(api, "search_space_name", None)
+    if name not in forms or not hasattr(api, "arch2infos_dict"):
+        raise ParameterError(f"expected what nats_bench.create returns, got {type(api).__name__}")
+    form = forms[name]
+    if api.fast_mode and api.archive_dir is not None:
+        return from_archive(api.archive_dir, form)
+    held = sorted(api.arch2infos_dict)
+    if not held:
+        raise DataFileError("nats_bench API: expected results in memory, got an object that holds none")
+
+    def contents() -> Iterator[tuple[int, Path, Any]]:
+        for index in held:
+            results = {hp: result.state_dict() for hp, result in api.arch2infos_dict[index].items()}
+            yield index, Path(f"nats_bench API/{index:06d}"), results
+
+    @cache
+    def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
+        return read_all(contents(), form).frames()
+
     return Benchmark(
         name=form.name,
         space=form.space,
         datasets=DATASETS,
-        inputs=(*([meta] if meta.exists() else []), *files),
-        read={"CURVES": curves, "TRUTH": lambda: truth().lazy()},
-        notes=(
-            f"{len(files):,} of {len(space):,} architectures are in {folder.name}",
-            "seconds are the authors' estimates, constant over the epochs",
-        ),
+        read={
+            "CURVES": lambda: _finished(frames()[1].lazy(), "CURVES", form),
+            "TRUTH": lambda: _finished(truth_table(frames()[0]).lazy(), "TRUTH", form),
+        },
+        notes=(f"{len(held):,} of {len(get_space(form.space)):,} architectures, from a nats_bench API object",),
     )
 
 
@@ -108,196 +171,67 @@ def recorded_costs(data: Path | str | None = None, *, schedule: int = 200, form:
     The benchmark records millions; here ``params`` is the count and ``flops`` multiply-accumulates of one
     image. The recorded costs of 150 topologies at 200 epochs are off by one convolution.
     """
-    folder = find_folder(form, data)
-    runs = pl.concat(_converted(form, arch_files(folder), "runs")).filter(pl.col("schedule") == schedule).collect()
+    archive = find_archive(form, data)
+    runs = recorded_runs(archive).filter(pl.col("schedule") == schedule)
     costs = runs.sort("dataset", "arch", "seed").unique(["dataset", "arch"], keep="first", maintain_order=True)
     classes = get_space(form.space).unique_archs("published")
     names = {str(arch): str(same) for arch, same in classes.items()}
-    costs = costs.with_columns(unique_arch=pl.col("arch").replace_strict(names, return_dtype=pl.String))
-    return check(costs.select(*SCHEMAS["ARCHS"].columns), "ARCHS", where=str(folder))
+    costs = costs.with_columns(
+        benchmark=pl.lit(form.name), unique_arch=pl.col("arch").replace_strict(names, return_dtype=pl.String)
+    )
+    return check(costs.select(*SCHEMAS["ARCHS"].columns), "ARCHS", where=str(archive.path))
+
+
+def recorded_runs(archive: Archive) -> pl.DataFrame:
+    """One row for each training: ``dataset, arch, schedule, seed, params, flops, valid, test, valtest``."""
+    return pl.read_parquet(list(convert_archive(archive).runs))
 
 
 def find_folder(form: Format, data: Path | str | None = None) -> Path:
-    """The unpacked archive: in the data folders or ``$TORCH_HOME``, there or one level down (``nats-bench/``)."""
-    torch_home = os.environ.get("TORCH_HOME")
-    folders = [*data_folders(data), *([Path(torch_home).expanduser()] if torch_home else [])]
-    name = f"{form.prefix}-*-simple"
-    for folder in folders:
-        if folder.match(name) and folder.is_dir():
-            return folder
-        for pattern in (name, f"*/{name}"):
-            if folder.is_dir() and (found := sorted(p for p in folder.glob(pattern) if p.is_dir())):
-                return found[0]
-    raise missing(f"{form.name} (a folder {name})", [f / p for f in folders for p in (name, f"nats-bench/{name}")])
+    """The path of the archive that `load` would read."""
+    return find_archive(form, data).path
 
 
-def arch_files(folder: Path) -> list[Path]:
-    """The architecture files of a folder, in index order."""
-    return sorted(folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].pickle.pbz2"))
+def read_meta(path: Path | str, form: Format = TSS) -> list[str]:
+    """Every architecture string of the benchmark in index order, as the archive's ``meta`` file has it."""
+    return archive_at(form, path).order()
 
 
-def read_meta(folder: Path) -> list[str]:
-    """Every architecture string of the benchmark in index order, as the folder's ``meta`` file has it."""
-    path = folder / "meta.pickle.pbz2"
-    meta = safe_pickle.load(path, safe_pickle.NATS)
-    if not isinstance(meta, dict) or not isinstance(meta.get("meta_archs"), list):
-        raise DataFileError(f"{path}: expected a dict with the list 'meta_archs', got {type(meta).__name__}")
-    return [str(text) for text in meta["meta_archs"]]
-
-
-# --- conversion ---------------------------------------------------------------------------------------
-
-
-def _converted(form: Format, files: Sequence[Path], kind: str) -> list[pl.LazyFrame]:
-    """One lazy frame for each chunk of files; what is not in the cache is converted first, in parallel."""
-    chunks: dict[int, list[Path]] = {}
-    for file in files:
-        chunks.setdefault(int(file.name[:6]) // CHUNK, []).append(file)
-    keyed = [(chunk, _key(chunk)) for chunk in chunks.values()]
-    todo = [item for item in keyed if not is_whole(converted_path(item[1], f"{form.name}-{kind}", VERSION))]
-    fresh: dict[str, dict[str, pl.DataFrame] | None] = {}
-    if todo:
-        workers = min(len(todo), joblib.cpu_count())
-        jobs = (joblib.delayed(_convert)(form, chunk, key) for chunk, key in todo)
-        with progress_bar(quiet=len(todo) < 4) as bar:
-            task = bar.add_task(f"reading {form.name}", total=len(todo))
-            for key, frames in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
-                fresh[key] = frames
-                bar.advance(task)
-    lazy = []
-    for chunk, key in keyed:
-        kept = fresh.get(key)
-        lazy.append(
-            scan(chunk, f"{form.name}-{kind}", VERSION, partial(_read_chunk, form, chunk, kind), key=key)
-            if kept is None
-            else kept[kind].lazy()
-        )
-    return lazy
-
-
-def _key(chunk: Sequence[Path]) -> str:
-    """Stands for the bytes of a chunk without reading them: names, sizes and times of change."""
-    facts = [(p.name, (s := p.stat()).st_size, s.st_mtime_ns) for p in chunk]
-    return hashlib.sha256(repr((str(chunk[0].parent.resolve()), facts)).encode()).hexdigest()
-
-
-def _convert(form: Format, chunk: Sequence[Path], key: str) -> tuple[str, dict[str, pl.DataFrame] | None]:
-    """Put a chunk's two frames into the cache, or hand them back where it cannot be written."""
-    frames = _read_files(form, chunk)
-    for kind, frame in frames.items():
-        scan(chunk, f"{form.name}-{kind}", VERSION, lambda frame=frame: frame, key=key)  # type: ignore[misc]
-    kept = all(is_whole(converted_path(key, f"{form.name}-{kind}", VERSION)) for kind in frames)
-    return key, None if kept else frames
-
-
-def _read_chunk(form: Format, chunk: Sequence[Path], kind: str) -> pl.DataFrame:
-    return _read_files(form, chunk)[kind]
-
-
-def _read_files(form: Format, files: Sequence[Path]) -> dict[str, pl.DataFrame]:
-    """Frames ``curves`` (CURVES) and ``runs`` (one row for each training: final accuracies, costs)."""
-    curves, runs = [], []
-    for path in files:
-        for row, arrays in read_file(path, form):
-            epochs = row["schedule"]
-            curves.append(
-                pl.DataFrame(
-                    {
-                        "benchmark": pl.Series([form.name]).new_from_index(0, epochs),
-                        **{
-                            k: pl.Series([row[k]]).new_from_index(0, epochs)
-                            for k in ("dataset", "arch", "schedule", "seed")
-                        },
-                        "step": np.arange(1, epochs + 1),
-                        **arrays,
-                    }
-                )
-            )
-            runs.append({"benchmark": form.name, **row})
-    frame = pl.concat(curves).with_columns(
-        method=pl.lit("scratch"),
-        setting=pl.lit("published"),
-        unit=pl.lit("epoch"),
-    )
-    where = f"{files[0].parent}, files {files[0].name[:6]} to {files[-1].name[:6]}"
-    return {
-        "curves": check(frame, "CURVES", where=where),
-        "runs": pl.DataFrame(runs, infer_schema_length=None).with_columns(
-            pl.col("params").cast(pl.Int64), pl.col("flops", "valid", "test", "valtest").cast(pl.Float64)
-        ),
-    }
-
-
-def read_file(path: Path, form: Format = TSS) -> Iterator[tuple[dict[str, Any], Curves]]:
+def read_file(path: Path, form: Format = TSS) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
     """Every training in one architecture's file: its facts, and its curves as arrays (epochs,), NaN where not recorded.
 
     Facts: dataset, arch, schedule, seed; params (count), flops (multiply-accumulates); ``valid``, ``test``,
     ``valtest`` accuracy after the last epoch (percent, None where not recorded).
     """
-    content = safe_pickle.load(path, safe_pickle.NATS)
-    try:
-        if not {hp for hp, _ in form.schedules} & set(content.keys()):
-            raise KeyError(f"none of {', '.join(hp for hp, _ in form.schedules)}")
-        for hp, epochs in form.schedules:
-            if hp in content:
-                yield from _trainings(path, form, content[hp], epochs)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, ArchError):
-            raise DataFileError(f"{path}: {error}") from error
-        raise DataFileError(
-            f"{path}: expected the layout of a NATS-Bench -simple file, got {type(error).__name__}: {error}; "
-            "is it the right archive?"
-        ) from error
+    folder = Archive(form, path.parent, "folder")
+    member = Member(int(path.name[:6]), path.name, path.stat().st_size)
+    rows = Rows()
+    rows.add(folder.read(member), form, member.index, path)
+    yield from trainings(rows)
 
 
-def _trainings(path: Path, form: Format, info: Any, epochs: int) -> Iterator[tuple[dict[str, Any], Curves]]:
-    space = get_space(form.space)
-    arch = space.parse(info["arch_str"])
-    index = int(path.name[:6])
-    if info["arch_index"] != index or space.arch(index) != arch:
-        expected, got = space.arch(index).key, f"{info['arch_index']}, {arch.key}"
-        raise DataFileError(f"{path}: expected architecture {index}, {expected}, got {got}")
-    for (dataset, seed), run in info["all_results"].items():
-        if dataset not in DATASETS or run["epochs"] != epochs:
-            raise DataFileError(
-                f"{path}: expected {epochs} epochs on one of {', '.join(DATASETS)}, got {run['epochs']} on {dataset!r}"
-            )
-        curves = {f"{split}_{what}": np.full(epochs, np.nan) for split in SPLITS for what in ("loss", "accuracy")}
-        curves["train_loss"] = _column(run["train_losses"], epochs)
-        curves["train_accuracy"] = _column(run["train_acc1es"], epochs)
-        for source, what in (("eval_losses", "loss"), ("eval_acc1es", "accuracy")):
-            for key, value in run[source].items():
-                name, _, epoch = key.partition("@")
-                curves[f"{_split(name, dataset)}_{what}"][_epoch(int(epoch), epochs)] = value
-        curves["seconds"] = _column(run["train_times"] or {}, epochs)
-        last = {split: float(curves[f"{split}_accuracy"][-1]) for split in SPLITS}
-        facts = {
-            "dataset": dataset,
-            "arch": str(arch),
-            "schedule": epochs,
-            "seed": int(seed),
-            "params": round(float(run["params"]) * 1e6),
-            "flops": float(round(float(run["flop"]) * 1e6)),
-            **{split: None if np.isnan(value) else value for split, value in last.items()},
-        }
-        yield facts, curves
+def _finished(table: pl.LazyFrame, frame: str, form: Format) -> pl.LazyFrame:
+    """The cache's table with the columns that are the same in every row, in the order of the schema."""
+    constant = {"benchmark": form.name, **(_CONSTANT if frame == "CURVES" else {"origin": "tabular"})}
+    return table.with_columns(**{name: pl.lit(value) for name, value in constant.items()}).select(
+        *SCHEMAS[frame].columns
+    )
 
 
-def _column(by_epoch: dict[int, float], epochs: int) -> np.ndarray[Any, Any]:
-    column = np.full(epochs, np.nan)
-    for epoch, value in by_epoch.items():
-        column[_epoch(epoch, epochs)] = value
-    return column
-
-
-def _epoch(epoch: int, epochs: int) -> int:
-    if not 0 <= epoch < epochs:
-        raise ValueError(f"epoch {epoch} of {epochs}")
-    return epoch
-
-
-def _split(name: str, dataset: str) -> str:
-    """The benchmark's name of an evaluation set -> ours (see the module's docstring)."""
-    if name == "ori-test":
-        return "test" if dataset in ("cifar10", "cifar10-valid") else "valtest"
-    return {"x-valid": "valid", "x-test": "test"}[name]
+__all__ = [
+    "DATASETS",
+    "RUNS",
+    "SSS",
+    "TSS",
+    "find_archive",
+    "find_folder",
+    "from_api",
+    "from_archive",
+    "load",
+    "load_sss",
+    "load_tss",
+    "read_file",
+    "read_meta",
+    "recorded_costs",
+    "recorded_runs",
+]

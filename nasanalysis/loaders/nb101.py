@@ -15,7 +15,7 @@ the same truth for every encoding of a NAS-Bench-1shot1 space: encodings that ar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -61,7 +61,21 @@ _MANY = 10_000
 
 @dataclass(frozen=True)
 class NB101Benchmark(Benchmark):
-    """A `Benchmark` whose ARCHS are looked up in a table of all costs: 423,624 of them in seconds."""
+    """A `Benchmark` whose ARCHS are looked up in a table of all costs: 423,624 of them in seconds.
+
+    `cells`: for a NAS-Bench-1shot1 space, the truth of the cells that its encodings are; where only some
+    encodings are asked for, only those are looked up.
+    """
+
+    cells: Benchmark | None = None
+
+    def _lazy_of(self, frame: str, archs: Sequence[str] | None) -> pl.LazyFrame:
+        if self.cells is None or archs is None:
+            return self.lazy(frame)
+        space = SPACES_1SHOT1[self.space]
+        wanted = list(dict.fromkeys(archs))
+        encodings = {"arch": wanted, "cell": [str(space.cell(arch)) for arch in wanted]}
+        return _of_cells(self.name, self.cells.lazy(frame), pl.LazyFrame(encodings))
 
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
         get_space(self.space).unique_archs(rule)  # refuses an unknown rule
@@ -191,15 +205,10 @@ def load_space(space: str, data: Path | None = None) -> Benchmark:
     cells = load(data)
 
     def of_cells(frame: str) -> Callable[[], pl.LazyFrame]:
-        def read() -> pl.LazyFrame:
-            table = cells.lazy(frame)
-            columns = table.collect_schema().names()
-            joined = encodings_table(space).lazy().join(table.rename({"arch": "cell"}), on="cell")
-            return joined.with_columns(benchmark=pl.lit(space)).select(columns)
-
-        return read
+        return lambda: _of_cells(space, cells.lazy(frame), encodings_table(space).lazy())
 
     return NB101Benchmark(
+        cells=cells,
         name=space,
         space=space,
         datasets=cells.datasets,
@@ -207,6 +216,13 @@ def load_space(space: str, data: Path | None = None) -> Benchmark:
         read={frame: of_cells(frame) for frame in ("TRUTH", "CURVES") if frame in cells.read},
         notes=(*cells.notes, "truth is that of the cell without loose ends: encodings that are one cell share it"),
     )
+
+
+def _of_cells(space: str, table: pl.LazyFrame, encodings: pl.LazyFrame) -> pl.LazyFrame:
+    """A frame of cells as a frame of encodings (columns ``arch, cell``), in the benchmark called `space`."""
+    columns = table.collect_schema().names()
+    joined = encodings.join(table.rename({"arch": "cell"}), on="cell")
+    return joined.with_columns(benchmark=pl.lit(space)).select(columns)
 
 
 def load_space_1(data: Path | None = None) -> Benchmark:

@@ -153,7 +153,9 @@ class SurrogateBenchmark(Benchmark):
     def seconds(self, archs: Iterable[Arch | str], *, rng: np.random.Generator | None = None) -> Vector:
         """(n_archs,) predicted training time in seconds."""
         if self.runtime is None:
-            raise missing(f"{self.name}: the runtime surrogate lgb_runtime_v*", [p.parent for p in self.inputs[:1]])
+            raise missing(
+                f"{self.name}: the runtime surrogate lgb_runtime_v*", self.accuracy.inputs[:1] if self.accuracy else []
+            )
         return self.runtime.mean(archs) if rng is None else self.runtime.noisy(archs, rng)
 
 
@@ -285,7 +287,7 @@ def _convert_xgboost(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
 def _convert_lightgbm(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
     lightgbm = _lightgbm()
     try:
-        booster = lightgbm.Booster(model_str=lightgbm_text(raw), params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=lightgbm_text(raw))
     except lightgbm.basic.LightGBMError as error:
         raise DataFileError(f"{raw.path}: LightGBM cannot read the model in it ({error})") from error
     text = booster.model_to_string(num_iteration=raw.best_iteration or -1)
@@ -315,7 +317,7 @@ def _xgboost_model(model: bytearray, path: Path) -> Callable[[Vector], Vector]:
 def _lightgbm_model(text: str, path: Path) -> Callable[[Vector], Vector]:
     lightgbm = _lightgbm()
     try:
-        booster = lightgbm.Booster(model_str=text, params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=text)
     except lightgbm.basic.LightGBMError as error:
         raise DataFileError(f"{path}: LightGBM cannot read the model in it ({error})") from error
     return _lightgbm_booster(booster, booster.num_feature(), str(path))

@@ -100,8 +100,8 @@ def _bytes(handle: object) -> bytes:
 
 
 def lightgbm_text(raw: RawBooster) -> str:
-    """The model text, its trees checked."""
-    text = raw.buffer.decode()
+    """The model text, its trees checked; without the training parameters, which LightGBM would only comment on."""
+    text = re.sub(r"\nparameters:\s*\n.*?\nend of parameters\n", "\n", raw.buffer.decode(), count=1, flags=re.DOTALL)
     found = re.search(r"^max_feature_idx=(\d{1,9})$", text, re.MULTILINE)
     if not text.startswith("tree\n") or found is None:
         raise DataFileError(f"{raw.path}: expected the text of a LightGBM model, got {text[:40]!r}")

@@ -6,7 +6,6 @@ Nothing here prints: the command line shows what these functions return.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,16 +14,12 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import DataFileError, MissingDataError, NasAnalysisError, UnknownNameError
-from ..frames import read_frame
-from ..provenance import sha256
+from ..errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
 from ..resources import shipped
-from ..spaces import get_space
-from . import nats, safe_pickle
+from . import nats
+from .download import Patience, check_no_page, download, target_folder, unzip
 from .files import data_folders
-from .nb201_checks import faulty_cost_records
-from .samples import thesis_sample
-from .table import load_descriptor, read_table
+from .registry_checks import CHECKS as _CHECKS
 
 
 class DataSet(BaseModel):
@@ -43,6 +38,12 @@ class DataSet(BaseModel):
     check: str
     sha256_published: dict[str, str] = {}
     sha256_seen: dict[str, str] = {}
+    urls: dict[str, list[str]] = {}
+    unpack: dict[str, str] = {}
+
+    def sha256(self, file: str) -> str | None:
+        """What a file of this data set must hash to, if anything is known of it."""
+        return self.sha256_published.get(file) or self.sha256_seen.get(file)
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,9 @@ def locate(entry: DataSet, data: Path | str | None = None) -> list[Path]:
     """The files or folders of a data set that are on this machine."""
     if entry.name == "digits":
         return [shipped(file) for file in entry.files]
-    if entry.check == "nats-tss":
+    if entry.check in ("nats-tss", "nats-sss"):
         try:
-            return [nats.find_folder(nats.TSS, data)]
+            return [nats.find_folder(nats.TSS if entry.check == "nats-tss" else nats.SSS, data)]
         except MissingDataError:
             return []
     found = []
@@ -101,6 +102,41 @@ def list_data(data: Path | str | None = None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: pl.String() for name in rows[0]})
 
 
+def get_data(
+    name: str, to: Path | str | None = None, *, patience: Patience | None = None, quiet: bool = False
+) -> list[Path]:
+    """Download a data set and return its files (folders, where an archive is unpacked).
+
+    Parameters
+    ----------
+    to: folder; by default ``$NASANALYSIS_DATA``, then the user's cache.
+
+    What is there already and has the right SHA-256 is not fetched again; a partial file is gone on from. Raises
+    `DownloadError` where no mirror gives a file, or where the data set has no direct link: the message says how
+    to get it by hand. `UnknownNameError` for a name that is not in the registry.
+    """
+    known = data_sets()
+    if name not in known:
+        raise UnknownNameError("data set", name, known)
+    entry, folder = known[name], target_folder(to)
+    if name == "digits":
+        return locate(entry)
+    if not entry.urls:
+        raise DownloadError(f"{name}: has no direct link. {entry.how} Source: {entry.source}")
+    found = []
+    for file, urls in entry.urls.items():
+        unpacked = folder / entry.unpack[file] if file in entry.unpack else None
+        if unpacked is not None and unpacked.is_dir():
+            found.append(unpacked)
+            continue
+        try:
+            path = download(urls, folder / file, sha256=entry.sha256(file), patience=patience, quiet=quiet)
+        except DownloadError as error:
+            raise DownloadError(f"{error}\nBy hand: {entry.how} Source: {entry.source}") from error
+        found.append(path if unpacked is None else unzip(path, unpacked))
+    return found
+
+
 def check_data(name: str | None = None, data: Path | str | None = None) -> list[CheckResult]:
     """Read a data set (or every one that is here) and compare its content with what is known of it.
 
@@ -116,132 +152,13 @@ def check_data(name: str | None = None, data: Path | str | None = None) -> list[
             results.append(CheckResult(entry.name, "absent", f"not on this machine. {entry.how}"))
             continue
         try:
+            for place in places:
+                if place.is_file():
+                    check_no_page(place)
             results.append(CheckResult(entry.name, "ok", _CHECKS[entry.check](entry, places, data)))
         except NasAnalysisError as error:
             results.append(CheckResult(entry.name, "failed", str(error)))
     return results
-
-
-def _digits(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    frame = read_frame(places[0], "CURVES")
-    space = get_space("nb201")
-    archs = frame["arch"].unique()
-    for arch in archs:
-        space.parse(arch)
-    return f"{len(archs):,} architectures, {frame.height:,} rows"
-
-
-def _nats_tss(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    folder, space = places[0], get_space("nb201")
-    order = nats.read_meta(folder)
-    wrong = next((i for i, arch in enumerate(space) if i >= len(order) or arch.key != order[i]), None)
-    if len(order) != len(space) or wrong is not None:
-        raise DataFileError(
-            f"{folder}: meta: expected {len(space)} architectures in the official order, got {len(order)}, "
-            f"another from number {wrong}"
-        )
-    files = nats.arch_files(folder)
-    off = 0
-    for schedule in (12, 200):
-        costs = nats.recorded_costs(data, schedule=schedule)
-        exact = [space.params(arch, dataset) for arch, dataset in zip(costs["arch"], costs["dataset"], strict=True)]
-        off = costs.filter(pl.col("params") != pl.Series(exact, dtype=pl.Int64))["arch"].n_unique()
-        if off > (0 if schedule == 12 else 150):
-            raise DataFileError(
-                f"{folder}: {schedule} epochs: {off} architectures whose parameter count is not the computed one"
-            )
-    part = "" if len(files) == len(space) else " (a part: everything works on what is there)"
-    return (
-        f"{len(files):,} of {len(space):,} architectures{part}; order and strings official; "
-        f"parameters exact but for {off} (of 150 known to be off at 200 epochs)"
-    )
-
-
-def _nats_files(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    order, files = nats.read_meta(places[0]), nats.arch_files(places[0])
-    for path in files[:20]:
-        safe_pickle.load(path, safe_pickle.NATS)
-    return f"{len(files):,} of {len(order):,} architectures; the first {min(20, len(files))} read"
-
-
-def _descriptors(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    told, names = [], {path.name for path in places}
-    for toml in sorted(shipped("data/descriptors").glob("*.toml")):
-        descriptor = load_descriptor(toml)
-        if Path(descriptor.file).name in names and descriptor.file in entry.files:
-            frame = read_table(descriptor, data)
-            told.append(f"{toml.stem} {frame.height:,} rows")
-            if toml.stem == "nb201_params":
-                _exact_params(places, frame)
-    if "thesis_sample_200_seed50.pkl" in names:
-        told.append(f"sample of {len(thesis_sample('nb201-thesis-200', data))}")
-    if "per_seed_200_epochs.pkl" in names:
-        faults = faulty_cost_records(data)
-        if faults.height != 150 or set(faults["difference"].abs()) != {28_000, 243_040}:
-            raise DataFileError(
-                "per_seed_200_epochs.pkl: expected 150 wrong parameter counts, each off by one convolution, "
-                f"got {faults.height}"
-            )
-        told.append("150 known wrong parameter counts")
-    lacking = [file for file in entry.files if Path(file).name not in names]
-    if lacking:
-        told.append(f"not here: {', '.join(lacking)}")
-    seen = {Path(file).name: digest for file, digest in entry.sha256_seen.items()}
-    other = [path.name for path in places if sha256(path) != seen.get(path.name)]
-    changed = f"other bytes than the files this project was checked with: {', '.join(other)}"
-    told.append(changed if other else "same bytes as checked")
-    return "; ".join(told)
-
-
-def _exact_params(places: list[Path], frame: pl.DataFrame) -> None:
-    space = get_space("nb201")
-    exact = pl.Series([space.params(arch, "cifar10") for arch in frame["arch"]], dtype=pl.Float64)
-    wrong = frame.filter(pl.col("value") != exact)
-    if wrong.height:
-        path = next(p for p in places if "params" in p.name)
-        first = wrong["arch"][0]
-        raise DataFileError(f"{path}: {wrong.height} parameter counts differ from the space's, first {first}")
-
-
-def _bytes(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    for path in places:
-        expected, got = entry.sha256_published[path.name], sha256(path)
-        if got != expected:
-            raise DataFileError(f"{path}: expected SHA-256 {expected}, got {got}; download it again")
-    return "SHA-256 as published"
-
-
-def _nb101_mean(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    frame = read_frame(places[0])
-    wanted = ["module_hash", "trainable_parameters", "mean_final_test_accuracy"]
-    if frame.columns != wanted or frame.height != 423_624:
-        got = f"{frame.height} with {', '.join(frame.columns)}"
-        raise DataFileError(f"{places[0]}: expected 423624 rows with {', '.join(wanted)}, got {got}")
-    if not frame["module_hash"].is_sorted() or frame["module_hash"].n_unique() != frame.height:
-        raise DataFileError(f"{places[0]}: expected distinct hashes in ascending order")
-    if not frame["mean_final_test_accuracy"].is_between(0, 1).all():
-        raise DataFileError(f"{places[0]}: expected accuracies as fractions, 0 to 1")
-    return f"{frame.height:,} cells"
-
-
-def _nb301(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    models = [path for place in places for path in place.rglob("surrogate_model.model")]
-    if not models:
-        raise DataFileError(
-            f"{places[0]}: expected files surrogate_model.model below it, got none; is the archive unpacked?"
-        )
-    return f"{len(models)} surrogate models (not opened)"
-
-
-_CHECKS: dict[str, Callable[[DataSet, list[Path], Path | str | None], str]] = {
-    "digits": _digits,
-    "nats-tss": _nats_tss,
-    "nats-sss": _nats_files,
-    "descriptors": _descriptors,
-    "bytes": _bytes,
-    "nb101-mean": _nb101_mean,
-    "nb301": _nb301,
-}
 
 
 def as_frame(results: list[CheckResult]) -> pl.DataFrame:

@@ -153,7 +153,7 @@ def errors(search: Run) -> pl.DataFrame:
     if len(lengths) != 1 or min(lengths) < 1:
         raise DataFileError(f"{path}: expected four lists of equal length, got lengths {sorted(lengths)}")
     try:
-        columns = {_ERRORS[key]: [float(v) for v in values] for key, values in found.items()}
+        columns = {name: [float(v) for v in found[key]] for key, name in _ERRORS.items()}
     except (TypeError, ValueError) as error:
         raise DataFileError(f"{path}: expected numbers, got {error}") from error
     for name in ("train_error", "valid_error"):

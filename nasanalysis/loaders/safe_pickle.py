@@ -296,10 +296,13 @@ class _Unpickler(pickle.Unpickler):
         return _REAL[asked] if asked in _REAL else _record(asked)
 
 
-# One run of opcodes whose length is known from their first byte and which are harmless. Memo indices
-# below 2**20 are among them; larger ones are looked at one by one, since the memo is an array.
+# One run of opcodes whose length is known from their first bytes and which are harmless: the frequent ones
+# first, then short texts, each length an alternative of its own. Memo indices below 2**20 are among them;
+# larger ones are looked at one by one, since the memo is an array.
+_SHORT = b"|".join(re.escape(bytes([n])) + b".{%d}" % n for n in (*range(7, 16), *range(7), *range(16, 33)))
 _RUN = re.compile(
-    rb"(?:[()0-2NR\]}abdelostu\x81\x85-\x89\x8f-\x94]|[Khq\x80].|M..|[Jj]....|[G\x95].{8}|r..[\x00-\x0f]\x00)*+",
+    rb"(?:G.{8}|[()0-2NR\]}abdelostu\x81\x85-\x89\x8f-\x94]|[Kh].|\x8c(?:" + _SHORT + rb")"
+    rb"|[q\x80].|M..|[Jj]....|\x95.{8}|r..[\x00-\x0f]\x00)*+",
     re.DOTALL,
 )
 _COUNTED: Final = {  # opcodes followed by a length and so many bytes
@@ -326,24 +329,21 @@ _REFUSED: Final = {
     0x98: "an out-of-band buffer",
 }
 #: Upper bounds of the bytes of memory that one opcode makes.
-_COSTS: Final = {
-    b"]": 80,
-    b"}": 80,
-    b"\x8f": 240,
-    b"R": 600,
-    b"\x81": 600,
-    b"\x92": 600,
-    b"o": 600,
-    b"i": 600,
-    b"b": 240,
-    b"l": 80,
-    b"d": 240,
-}
+_COSTS: Final = np.zeros(256, np.int64)
+for _codes, _cost in ((b"]}l", 80), (b"d\x8fb", 240), (b"R\x81\x92oi", 600)):
+    _COSTS[list(_codes)] = _cost
+
+
+def _memory(data: bytes) -> int:
+    """An upper bound of the bytes of memory that a pickle's objects take."""
+    view = np.frombuffer(data, np.uint8)
+    counts = sum((np.bincount(view[at : at + 2**20], minlength=256) for at in range(0, len(view), 2**20)), np.int64(0))
+    return 16 * len(data) + int(np.sum(counts * _COSTS))
 
 
 def _walk(data: bytes, path: Path, limit: int) -> None:
     """Walk over the opcodes without running them: a whole pickle, no refused opcode, no memory bomb."""
-    memory = 16 * len(data) + sum(cost * data.count(code) for code, cost in _COSTS.items())
+    memory = _memory(data)
     if memory > 16 * limit:
         raise DataFileError(
             f"{path}: may need {memory / 2**30:.1f} GiB of memory when read; pass a larger `limit` if you trust it"

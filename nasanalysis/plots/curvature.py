@@ -9,7 +9,7 @@ import polars as pl
 from ..errors import StudyError
 from ..frames import any_frame, check
 from .losses import mean_accuracy
-from .style import SEQUENTIAL, look, new_axes
+from .style import accuracy_colours, log_y, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +21,8 @@ _SERIES = ["benchmark", "dataset", "method", "setting", "position", "direction",
 def loss_curvature(perturbed: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     """Columns ``arch, accuracy, rank, sigma, loss, low, high, n_draws, n_undefined``; best architecture first.
 
-    ``loss`` (nats) is the mean over noise draws and seeds, ``low`` and ``high`` its smallest and largest
-    draw. ``rank`` 1 is the best true accuracy. Draws whose loss is undefined are left out and counted.
+    ``loss`` (nats) is the mean over noise draws and seeds, ``low`` and ``high`` are their quartiles.
+    ``rank`` 1 is the best true accuracy. Draws whose loss is undefined are left out and counted.
 
     `perturbed`: PERTURBED frame of one benchmark, dataset, method, setting and kind of noise. `truth`: TRUTH
     of one split and schedule.
@@ -33,8 +33,8 @@ def loss_curvature(perturbed: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame
             raise StudyError(f"curvature: expected one {column}, got {table[column].n_unique()}; filter first")
     means = table.group_by("arch", "sigma").agg(
         pl.col("loss").mean(),
-        pl.col("loss").min().alias("low"),
-        pl.col("loss").max().alias("high"),
+        pl.col("loss").quantile(0.25, "linear").alias("low"),
+        pl.col("loss").quantile(0.75, "linear").alias("high"),
         pl.col("loss").count().cast(pl.Int64).alias("n_draws"),
         pl.col("loss").null_count().cast(pl.Int64).alias("n_undefined"),
     )
@@ -60,15 +60,10 @@ def plot_loss_curvature(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw `loss_curvature`: a line for each architecture, shaded by its true accuracy; bands span the draws."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
+    """Draw `loss_curvature`: a line for each architecture, shaded by its true accuracy, quartiles as a band."""
     with look():
         ax = new_axes(ax)
-        values = table["accuracy"].to_numpy()
-        colours = ScalarMappable(Normalize(values.min(), values.max()), colormaps[SEQUENTIAL])
+        colours, extend = accuracy_colours(table.select("arch", "accuracy").unique()["accuracy"].to_list())
         for arch in table["arch"].unique(maintain_order=True):
             rows = table.filter(pl.col("arch") == arch).drop_nulls("loss")
             if rows.is_empty():
@@ -78,17 +73,12 @@ def plot_loss_curvature(
             ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.18, linewidth=0)
             ax.plot(x, rows["loss"].to_numpy(), color=colour, marker="o", markersize=3.5)
         if log:
-            from matplotlib.ticker import LogLocator, ScalarFormatter
-
-            ax.set_yscale("log")
-            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            ax.yaxis.set_major_formatter(ScalarFormatter())
-            ax.yaxis.set_minor_formatter(lambda *_: "")
+            log_y(ax)
         draws = int(table["n_draws"].to_numpy().max())
         ax.set_xlabel("σ, standard deviation of the weight noise")
         ax.set_ylabel(f"{split} loss (nats)")
         ax.annotate(
-            f"{table['arch'].n_unique()} architectures, band: smallest to largest of {draws} draws",
+            f"{table['arch'].n_unique()} architectures, mean and middle half of {draws} noise draws",
             (0.0, 1.01),
             xycoords="axes fraction",
             va="bottom",
@@ -97,7 +87,7 @@ def plot_loss_curvature(
         )
         figure = ax.get_figure(root=True)
         assert figure is not None
-        figure.colorbar(colours, ax=ax, label=f"true {target} (%)")
+        figure.colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
         if title:
             ax.set_title(title, pad=16)
     return ax

@@ -10,7 +10,7 @@ import polars as pl
 from ..errors import StudyError
 from ..frames import any_frame, check
 from .losses import mean_accuracy
-from .style import SEQUENTIAL, UNIT_LABELS, look, new_axes
+from .style import UNIT_LABELS, accuracy_colours, log_y, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,17 +54,13 @@ def plot_learning_curves(
     title: str | None = None,
 ) -> Axes:
     """Draw `learning_curves`, a line for each architecture; `value` names what the y axis shows."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import Normalize
     from matplotlib.ticker import MaxNLocator
 
     split, _, what = value.partition("_")
     with look():
         ax = new_axes(ax)
-        accuracy = table["accuracy"].to_numpy()
-        colours = ScalarMappable(Normalize(accuracy.min(), accuracy.max()), colormaps[SEQUENTIAL])
+        colours, extend = accuracy_colours(table.select("arch", "accuracy").unique()["accuracy"].to_list())
         parts = table.partition_by("arch", maintain_order=True)
         many = len(parts) > 60
         lines = LineCollection(
@@ -81,10 +77,10 @@ def plot_learning_curves(
         ax.set_ylabel(f"{_SPLITS.get(split, split)} {what} ({'%' if what == 'accuracy' else 'nats'})")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if log:
-            ax.set_yscale("log")
+            log_y(ax)
         figure = ax.get_figure(root=True)
         assert figure is not None
-        figure.colorbar(colours, ax=ax, label=f"true {target} (%)")
+        figure.colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
         ax.annotate(
             f"n = {len(parts):,}", (0.0, 1.01), xycoords="axes fraction", va="bottom", fontsize=9, color="#555555"
         )

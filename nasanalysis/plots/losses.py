@@ -10,7 +10,7 @@ import polars as pl
 
 from ..errors import StudyError
 from ..frames import any_frame, check
-from .style import COLOURS, MARKERS, UNIT_LABELS, look, new_axes
+from .style import COLOURS, MARKERS, UNIT_LABELS, log_y, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def plot_losses_by_group(
         ax.set_xlabel(UNIT_LABELS.get(table["unit"][0], table["unit"][0]))
         ax.set_ylabel(label)
         if log:
-            ax.set_yscale("log")
+            log_y(ax)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if title:
             ax.set_title(title)

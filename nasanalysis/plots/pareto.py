@@ -104,7 +104,8 @@ def plot_pareto(
         if colour:
             figure = ax.get_figure(root=True)
             assert figure is not None
-            bar = figure.colorbar(points, ax=[ax, side], label=colour_label or _label(colour), pad=0.02)
+            strip = ax.inset_axes((1.18, 0.0, 0.035, 1.0))
+            bar = figure.colorbar(points, cax=strip, label=colour_label or _label(colour))
             if bar.solids is not None:
                 bar.solids.set_alpha(1)
             if colour in ("params", "flops"):

@@ -10,7 +10,7 @@ import polars as pl
 from ..errors import StudyError
 from ..frames import any_frame
 from ..proxies import direction as proxy_direction
-from .style import SEQUENTIAL, look, new_axes, proxy_label
+from .style import look, new_axes, proxy_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,7 @@ def plot_rank_density(
     `pairs`: of `score_against_truth`. `direction`: that of the proxy by default.
     """
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import MaxNLocator
 
     ranked = rank_pairs(pairs, direction=proxy_direction(proxy) if direction is None else direction)
     n = len(ranked)
@@ -59,21 +60,28 @@ def plot_rank_density(
             gridsize=int(np.clip(np.sqrt(n) / 2.5, 8, 50)),
             extent=(1, n, 1, n),
             mincnt=1,
-            norm=LogNorm(),
-            cmap=f"{SEQUENTIAL}_r",
+            cmap="Blues",
             linewidths=0.1,
         )
         ax.plot([1, n], [1, n], color="#D55E00", linestyle="--", linewidth=1.2, label="perfect ranking")
         ax.set(xlim=(1, n), ylim=(1, n), aspect="equal")
         ax.set_xlabel(f"rank by {proxy_label(proxy)} (1 = best)")
         ax.set_ylabel(f"rank by {target} (1 = best)")
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-            ticks = [1, *[t for t in axis.get_major_locator().tick_values(1, n) if n / 20 < t <= n]]
-            axis.set_ticks([t for t in ticks if t == 1 or t > n / 20])
+        ticks = [1, *(t for t in MaxNLocator(4, integer=True).tick_values(1, n) if n / 10 < t <= n)]
+        ax.set_xticks(ticks, [f"{t:,.0f}" for t in ticks])
+        ax.set_yticks(ticks, [f"{t:,.0f}" for t in ticks])
+        counts = cells.get_array()
+        assert counts is not None
+        most = float(counts.max())
         figure = ax.get_figure(root=True)
         assert figure is not None
-        figure.colorbar(cells, ax=ax, label=f"architectures per hexagon ({n:,} in all)")
+        if most > 20:
+            cells.set_norm(LogNorm(1, most))
+        else:
+            cells.set_clim(0, most)
+        bar = figure.colorbar(cells, ax=ax, label=f"architectures per hexagon ({n:,} in all)")
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value == int(value) else "")
+        bar.ax.yaxis.set_minor_formatter(lambda *_: "")
         ax.legend(loc="upper left")
         if title:
             ax.set_title(title)

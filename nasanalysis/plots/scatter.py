@@ -60,6 +60,6 @@ def plot_scatter(
         if title:
             ax.set_title(title)
         ax.annotate(
-            f"n = {len(pairs):,}", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=9, color="#555555"
+            f"n = {len(pairs):,}", (1.0, 1.01), xycoords="axes fraction", ha="right", fontsize=9, color="#555555"
         )
     return ax

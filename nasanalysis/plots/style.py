@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ def statistic_label(name: str) -> str:
 
 #: For values from low to high: perceptually even, safe for the colour-blind, legible in grey.
 SEQUENTIAL = "cividis"
-#: For values about zero: blue below, orange above.
+#: For values about zero: purple below, orange above.
 DIVERGING = "PuOr_r"
 
 
@@ -128,3 +128,26 @@ def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) 
         figure = Figure(figsize=tuple(figsize or RC["figure.figsize"]), layout="constrained")
         FigureCanvasAgg(figure)
         return figure.add_subplot()
+
+
+def accuracy_colours(values: Sequence[float]) -> tuple[Any, Literal["neither", "min"]]:
+    """Colours for accuracies, and how the colour bar ends: the lowest twentieth shares one where it lies far off."""
+    import numpy as np
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    low, twentieth, high = np.quantile(np.asarray(values, dtype=np.float64), [0.0, 0.05, 1.0])
+    far = bool(twentieth - low > 0.3 * (high - low))
+    colours = ScalarMappable(Normalize(float(twentieth if far else low), float(high)), colormaps[SEQUENTIAL])
+    return colours, "min" if far else "neither"
+
+
+def log_y(ax: Axes) -> None:
+    """A logarithmic y axis with plain numbers at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import LogLocator
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_formatter(lambda *_: "")

@@ -12,7 +12,7 @@ import polars as pl
 
 from ..errors import FrameError, StudyError
 from ..frames import any_frame
-from .style import COLOURS, SEQUENTIAL, look, new_axes
+from .style import COLOURS, SEQUENTIAL, log_y, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,23 +62,18 @@ def plot_loss_line(
         ax.set_xlabel("α, step along a filter-normalised direction (1: as long as the weights)")
         ax.set_ylabel(f"{split} loss (nats)")
         if log:
-            from matplotlib.ticker import LogLocator, ScalarFormatter
-
-            ax.set_yscale("log")
-            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            ax.yaxis.set_major_formatter(ScalarFormatter())
-            ax.yaxis.set_minor_formatter(lambda *_: "")
+            log_y(ax)
         if n > 1:
             ax.annotate(
-                f"band: smallest to largest of {n} directions",
-                (0.99, 0.02),
+                f"mean, smallest and largest of {n} directions",
+                (0.0, 1.01),
                 xycoords="axes fraction",
-                ha="right",
+                va="bottom",
                 fontsize=9,
                 color="#555555",
             )
         if title:
-            ax.set_title(title)
+            ax.set_title(title, pad=16)
         if by:
             ax.legend(loc="best")
     return ax

@@ -29,7 +29,8 @@ def _windows(
         return WindowSum(base, column, reference, error=error)
 
     def last(argument: str | None) -> Proxy:
-        return WindowSum(base, column, reference, "last", _whole(f"{base}_e", argument or "1"), error)
+        size = 1 if argument is None else _whole(f"{base}_e", argument)
+        return WindowSum(base, column, reference, "last", size, error)
 
     def first(argument: str | None) -> Proxy:
         return WindowSum(base, column, reference, "first", _whole(f"{base}_first", argument), error)
@@ -54,10 +55,13 @@ def _cost(name: str) -> Callable[[str | None], Proxy]:
 
 
 def _ema(argument: str | None) -> Proxy:
+    if argument is None:
+        return ExponentialSum()
     try:
-        return ExponentialSum() if argument is None else ExponentialSum(float(argument))
+        decay = float(argument)
     except ValueError:
         raise ParameterError(f"sotl_ema: expected a decay such as sotl_ema@0.999, got {argument!r}") from None
+    return ExponentialSum(decay)
 
 
 def _no_argument(name: str, argument: str | None) -> None:
@@ -66,7 +70,7 @@ def _no_argument(name: str, argument: str | None) -> None:
 
 
 def _whole(name: str, argument: str | None) -> int:
-    if argument is None or not argument.isdigit() or int(argument) < 1:
+    if argument is None or not argument.isdecimal() or int(argument) < 1:
         raise ParameterError(f"proxy {name!r}: expected a number of steps such as {name}@5, got {argument!r}")
     return int(argument)
 
@@ -117,6 +121,11 @@ def get_proxy(name: str) -> Proxy:
     return PROXIES[base](argument if at else None)
 
 
+def canonical(name: str) -> str:
+    """The one name of a proxy, as its scores carry it: ``tse`` -> ``sotl``, ``sotl_e`` -> ``sotl_e@1``."""
+    return get_proxy(name).name if is_computed(name) else name
+
+
 def direction(name: str) -> int:
     """+1 or -1 for a proxy of ours or for a recorded score (by `LOWER_IS_BETTER` in its name)."""
     try:
@@ -132,6 +141,7 @@ def score(
     dataset: str | None = None,
     step: int | None = None,
     schedule: int | None = None,
+    archs: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """SCORES of `benchmark` under `proxies`, raw and at every recorded step.
 
@@ -142,11 +152,13 @@ def score(
     dataset: one dataset; by default all of the benchmark.
     step: keep only this many completed epochs or minibatches (cost proxies have no step and stay).
     schedule: total epochs of the curves to read, where a benchmark records several.
+    archs: only these architectures (text ``space:key``); nothing else is read where that saves time.
 
     Raises `UnknownNameError` for a proxy that does not exist, `NasAnalysisError` where the benchmark
     does not record what the proxy needs, or has no such step.
     """
-    wanted = [proxies] if isinstance(proxies, str) else list(dict.fromkeys(proxies))
+    named = [proxies] if isinstance(proxies, str) else proxies
+    wanted = list(dict.fromkeys(canonical(name) for name in named))
     recorded = set(benchmark.lazy("SCORES").select("proxy").unique().collect()["proxy"].to_list())
     parts = []
     sources: dict[str, pl.DataFrame] = {}
@@ -155,13 +167,15 @@ def score(
             known = name.removeprefix(RECORDED)
             if known not in recorded:
                 raise UnknownNameError("proxy", name, [*PROXIES, *ALIASES, *sorted(recorded)])
-            frame = benchmark.scores(dataset, proxy=known)
+            frame = benchmark.scores(dataset, proxy=known, archs=archs)
             parts.append(frame.with_columns(proxy=pl.lit(name)))
             continue
         proxy = get_proxy(name)
         if proxy.needs not in sources:
             sources[proxy.needs] = (
-                benchmark.archs(dataset) if proxy.needs == "archs" else benchmark.curves(dataset, schedule=schedule)
+                benchmark.archs(dataset, archs=archs)
+                if proxy.needs == "archs"
+                else benchmark.curves(dataset, schedule=schedule, archs=archs)
             )
         frame = proxy(sources[proxy.needs])
         if frame["value"].is_null().all():

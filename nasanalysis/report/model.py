@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+class Mark(Flag):
+    """Emphasis of a cell: the best of its column (bold), the second (underlined), not told from the best (dagger)."""
+
+    NONE = 0
+    BEST = auto()
+    SECOND = auto()
+    TIE = auto()
+
+    @property
+    def words(self) -> str | None:
+        """``best``, ``second``, ``tie`` or ``second, tie``; null without emphasis: what a CSV file says."""
+        return ", ".join(m.name.lower() for m in Mark if m in self and m.name) or None
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,7 @@ class Table:
     name: file stem; header and rows: formatted text, one list for each row.
     data: the raw numbers (what the CSV file holds).
     numeric: which columns are numbers, set right-aligned.
+    marks: emphasis of each cell of `rows`; empty for none.
     """
 
     name: str
@@ -30,6 +46,12 @@ class Table:
     data: pl.DataFrame
     numeric: list[bool]
     note: str = ""
+    marks: list[list[Mark]] = field(default_factory=list)
+
+    def marked_rows(self) -> list[list[tuple[str, Mark]]]:
+        """`rows` with the emphasis of each cell beside its text."""
+        marks = self.marks or [[Mark.NONE] * len(line) for line in self.rows]
+        return [list(zip(line, own, strict=True)) for line, own in zip(self.rows, marks, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 import polars as pl
 
 from ..atomic import explain, write_atomically, write_text
 from ..errors import OutputError
 from .model import Figure, Result
-from .tables import to_latex, to_markdown
+from .tables import environment, to_html, to_latex, to_markdown
 
 
 def write_report(results: Sequence[Result], out: Path) -> Path:
     """Write `results` into folder `out` and return ``out/index.html``.
 
-    ``tables/*.md, *.tex, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
+    ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
     ``provenance.json``. The page holds its figures itself: it can be mailed or moved alone.
     """
     try:
@@ -36,6 +35,7 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 stem = out / "tables" / f"{result.name}-{table.name}"
                 write_text(stem.with_name(stem.name + ".md"), to_markdown(table))
                 write_text(stem.with_name(stem.name + ".tex"), to_latex(table))
+                write_text(stem.with_name(stem.name + ".html"), to_html(table))
                 write_csv(table.data, stem.with_name(stem.name + ".csv"))
             for figure in section.figures:
                 stem = out / "figures" / f"{result.name}-{figure.name}"
@@ -43,18 +43,15 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 write_csv(figure.data, stem.with_name(stem.name + ".csv"))
     provenance = {result.name: result.provenance for result in results}
     write_text(out / "provenance.json", json.dumps(provenance, indent=2, sort_keys=True, default=str) + "\n")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nasanalysis.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("index.html").render(
-        results=results,
-        images=images,
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        provenance=json.dumps(provenance, indent=2, sort_keys=True, default=str),
+    page = (
+        environment()
+        .get_template("index.html")
+        .render(
+            results=results,
+            images=images,
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            provenance=json.dumps(provenance, indent=2, sort_keys=True, default=str),
+        )
     )
     return write_text(out / "index.html", page)
 
@@ -64,17 +61,28 @@ def write_csv(frame: pl.DataFrame, path: Path) -> Path:
     return write_atomically(path, lambda temp: frame.write_csv(temp))
 
 
-def _draw(figure: Figure, stem: Path) -> str:
-    """Write PNG and SVG; return the PNG as base64 for the page."""
+def png_base64(figure: Figure) -> str:
+    """A figure as PNG in base64, for a page that holds its figures itself."""
+    return base64.b64encode(_render(figure, "png")[0]).decode("ascii")
+
+
+def _render(figure: Figure, *formats: str) -> list[bytes]:
     from ..plots.style import look
 
     with look():
         drawn = figure.draw().get_figure(root=True)
         assert drawn is not None
-        png = io.BytesIO()
-        drawn.savefig(png, format="png")
-        svg = io.BytesIO()
-        drawn.savefig(svg, format="svg", metadata={"Date": None})
-    write_atomically(stem.with_name(stem.name + ".png"), lambda temp: temp.write_bytes(png.getvalue()))
-    write_atomically(stem.with_name(stem.name + ".svg"), lambda temp: temp.write_bytes(svg.getvalue()))
-    return base64.b64encode(png.getvalue()).decode("ascii")
+        files = []
+        for name in formats:
+            buffer = io.BytesIO()
+            drawn.savefig(buffer, format=name, metadata={"Date": None} if name == "svg" else None)
+            files.append(buffer.getvalue())
+    return files
+
+
+def _draw(figure: Figure, stem: Path) -> str:
+    """Write PNG and SVG; return the PNG as base64 for the page."""
+    png, svg = _render(figure, "png", "svg")
+    write_atomically(stem.with_name(stem.name + ".png"), lambda temp: temp.write_bytes(png))
+    write_atomically(stem.with_name(stem.name + ".svg"), lambda temp: temp.write_bytes(svg))
+    return base64.b64encode(png).decode("ascii")

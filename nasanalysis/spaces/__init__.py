@@ -8,6 +8,7 @@ from .base import Arch, Space
 #: Space name -> the object that answers for it.
 SPACES: dict[str, str] = {
     "nb201": "nasanalysis.spaces.nb201:SPACE",
+    "nats-sss": "nasanalysis.spaces.nats_sss:SPACE",
     "nb101": "nasanalysis.spaces.nb101:SPACE",
     "nb101-1": "nasanalysis.spaces.nb1shot1:SPACE_1",
     "nb101-2": "nasanalysis.spaces.nb1shot1:SPACE_2",

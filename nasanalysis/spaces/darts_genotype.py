@@ -276,7 +276,8 @@ def _call(node: ast.Call) -> Any:
             raise ArchError(
                 f"genotype: expected at most the four fields {', '.join(_FIELDS)}, got {len(values)} values"
             )
-        twice = [field for field in _FIELDS[: len(values)] if field in named]
+        given = [*_FIELDS[: len(values)], *(str(keyword.arg) for keyword in node.keywords)]
+        twice = sorted({field for field in given if given.count(field) > 1})
         if twice:
             raise ArchError(f"genotype: {', '.join(twice)} given twice")
         return dict(zip(_FIELDS, values, strict=False)) | named

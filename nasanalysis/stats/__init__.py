@@ -1,42 +1,107 @@
 """Rank statistics: TRUTH x SCORES -> STATS. Frames and arrays only.
 
-Arrays: `spearman_rho`, `kendall_tau`, `pearson_r`, `topk_mean`, and `get_statistic` for them by name.
-Intervals: `bootstrap`, `random_halves`, and `Resamples` for many resamples at once.
-Frames: `correlate` (how well a score ranks architectures), `reliability_table` (how well truth repeats).
+Arrays, one set of architectures
+    `spearman_rho`, `kendall_tau`, `pearson_r`, `sparse_kendall_tau`, `weighted_tau`, `partial_spearman`,
+    `partial_kendall`, `topk_mean`, `best_rank_at_k`, `precision_at_k`, `regret_at_k`, `ndcg`; `get_statistic` for
+    them by name.
+Arrays, uncertainty
+    `Resamples` (many resamples at once), `bootstrap`, `random_halves`, `bootstrap_over_seeds`, `permutation_test`,
+    `holm`, `disattenuate`, `variance_components`, `interquartile_mean`, `performance_profile`.
+Frames
+    `correlate` (how well a score ranks), `correlate_seeds`, `repeated_samples` (seeds and samples apart),
+    `compare_proxies`, `difference_by_step` (is one better?), `reliability_table`, `disattenuated` (how well truth
+    repeats), `aggregate`, `profile` (many datasets), `first_step_reaching`, `crossover`, `compute_matched` (over
+    steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
+    `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
+    (combinations), `plan` (how many architectures and seeds).
 """
 
 from __future__ import annotations
 
+from .ablation import ablation
+from .aggregate import aggregate, interquartile_mean, performance_profile, profile, stratified_interval
+from .between import Clusters, cluster_proxies, proxy_matrix, redundancy
 from .bootstrap import Interval, bootstrap, random_halves
+from .by_step import compute_matched, cost_by_step, crossover, first_step_reaching
+from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise, term_shares
+from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import MismatchWarning, correlate
+from .ndcg import ndcg
+from .neighbours import isomorph_spread, neighbour_concordance
 from .paired import difference_by_step
+from .partial import partial_kendall, partial_spearman
+from .planner import plan
 from .rank import kendall_tau, pearson_r, spearman_rho
 from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
 from .resamples import Resamples, kendall_tau_counts, pearson_r_counts, spearman_rho_counts
-from .topk import TopKMean, topk_mean
+from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples
+from .tau import sparse_kendall_tau, weighted_tau
+from .topk import TopKMean, best_rank_at_k, precision_at_k, regret_at_k, topk_mean
+from .versus import compare_proxies, holm, permutation_test
 
 __all__ = [
     "STATISTICS",
+    "Clusters",
+    "Component",
     "Interval",
     "MismatchWarning",
     "Resamples",
     "Statistic",
+    "Term",
     "TopKMean",
+    "ablation",
+    "aggregate",
+    "aggregate_ranks",
+    "best_rank_at_k",
     "bootstrap",
+    "bootstrap_over_seeds",
     "ceiling",
+    "cluster_proxies",
+    "combine",
+    "compare_proxies",
+    "compute_matched",
     "correlate",
+    "correlate_seeds",
+    "cost_by_step",
+    "crossover",
     "difference_by_step",
+    "disattenuate",
+    "disattenuated",
+    "first_step_reaching",
     "get_statistic",
+    "held_out_weight",
+    "holm",
+    "interquartile_mean",
+    "isomorph_spread",
     "kendall_tau",
     "kendall_tau_counts",
+    "ndcg",
+    "neighbour_concordance",
+    "normalise",
+    "partial_kendall",
+    "partial_spearman",
     "pearson_r",
     "pearson_r_counts",
+    "performance_profile",
+    "permutation_test",
+    "plan",
+    "precision_at_k",
+    "profile",
+    "proxy_matrix",
     "random_halves",
+    "redundancy",
+    "regret_at_k",
     "reliability",
     "reliability_table",
+    "repeated_samples",
+    "sparse_kendall_tau",
     "spearman_brown",
     "spearman_rho",
     "spearman_rho_counts",
+    "stratified_interval",
+    "term_shares",
     "topk_mean",
+    "variance_components",
+    "weighted_tau",
 ]

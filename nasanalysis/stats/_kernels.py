@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 LANES = 64  # resamples side by side
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def agreement(counts: Any, order: Any, starts: Any, truth_group: Any, n_truth_groups: int) -> NDArray[np.float64]:
     """(2, B): concordant minus discordant pairs, and the sum of squared sizes of the score's groups of ties.
 
-    A Fenwick tree over the truth holds what was drawn of lower scores. counts: (n, B) float32; order, starts: of the score, ascending; truth_group: (n,), lowest truth first.
+    A Fenwick tree over the truth holds what was drawn of lower scores.
+    counts: (n, B) float32; order, starts: of the score, ascending; truth_group: (n,), lowest truth first.
     """
     n, n_resamples = counts.shape
     total = np.zeros((2, n_resamples))
@@ -80,7 +81,7 @@ def agreement(counts: Any, order: Any, starts: Any, truth_group: Any, n_truth_gr
     return total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def rank_products(
     counts: Any, sizes: Any, order: Any, starts: Any, truth_order: Any, truth_starts: Any
 ) -> NDArray[np.float64]:
@@ -143,7 +144,7 @@ def rank_products(
     return total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def group_powers(counts: Any, order: Any, starts: Any) -> NDArray[np.float64]:
     """(2, B): sums over the groups of ties of their squared and cubed sizes, per resample."""
     n, n_resamples = counts.shape
@@ -165,7 +166,7 @@ def group_powers(counts: Any, order: Any, starts: Any) -> NDArray[np.float64]:
     return powers
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def moments(counts: Any, sizes: Any, x: Any, y: Any) -> NDArray[np.float64]:
     """(3, B): weighted sums of dx dy, dx dx and dy dy, centred per resample."""
     n, n_resamples = counts.shape

@@ -1,21 +1,42 @@
-"""Intervals over architectures: which architectures were looked at is the randomness that is measured."""
+"""Intervals over architectures: which architectures were looked at is the randomness that is measured.
+
+=============== ======================================================================================
+``fisher_z``    default for correlations: estimate and spread on the scale atanh; see `fisher_z_interval`
+``percentile``  the central part of the resamples (Efron 1979)
+``bca``         the same, corrected for bias and skewness (Efron 1987)
+random halves   for statistics of the best few, which a bootstrap cannot resample
+=============== ======================================================================================
+
+``benchmarks/coverage.py`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
+percentile bootstrap of Spearman's rho falls to 90 % where the true tau is 0.9, that of Kendall's tau is too wide
+there; Fisher's z stays within 2 points of 95 % from 50 architectures on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri, stdtrit
 
 from .rank import Floats
 from .resamples import Resamples
 
 BOOTSTRAP = "percentile bootstrap over architectures"
+FISHER_Z = "Fisher z bootstrap over architectures"
+BCA = "BCa bootstrap over architectures"
 HALVES = "random halves of the architectures"
 
-#: Resamples and a score -> the statistic of each resample.
-OnResamples = Callable[[Resamples, Floats], Floats]
+#: How a bootstrap becomes an interval.
+IntervalKind = Literal["fisher_z", "percentile", "bca"]
+
+JACKKNIFE = 500  # sets left out in turn: single architectures up to here, equal blocks of them beyond
+
+#: Resamples, a score and any covariates -> the statistic of each resample.
+OnResamples = Callable[..., Floats]
 
 
 @dataclass(frozen=True)
@@ -25,7 +46,7 @@ class Interval:
     Attributes
     ----------
     low, high: its ends, in the unit of the statistic; NaN where no resample defined the statistic.
-    method: `BOOTSTRAP` or `HALVES`.
+    method: `FISHER_Z`, `BOOTSTRAP`, `BCA` or `HALVES`.
     n_resamples: resamples drawn.
     n_undefined: those of them on which the statistic is undefined; they were left out.
     """
@@ -71,6 +92,112 @@ def percentile_interval(values: ArrayLike, method: str, *, level: float = 0.95) 
         return Interval(float("nan"), float("nan"), method, len(found), undefined)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), method, len(found), undefined)
+
+
+def fisher_z_interval(
+    values: ArrayLike,
+    estimate: float,
+    n_archs: int,
+    *,
+    excess: float = 0.0,
+    method: str = FISHER_Z,
+    level: float = 0.95,
+) -> Interval:
+    """``tanh(atanh(estimate) +- q sd)``, with `sd` the standard deviation of atanh over the resamples.
+
+    values: (n_resamples,) of a correlation, NaN left out and counted; those within 1/n^2 of 1 are taken as
+    1 - 1/n^2, since atanh has no value at 1. excess: how far the bootstrap variance of the statistic is too
+    large, in units of (1 - estimate^2) / n^2. It is for Kendall's tau, because a resample pairs copies of one
+    architecture: its second-order term counts three times (4 in the limit; 3 fits n = 20 to 200). It is taken off,
+    no further than to the second-order term itself, and Student's t with n - 2 degrees of freedom takes the place
+    of the normal. An estimate within 1/n^2 of 1 has a percentile interval, and says so.
+    """
+    check_level(level)
+    found = np.asarray(values, dtype=np.float64)
+    defined = found[np.isfinite(found)]
+    undefined = len(found) - len(defined)
+    if len(defined) < 2 or not np.isfinite(estimate):
+        return Interval(float("nan"), float("nan"), method, len(found), undefined)
+    limit = 1 - 1 / n_archs**2
+    if abs(estimate) >= limit:
+        return percentile_interval(found, BOOTSTRAP, level=level)
+    variance = float(np.arctanh(np.clip(defined, -limit, limit)).var(ddof=1))
+    quantile = float(ndtri((1 + level) / 2))
+    if excess:
+        second = 1 / ((1 - estimate**2) * n_archs**2)
+        variance = max(variance - excess * second, 2 * second)
+        quantile = float(stdtrit(max(n_archs - 2, 1), (1 + level) / 2))
+    half = quantile * np.sqrt(variance)
+    low, high = np.tanh(np.arctanh(estimate) + np.array([-half, half]))
+    return Interval(float(low), float(high), method, len(found), undefined)
+
+
+def bca_interval(
+    values: ArrayLike, estimate: float, jackknife: ArrayLike, method: str = BCA, *, level: float = 0.95
+) -> Interval:
+    """Bias-corrected and accelerated interval (Efron 1987).
+
+    values: (n_resamples,), NaN left out and counted. jackknife: the statistic without each architecture (or each
+    block of them) in turn. The bias is taken from the share of resamples below `estimate` (those equal count
+    half), the acceleration from the skewness of the jackknife; without a defined jackknife it is 0.
+    """
+    check_level(level)
+    found = np.asarray(values, dtype=np.float64)
+    defined = found[np.isfinite(found)]
+    undefined = len(found) - len(defined)
+    if not len(defined) or not np.isfinite(estimate):
+        return Interval(float("nan"), float("nan"), method, len(found), undefined)
+    below = ((defined < estimate).sum() + 0.5 * (defined == estimate).sum()) / len(defined)
+    z0 = ndtri(np.clip(below, 0.5 / len(defined), 1 - 0.5 / len(defined)))
+    left_out = np.asarray(jackknife, dtype=np.float64)
+    left_out = left_out[np.isfinite(left_out)]
+    shift = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+    square = float((shift**2).sum())
+    a = float((shift**3).sum()) / (6 * square**1.5) if square > 0 else 0.0
+    z = z0 + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
+    low, high = np.quantile(defined, ndtr(z0 + z / np.maximum(1 - a * z, 1e-6)))
+    return Interval(float(low), float(high), method, len(found), undefined)
+
+
+def jackknife_counts(n_archs: int) -> NDArray[np.int8]:
+    """(n_sets, n_archs) of 0 and 1: all architectures but one, or but one of `JACKKNIFE` blocks, in turn.
+
+    Blocks are every `JACKKNIFE`-th architecture; they leave the skewness of the influence as it is, up to noise.
+    """
+    sets = min(n_archs, JACKKNIFE)
+    kept = np.arange(n_archs)[None, :] % sets != np.arange(sets)[:, None]
+    return np.asarray(kept, dtype=np.int8)
+
+
+def make_interval(
+    kind: IntervalKind,
+    values: ArrayLike,
+    estimate: float,
+    statistic: OnResamples,
+    score: Floats,
+    truth: Floats,
+    *covariates: Floats,
+    correlation: bool = True,
+    excess: float = 0.0,
+    level: float = 0.95,
+) -> Interval:
+    """The interval of one `kind` from the statistic of each resample, `values` (n_resamples,).
+
+    correlation: whether it lies within [-1, 1] and has a Fisher z; another statistic has the percentile interval.
+    """
+    check_interval(kind)
+    if kind == "fisher_z" and correlation:
+        return fisher_z_interval(values, estimate, len(truth), excess=excess, level=level)
+    if kind != "bca":
+        return percentile_interval(values, BOOTSTRAP, level=level)
+    left_out = statistic(Resamples(truth, jackknife_counts(len(truth))), score, *covariates)
+    return bca_interval(values, estimate, left_out, level=level)
+
+
+def check_interval(kind: str) -> None:
+    """`ValueError` unless `kind` is an `IntervalKind`."""
+    if kind not in get_args(IntervalKind):
+        raise ValueError(f"interval: expected one of {', '.join(get_args(IntervalKind))}, got {kind!r}")
 
 
 def bootstrap(

@@ -7,15 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import joblib
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import StudyError
+from ..errors import StudyError, UnknownNameError
 from ..frames import SCHEMAS, any_frame, check, to_polars
 from ..proxies import direction as proxy_direction
 from ..seeding import generator
-from .bootstrap import BOOTSTRAP, HALVES, Interval, bootstrap_counts, check_level, half_counts, percentile_interval
+from . import fast
+from .bootstrap import (
+    HALVES,
+    Interval,
+    IntervalKind,
+    bootstrap_counts,
+    check_interval,
+    check_level,
+    half_counts,
+    make_interval,
+    percentile_interval,
+)
 from .rank import Floats
 from .registry import Statistic, get_statistic
 from .resamples import Resamples
@@ -41,6 +53,9 @@ def correlate(
     sample: Iterable[str] | None = None,
     sample_name: str = "all",
     level: float = 0.95,
+    interval: IntervalKind = "fisher_z",
+    covariates: Any = None,
+    workers: int | None = None,
 ) -> Any:
     """How well each score ranks the architectures, as a STATS frame (pandas in, pandas out).
 
@@ -61,11 +76,18 @@ def correlate(
     sample: architectures (``space:key``) to restrict both tables to; repeated ones count once.
     sample_name: what the column `sample` says.
     level: share of the resamples within an interval.
+    interval: ``fisher_z``, ``percentile`` or ``bca``, for statistics whose interval is a bootstrap; see
+        `nasanalysis.stats.bootstrap` for what they are and how well they cover.
+    covariates: where statistics such as ``partial_spearman@params`` find their covariates: an ARCHS frame (its
+        ``params`` and ``flops``) or a SCORES frame; by default `scores` itself. Architectures without the
+        covariate are left out of such a statistic, and counted.
+    workers: processes (joblib's ``n_jobs``); by default what ``joblib.parallel_config`` says, else one. The
+        table is the same whatever their number.
 
     Undefined (null, NaN, infinite) scores and truths are left out. `n_archs` counts the architectures used,
     `n_missing` those of the truth, within the sample, that could not be used. A statistic that is undefined
-    on them (constant scores) is null. How an interval is made stands in `interval`: a percentile bootstrap
-    over architectures for correlations, random halves for ``topk_mean@k``.
+    on them (constant scores) is null. How an interval is made stands in `interval`: a bootstrap over
+    architectures for correlations, random halves for ``topk_mean@k`` and other statistics of the best few.
 
     `StudyError` if fewer than 3 architectures can be used, or the truth is not narrowed to one split and
     schedule; `FrameError` for a table that breaks its schema; `UnknownNameError` for a statistic. One
@@ -77,14 +99,51 @@ def correlate(
     if n_boot < 0:
         raise ValueError(f"n_boot: expected 0 or more resamples, got {n_boot}")
     check_level(level)
+    check_interval(interval)
+    series = aligned_series(
+        truth,
+        scores,
+        directions=directions,
+        sample=sample,
+        sample_name=sample_name,
+        covariates=covariates,
+        wanted=[name for statistic in wanted for name in statistic.covariates],
+    )
+    plan = _Plan(tuple(statistics), n_boot, seed, level, interval, sample_name, _pays(series, n_boot, len(wanted)))
+    groups = _shared_out(_by_architectures(series), joblib.effective_n_jobs(workers))
+    found = joblib.Parallel(n_jobs=workers)(joblib.delayed(_rows)(plan, [series[i] for i in g]) for g in groups)
+    results = {i: rows for g, many in zip(groups, found, strict=True) for i, rows in zip(g, many, strict=True)}
+    rows = [row for i in range(len(series)) for row in results[i]]
+    return check(pl.DataFrame(rows, schema=SCHEMAS["STATS"].columns), "STATS")
+
+
+def aligned_series(
+    truth: Any,
+    scores: Any,
+    *,
+    directions: Mapping[str, int] | None = None,
+    sample: Iterable[str] | None = None,
+    sample_name: str = "all",
+    covariates: Any = None,
+    wanted: Sequence[str] = (),
+    stacklevel: int = 5,
+) -> list[Series]:
+    """Each score beside the truth of the same architectures, checked and oriented: parameters as in `correlate`.
+
+    wanted: names of the covariates that will be asked for. stacklevel: of the caller, for warnings.
+    """
     kept = _sample(sample)
-    facts = _truths(check(_without_infinite(truth, "accuracy"), "TRUTH"), kept, sample_name)
+    facts = _truths(check(_without_infinite(truth, "accuracy"), "TRUTH"), kept, sample_name, stacklevel)
     table = check(_without_infinite(scores, "value"), "SCORES")
+    others = _covariates(covariates, table, facts, wanted)
     if table.is_empty():
         raise StudyError("scores: expected at least 3 scored architectures, got an empty SCORES frame")
-    strangers = _warn_of_strangers(table, facts)
-
-    series = [s for place, fact in facts.items() for s in _series_of(place, fact, table, directions or {})]
+    strangers = _warn_of_strangers(table, facts, stacklevel)
+    series = [
+        s
+        for place, fact in facts.items()
+        for s in _series_of(place, fact, table, directions or {}, others.get(place, {}))
+    ]
     if not series:
         raise StudyError(
             f"scores and truth share no (benchmark, dataset): truth has {_places(facts)}, "
@@ -92,17 +151,11 @@ def correlate(
         )
     for one in series:
         one.refuse_too_few(strangers.get(one.place))
-    results: dict[int, list[dict[str, object]]] = {}
-    for members in _by_architectures(series):
-        draws = _Draws(series[members[0]].used_truth, n_boot, seed)  # kept while scores share their architectures
-        for i in members:
-            results[i] = [_row(series[i], statistic, draws, sample_name, level) for statistic in wanted]
-    rows = [row for i in range(len(series)) for row in results[i]]
-    return check(pl.DataFrame(rows, schema=SCHEMAS["STATS"].columns), "STATS")
+    return series
 
 
 @dataclass(frozen=True)
-class _Truth:
+class Truth:
     """Truth of one (benchmark, dataset): architectures in order of their text."""
 
     archs: list[str]
@@ -114,18 +167,34 @@ class _Truth:
 
 
 @dataclass(frozen=True)
-class _Series:
+class Series:
     """The scores of one proxy at one step, in the order of the truth's architectures."""
 
     place: tuple[str, str]
     key: dict[str, Any]
-    truth: _Truth
+    truth: Truth
     values: Floats  # oriented, NaN where undefined
     used: NDArray[np.bool_]
+    covariates: Mapping[str, Floats]  # as values, of those asked for
 
     @property
     def used_truth(self) -> Floats:
         return self.truth.values[self.used]
+
+    @property
+    def used_score(self) -> Floats:
+        return self.values[self.used]
+
+    def archs(self) -> list[str]:
+        """The architectures used, in order of their text."""
+        return [arch for arch, used in zip(self.truth.archs, self.used, strict=True) if used]
+
+    def used_with(self, covariates: Sequence[str]) -> NDArray[np.bool_]:
+        """Which architectures have a score, a truth and these covariates."""
+        used = self.used
+        for name in covariates:
+            used = used & np.isfinite(self.covariates[name])
+        return used
 
     @property
     def name(self) -> str:
@@ -149,36 +218,96 @@ class _Series:
         )
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is asked of every series."""
+
+    statistics: tuple[str, ...]
+    n_boot: int
+    seed: int
+    level: float
+    interval: IntervalKind
+    sample_name: str
+    compiled: bool | None
+
+
 @dataclass
-class _Draws:
+class Draws:
     """The resamples of one set of architectures, drawn when first asked for."""
 
     truth: Floats
     n_boot: int
     seed: int
+    compiled: bool | None = None
     _kept: dict[str, Resamples] = field(default_factory=dict)
 
-    def interval(self, statistic: Statistic, score: Floats, level: float) -> Interval:
-        halves = statistic.interval == "halves"
-        if statistic.interval not in self._kept:
-            draw = half_counts if halves else bootstrap_counts
-            counts = draw(len(self.truth), self.n_boot, generator(self.seed, "stats", statistic.interval))
-            self._kept[statistic.interval] = Resamples(self.truth, counts)
-        values = statistic.on_resamples(self._kept[statistic.interval], score)
-        return percentile_interval(values, HALVES if halves else BOOTSTRAP, level=level)
+    def resamples(self, kind: str) -> Resamples:
+        """Those of an interval ``bootstrap`` or ``halves``."""
+        if kind not in self._kept:
+            draw = half_counts if kind == "halves" else bootstrap_counts
+            counts = draw(len(self.truth), self.n_boot, generator(self.seed, "stats", kind))
+            self._kept[kind] = Resamples(self.truth, counts, compiled=self.compiled)
+        return self._kept[kind]
 
-
-def _row(one: _Series, statistic: Statistic, draws: _Draws, sample_name: str, level: float) -> dict[str, object]:
-    score = one.values[one.used]
-    if len(score) < statistic.smallest:
-        raise StudyError(
-            f"{one.name}: {statistic.name}: expected at least {statistic.smallest} architectures with a score and "
-            f"a truth, got {len(score)}; ask for a smaller k or score more architectures"
+    def interval(
+        self, statistic: Statistic, estimate: float, score: Floats, covariates: Sequence[Floats], plan: _Plan
+    ) -> Interval:
+        values = statistic.on_resamples(self.resamples(statistic.interval), score, *covariates)
+        if statistic.interval == "halves":
+            return percentile_interval(values, HALVES, level=plan.level)
+        return make_interval(
+            plan.interval,
+            values,
+            estimate,
+            statistic.on_resamples,
+            score,
+            self.truth,
+            *covariates,
+            correlation=statistic.unit == "correlation",
+            excess=statistic.excess,
+            level=plan.level,
         )
-    estimate = statistic(score, one.used_truth)
+
+
+def _pays(series: Sequence[Series], n_boot: int, n_statistics: int) -> bool | None:
+    """Whether all the work together pays for loading the compiled kernels; None leaves it to each table."""
+    work = n_boot * n_statistics * sum(int(one.used.sum()) for one in series)
+    return True if work >= 10 * fast.PAYS and fast.is_available() else None
+
+
+def _shared_out(groups: list[list[int]], workers: int) -> list[list[int]]:
+    """`groups`, the large ones split so that every worker has some: series of one task share resamples."""
+    if workers <= 1:
+        return groups
+    size = max(1, -(-sum(map(len, groups)) // (2 * workers)))
+    return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
+
+
+def _rows(plan: _Plan, members: Sequence[Series]) -> list[list[dict[str, object]]]:
+    """The rows of each of `members`, which use the same architectures of the same truth."""
+    wanted = [get_statistic(name) for name in plan.statistics]
+    kept: dict[bytes, Draws] = {}
+    return [[_row(one, statistic, plan, kept) for statistic in wanted] for one in members]
+
+
+def _row(one: Series, statistic: Statistic, plan: _Plan, kept: dict[bytes, Draws]) -> dict[str, object]:
+    used = one.used_with(statistic.covariates)
+    score, truth = one.values[used], one.truth.values[used]
+    covariates = [one.covariates[name][used] for name in statistic.covariates]
+    if len(score) < max(statistic.smallest, FEWEST if covariates else 0):
+        lacks = f" and {', '.join(statistic.covariates)}" if covariates else ""
+        hint = "add the covariate of the others" if covariates else "ask for a smaller k or score more architectures"
+        raise StudyError(
+            f"{one.name}: {statistic.name}: expected at least {max(statistic.smallest, FEWEST if covariates else 0)} "
+            f"architectures with a score and a truth{lacks}, got {len(score)}; {hint}"
+        )
+    estimate = statistic(score, truth, *covariates)
     made = None
-    if draws.n_boot and np.isfinite(estimate):
-        made = draws.interval(statistic, score, level)
+    if plan.n_boot and np.isfinite(estimate):
+        draws = kept.get(used.tobytes())
+        if draws is None:
+            draws = kept[used.tobytes()] = Draws(truth, plan.n_boot, plan.seed, plan.compiled)
+        made = draws.interval(statistic, estimate, score, covariates, plan)
     return {
         "benchmark": one.place[0],
         "dataset": one.place[1],
@@ -186,7 +315,7 @@ def _row(one: _Series, statistic: Statistic, draws: _Draws, sample_name: str, le
         "truth_split": one.truth.split,
         "truth_schedule": one.truth.schedule,
         "truth_seeds": one.truth.seeds,
-        "sample": sample_name,
+        "sample": plan.sample_name,
         "statistic": statistic.name,
         "estimate": _null(estimate),
         "ci_low": _null(made.low) if made else None,
@@ -220,7 +349,9 @@ def _sample(sample: Iterable[str] | None) -> frozenset[str] | None:
     return kept
 
 
-def _truths(table: pl.DataFrame, sample: frozenset[str] | None, sample_name: str) -> dict[tuple[str, str], _Truth]:
+def _truths(
+    table: pl.DataFrame, sample: frozenset[str] | None, sample_name: str, stacklevel: int
+) -> dict[tuple[str, str], Truth]:
     if table.is_empty():
         raise StudyError("truth: expected trained architectures, got an empty TRUTH frame; does this split exist?")
     unseen = sample - set(table["arch"].to_list()) if sample is not None else frozenset()
@@ -229,13 +360,13 @@ def _truths(table: pl.DataFrame, sample: frozenset[str] | None, sample_name: str
             f"sample {sample_name!r}: {len(unseen)} of {len(sample or ())} architectures have no truth, "
             f"for example {min(unseen)!r}",
             MismatchWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     parts = table.sort(*_PLACE).partition_by(*_PLACE, as_dict=True, maintain_order=True)
     return {(str(key[0]), str(key[1])): _truth(part, "/".join(map(str, key)), sample) for key, part in parts.items()}
 
 
-def _truth(part: pl.DataFrame, place: str, sample: frozenset[str] | None) -> _Truth:
+def _truth(part: pl.DataFrame, place: str, sample: frozenset[str] | None) -> Truth:
     targets = part.select("split", "schedule").unique(maintain_order=True).rows()
     if len(targets) > 1:
         said = ", ".join(f"({split}, {schedule})" for split, schedule in sorted(targets, key=str))
@@ -252,7 +383,7 @@ def _truth(part: pl.DataFrame, place: str, sample: frozenset[str] | None) -> _Tr
     archs = sorted(set(part["arch"].to_list()))
     values = dict(means.select("arch", "accuracy").iter_rows())
     accuracy = np.array([_nan(values.get(arch)) for arch in archs], dtype=np.float64)
-    return _Truth(archs, accuracy, outside, str(targets[0][0]), targets[0][1], _seeds_text(rows))
+    return Truth(archs, accuracy, outside, str(targets[0][0]), targets[0][1], _seeds_text(rows))
 
 
 def _nan(value: float | None) -> float:
@@ -279,7 +410,9 @@ def _seeds_text(rows: pl.DataFrame) -> str:
     return f"mean of {most} seeds" if fewest == most else f"mean of {fewest} to {most} seeds"
 
 
-def _warn_of_strangers(table: pl.DataFrame, facts: Mapping[tuple[str, str], _Truth]) -> dict[tuple[str, str], str]:
+def _warn_of_strangers(
+    table: pl.DataFrame, facts: Mapping[tuple[str, str], Truth], stacklevel: int
+) -> dict[tuple[str, str], str]:
     """One warning for all score rows whose architecture the truth lacks; an example of each (benchmark, dataset)."""
     held = [
         {"benchmark": place[0], "dataset": place[1], "arch": arch}
@@ -289,7 +422,9 @@ def _warn_of_strangers(table: pl.DataFrame, facts: Mapping[tuple[str, str], _Tru
     known = pl.DataFrame(held, schema={"benchmark": pl.String, "dataset": pl.String, "arch": pl.String})
     scored = set(table.select(*_PLACE).iter_rows())
     if bare := [place for place in facts if place not in scored] if scored & set(facts) else []:
-        warnings.warn(f"scores: none for {_places(bare)}, which the truth holds", MismatchWarning, stacklevel=4)
+        warnings.warn(
+            f"scores: none for {_places(bare)}, which the truth holds", MismatchWarning, stacklevel=stacklevel
+        )
     lost = table.join(known, on=[*_PLACE, "arch"], how="anti")
     if lost.is_empty():
         return {}
@@ -302,14 +437,18 @@ def _warn_of_strangers(table: pl.DataFrame, facts: Mapping[tuple[str, str], _Tru
         f"scores: {len(lost)} of {len(table)} rows are of {lost.select(*_PLACE, 'arch').n_unique()} architectures "
         f"that the truth lacks, for example {arch!r} of {'/'.join(place)}; they are left out",
         MismatchWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
     return examples
 
 
 def _series_of(
-    place: tuple[str, str], fact: _Truth, table: pl.DataFrame, directions: Mapping[str, int]
-) -> Iterable[_Series]:
+    place: tuple[str, str],
+    fact: Truth,
+    table: pl.DataFrame,
+    directions: Mapping[str, int],
+    covariates: Mapping[str, Floats],
+) -> Iterable[Series]:
     rows = table.filter(pl.col("benchmark") == place[0], pl.col("dataset") == place[1])
     if rows.is_empty():
         return
@@ -322,7 +461,42 @@ def _series_of(
         names = dict(zip(_SERIES, key, strict=True))
         values = np.full(len(fact.archs), np.nan)
         values[part["at"].to_numpy()] = _direction(str(names["proxy"]), directions) * part["value"].to_numpy()
-        yield _Series(place, names, fact, values, np.isfinite(values) & np.isfinite(fact.values))
+        yield Series(place, names, fact, values, np.isfinite(values) & np.isfinite(fact.values), covariates)
+
+
+def _covariates(
+    frame: Any, scores: pl.DataFrame, facts: Mapping[tuple[str, str], Truth], wanted: Sequence[str]
+) -> dict[tuple[str, str], dict[str, Floats]]:
+    """Per (benchmark, dataset), each covariate in the order of the truth's architectures, NaN where undefined."""
+    if not wanted:
+        return {}
+    if frame is None:
+        table = scores
+    elif "proxy" in (table := to_polars(frame)).columns:
+        table = check(_without_infinite(table, "value"), "SCORES")
+    else:
+        costs = check(table, "ARCHS").with_columns(pl.col("params").cast(pl.Float64))
+        table = costs.unpivot(["params", "flops"], index=[*_PLACE, "arch"], variable_name="proxy")
+        table = table.with_columns(*(pl.lit(None).alias(c) for c in ("method", "setting", "seed", "unit", "step")))
+    found: dict[tuple[str, str], dict[str, Floats]] = {}
+    for place, fact in facts.items():
+        here = table.filter(pl.col("benchmark") == place[0], pl.col("dataset") == place[1])
+        if here.is_empty():
+            continue
+        for name in dict.fromkeys(wanted):
+            rows = here.filter(pl.col("proxy") == name)
+            if rows.is_empty():
+                raise UnknownNameError("covariate in these scores", name, sorted(set(here["proxy"])))
+            if rows.select("method", "setting", "unit", "step").n_unique() > 1:
+                raise StudyError(
+                    f"covariate {name!r} of {'/'.join(place)}: expected one value for each architecture, got several "
+                    "steps, methods or settings; pass covariates=, filtered to one"
+                )
+            rows = _mean_rows_or_all(rows, []).sort("arch", "seed")
+            means = dict(rows.group_by("arch").agg(pl.col("value").mean()).iter_rows())
+            values = np.array([_nan(means.get(arch)) for arch in fact.archs], dtype=np.float64)
+            found.setdefault(place, {})[name] = values
+    return found
 
 
 def _direction(proxy: str, directions: Mapping[str, int]) -> int:
@@ -334,7 +508,7 @@ def _direction(proxy: str, directions: Mapping[str, int]) -> int:
     return int(direction)
 
 
-def _by_architectures(series: Sequence[_Series]) -> list[list[int]]:
+def _by_architectures(series: Sequence[Series]) -> list[list[int]]:
     """Indices of the series that use the same architectures of the same truth."""
     groups: dict[tuple[tuple[str, str], bytes], list[int]] = {}
     for i, one in enumerate(series):

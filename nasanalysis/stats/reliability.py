@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from ..errors import StudyError
 from ..frames import any_frame, check
 from ..seeding import generator
-from .bootstrap import BOOTSTRAP, bootstrap_counts, check_level, percentile_interval
+from .bootstrap import bootstrap_counts, check_level, fisher_z_interval
 from .rank import Floats, spearman_rho
 from .resamples import Resamples
 
@@ -115,7 +115,7 @@ def reliability_table(
     archs: architectures to restrict to (texts, or a table with a column `arch`): for example those with
         a live path.
     fractions: shares of the architectures, best first.
-    n_boot, seed, level: of the percentile bootstrap over the architectures of the fraction; `n_boot` 0
+    n_boot, seed, level: of the Fisher z bootstrap over the architectures of the fraction; `n_boot` 0
         leaves intervals null.
     runs: runs used of each architecture, see `select_runs`.
 
@@ -184,7 +184,7 @@ def _measure(chosen: Floats, fraction: float, n_boot: int, seed: int, level: flo
         counts = bootstrap_counts(len(best), n_boot, generator(seed, "stats", "reliability"))
         drawn = [Resamples(best[:, j], counts) for j in range(1, k)]
         each = [drawn[j - 1].spearman_rho(best[:, i]) for i, j in combinations(range(k), 2)]
-        made = percentile_interval(np.mean(each, axis=0), BOOTSTRAP, level=level)
+        made = fisher_z_interval(np.mean(each, axis=0), r, len(best), level=level)
         low, high = made.low, made.high
     return {
         "fraction": fraction,

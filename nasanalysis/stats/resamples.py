@@ -99,6 +99,7 @@ class Resamples:
             raise ValueError("counts: expected resamples of fewer than 2^23 draws, beyond which sums are not exact")
         self._best: dict[float, Resamples] = {}
         self._against: dict[bytes, Resamples] = {}
+        self._remembered: dict[tuple[object, bytes], Floats] = {}
         self._kernels = fast.kernels(self.counts.size, compiled)
 
     def spearman_rho(self, score: ArrayLike) -> Floats:
@@ -106,9 +107,7 @@ class Resamples:
         by = self._sorted(score)
         if self._kernels:
             truth = self._by_truth
-            total = self._kernels.rank_products(
-                self.counts, self.sizes, by.order, by.starts, truth.order, truth.starts
-            )
+            total = self._kernels.rank_products(self.counts, self.sizes, by.order, by.starts, truth.order, truth.starts)
             return _ratio(total[0], (self.sizes**3 - total[1]) / 3, self._truth_spread)
         products = np.empty(self.n_resamples)
         spread = np.empty(self.n_resamples)
@@ -234,9 +233,7 @@ class Resamples:
             filled = np.cumsum(self.counts[order], axis=0, dtype=np.float64)
             last = (filled < wanted).sum(axis=0).clip(max=self.n_archs - 1)  # the draw that fills the share
             kept = self.truth[:, None] >= self.truth[order][last]
-            self._best[fraction] = Resamples(
-                self.truth, (self.counts * kept).T, compiled=self._kernels is not None
-            )
+            self._best[fraction] = Resamples(self.truth, (self.counts * kept).T, compiled=self._kernels is not None)
         return self._best[fraction]
 
     def against(self, other: ArrayLike) -> Resamples:
@@ -247,9 +244,16 @@ class Resamples:
             twin = copy.copy(self)
             for name in ("_by_truth", "_truth_ranks", "_truth_spread", "_truth_untied", "_truth_powers"):
                 twin.__dict__.pop(name, None)
-            twin.truth, twin._best, twin._against = values, {}, {}
+            twin.truth, twin._best, twin._against, twin._remembered = values, {}, {}, {}
             self._against[key] = twin
         return self._against[key]
+
+    def remembered(self, method: Callable[[Resamples, Floats], Floats], score: Floats) -> Floats:
+        """``method(self, score)``, kept: for pairs of columns that many scores share (truth and a covariate)."""
+        key = (method, score.tobytes())
+        if key not in self._remembered:
+            self._remembered[key] = method(self, score)
+        return self._remembered[key]
 
     def each(self, statistic: Callable[[Floats, Floats], float], *columns: ArrayLike) -> Floats:
         """A statistic that has no faster way, on every resample written out draw by draw.

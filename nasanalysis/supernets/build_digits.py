@@ -76,7 +76,7 @@ def train_unit(key: str, seed: int, config: DigitsConfig) -> pl.DataFrame:
 def build_digits(
     out: Path,
     *,
-    archs: int = 600,
+    archs: int = 800,
     seeds: int = 2,
     workers: int = 2,
     resume: bool = True,

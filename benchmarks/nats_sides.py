@@ -1,0 +1,113 @@
+"""The two sides of bench_nats.py, each in a process of its own so that its memory can be read: prints JSON.
+
+python benchmarks/nats_sides.py {api-read,api-keep,api-final,convert,final} FOLDER [COUNT]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def _own() -> int:
+    """Peak resident memory of this process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _api(folder: Path) -> Any:
+    from nats_bench import create
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return create(str(folder), "tss", fast_mode=True, verbose=False)
+
+
+def _forget(api: Any) -> None:
+    api.arch2infos_dict.clear()
+    api.evaluated_indexes.clear()
+
+
+def api_read(folder: Path, count: int) -> dict[str, Any]:
+    """Seconds to reload `count` architectures, forgetting each."""
+    api = _api(folder)
+    start = time.perf_counter()
+    for index in range(count):
+        api.reload(str(folder), index)
+        _forget(api)
+    return {"seconds": time.perf_counter() - start}
+
+
+def api_keep(folder: Path, count: int) -> dict[str, Any]:
+    """Memory of the API before, and for each architecture it keeps (it never forgets one by itself)."""
+    api = _api(folder)
+    before = _own()
+    for index in range(count):
+        api.reload(str(folder), index)
+    return {"before": before, "each": (_own() - before) / count}
+
+
+def api_final(folder: Path, count: int) -> dict[str, Any]:
+    """Seconds for the seed-mean final test accuracy of `count` architectures: from disk, and from the API's memory."""
+    api = _api(folder)
+    values = []
+    start = time.perf_counter()
+    for index in range(count):
+        values.append(api.get_more_info(index, "cifar10", hp="200", is_random=False)["test-accuracy"])
+        _forget(api)
+    cold = time.perf_counter() - start
+    held = min(count, 300)
+    for index in range(held):
+        api.reload(str(folder), index)
+    start = time.perf_counter()
+    for index in range(held):
+        api.get_more_info(index, "cifar10", hp="200", is_random=False)
+    return {"cold": cold, "warm_each": (time.perf_counter() - start) / held, "values": values}
+
+
+def convert(folder: Path, _: int) -> dict[str, Any]:
+    """Seconds and peak memory of the whole conversion, all its processes together ($NASANALYSIS_CACHE is empty)."""
+    from joblib.externals.loky import get_reusable_executor
+
+    from nasanalysis.loaders import nats, nats_convert
+
+    archive = nats.archive_at(nats.TSS, folder)
+    start = time.perf_counter()
+    nats_convert.convert_archive(archive)
+    seconds = time.perf_counter() - start
+    executor = get_reusable_executor()
+    workers = len(executor._processes or {})
+    executor.shutdown(wait=True)
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of the largest
+    return {"seconds": seconds, "bytes": _own() + workers * child, "workers": workers, "largest_worker": child}
+
+
+def final(folder: Path, _: int) -> dict[str, Any]:
+    """Seconds for the seed-mean final test accuracy of every architecture from the cache, the first and the median."""
+    import polars as pl
+
+    from nasanalysis.loaders import nats
+
+    benchmark = nats.from_archive(folder)
+    benchmark.truth("cifar100", split="test", schedule=200)  # opens the cache
+    times = []
+    for _round in range(7):
+        start = time.perf_counter()
+        rows = benchmark.truth("cifar10", split="test", schedule=200).filter(pl.col("seed").is_null())
+        times.append(time.perf_counter() - start)
+    from nasanalysis.spaces import get_space
+
+    by_arch = dict(rows.select("arch", "accuracy").iter_rows())
+    values = [by_arch.get(str(arch)) for arch in get_space("nb201")][: len(rows)]
+    return {"seconds": statistics.median(times), "rows": len(rows), "values": values}
+
+
+SIDES = {"api-read": api_read, "api-keep": api_keep, "api-final": api_final, "convert": convert, "final": final}
+
+if __name__ == "__main__":
+    print(json.dumps(SIDES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)))

@@ -1,0 +1,130 @@
+"""Many datasets and spaces in one figure: interquartile mean, stratified bootstrap, performance profiles.
+
+As rliable does for reinforcement learning (Agarwal et al. 2021): the runs of each task (a benchmark and dataset)
+are resampled within the task, so that every task keeps its weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike
+from scipy import stats as scipy_stats
+
+from ..errors import FrameError, StudyError
+from ..frames import any_frame, to_polars
+from ..seeding import generator
+from .bootstrap import Interval, bootstrap_counts, check_level, percentile_interval
+from .rank import Floats
+
+STRATIFIED = "percentile bootstrap over runs within each task"
+
+
+def interquartile_mean(values: ArrayLike) -> float:
+    """Mean of the middle half, the lowest and highest quarter left out (whole values only, as rliable does)."""
+    found = np.asarray(values, dtype=np.float64).ravel()
+    found = found[np.isfinite(found)]
+    return float(scipy_stats.trim_mean(found, 0.25)) if len(found) else float("nan")
+
+
+def stratified_interval(
+    tasks: Sequence[ArrayLike], *, rng: np.random.Generator, n_boot: int = 1000, level: float = 0.95
+) -> Interval:
+    """Interval of the interquartile mean over all runs of all tasks.
+
+    tasks: for each, the values of its runs (n_runs,). `StudyError` where a task has fewer than two runs: nothing
+    can be resampled there, and its share of the interval would be zero.
+    """
+    check_level(level)
+    runs = [np.asarray(task, dtype=np.float64).ravel() for task in tasks]
+    runs = [values[np.isfinite(values)] for values in runs]
+    if not runs or min(map(len, runs)) < 2:
+        raise StudyError(
+            f"aggregate: expected at least 2 runs of every task, got {', '.join(str(len(r)) for r in runs) or 'none'}; "
+            "give seeds or repeated samples apart"
+        )
+    drawn = [np.repeat(np.tile(values, n_boot), bootstrap_counts(len(values), n_boot, rng).ravel()) for values in runs]
+    table = np.concatenate([d.reshape(n_boot, -1) for d in drawn], axis=1)
+    return percentile_interval(scipy_stats.trim_mean(table, 0.25, axis=1), STRATIFIED, level=level)
+
+
+def performance_profile(tasks: Sequence[ArrayLike], thresholds: ArrayLike) -> Floats:
+    """Share of runs above each threshold, every task with the same weight: (n_thresholds,)."""
+    limits = np.asarray(thresholds, dtype=np.float64)
+    shares = []
+    for task in tasks:
+        values = np.asarray(task, dtype=np.float64).ravel()
+        values = values[np.isfinite(values)]
+        if not len(values):
+            raise StudyError("performance profile: expected at least one defined run of every task, got none")
+        shares.append((values[None, :] > limits[:, None]).mean(axis=1))
+    return np.asarray(np.mean(shares, axis=0))
+
+
+@any_frame
+def aggregate(runs: Any, *, n_boot: int = 1000, seed: int = 0, level: float = 0.95) -> Any:
+    """Interquartile mean of each proxy over tasks, with a stratified interval.
+
+    runs: columns benchmark, dataset, proxy, value: one row for each run (a seed, a sample of architectures) of a
+    proxy on a task, for example correlations. Every proxy must have every task, so that they compare.
+
+    Returns columns proxy, iqm, ci_low, ci_high, mean, n_tasks, n_runs, best value first.
+    """
+    tasks = _tasks(runs)
+    rows = []
+    for proxy, found in tasks.items():
+        values = np.concatenate(found)
+        row: dict[str, Any] = {"proxy": proxy, "iqm": interquartile_mean(values), "ci_low": None, "ci_high": None}
+        if n_boot:
+            rng = generator(seed, "stats", "aggregate")
+            made = stratified_interval(found, rng=rng, n_boot=n_boot, level=level)
+            row |= {"ci_low": made.low, "ci_high": made.high}
+        rows.append(row | {"mean": float(values.mean()), "n_tasks": len(found), "n_runs": len(values)})
+    real, whole = pl.Float64(), pl.Int64()
+    schema = {"proxy": pl.String(), "iqm": real, "ci_low": real, "ci_high": real, "mean": real}
+    return pl.DataFrame(rows, schema={**schema, "n_tasks": whole, "n_runs": whole}).sort(
+        "iqm", "proxy", descending=[True, False]
+    )
+
+
+@any_frame
+def profile(runs: Any, thresholds: Sequence[float], *, n_boot: int = 1000, seed: int = 0, level: float = 0.95) -> Any:
+    """Performance profile of each proxy: columns proxy, threshold, share, ci_low, ci_high. `runs` as in `aggregate`."""
+    check_level(level)
+    rows = []
+    for proxy, found in _tasks(runs).items():
+        share = performance_profile(found, thresholds)
+        low = high = np.full(len(share), np.nan)
+        if n_boot:
+            rng = generator(seed, "stats", "profile")
+            above = [v[None, :] > np.asarray(thresholds)[:, None] for v in found]  # (n_thresholds, n_runs)
+            drawn = np.mean([a @ bootstrap_counts(a.shape[1], n_boot, rng).T / a.shape[1] for a in above], axis=0)
+            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        rows += [
+            {"proxy": proxy, "threshold": float(t), "share": float(s), "ci_low": float(lo), "ci_high": float(hi)}
+            for t, s, lo, hi in zip(thresholds, share, low, high, strict=True)
+        ]
+    return pl.DataFrame(rows).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _tasks(runs: Any) -> Mapping[str, list[Floats]]:
+    table = to_polars(runs)
+    wanted = ("benchmark", "dataset", "proxy", "value")
+    if missing := [c for c in wanted if c not in table.columns]:
+        raise FrameError(f"runs: missing column(s) {', '.join(missing)}; expected {', '.join(wanted)}")
+    table = table.with_columns(pl.col("value").cast(pl.Float64).fill_nan(None)).drop_nulls("value")
+    if table.is_empty():
+        raise StudyError("runs: expected at least one defined value, got none")
+    places = sorted(set(table.select("benchmark", "dataset").rows()))
+    found: dict[str, list[Floats]] = {}
+    for proxy in sorted(set(table["proxy"].cast(pl.String))):
+        here = table.filter(pl.col("proxy").cast(pl.String) == proxy)
+        for place in places:
+            part = here.filter(pl.col("benchmark") == place[0], pl.col("dataset") == place[1])
+            if part.is_empty():
+                raise StudyError(f"aggregate: {proxy!r} has no run on {'/'.join(place)}; leave the proxy or task out")
+            found.setdefault(proxy, []).append(np.sort(part["value"].to_numpy()))
+    return found

@@ -1,0 +1,171 @@
+"""Does a score see what one operation changes? And does it vary where the function does not?
+
+`neighbour_concordance` asks the first question of score and truth; `isomorph_spread` the second of the score
+alone: architectures of one class compute the same function, so what a score says of them should be one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy import stats as scipy_stats
+
+from ..errors import StudyError
+from ..frames import any_frame, check
+from ..seeding import generator
+from ..spaces import get_space, parse_arch
+from .bootstrap import bootstrap_counts, percentile_interval
+from .correlate import Series, aligned_series
+from .rank import Floats
+
+_SERIES = ("benchmark", "dataset", "method", "setting", "proxy", "unit", "step")
+BLOCK = 2_000_000  # numbers in one working array
+
+
+@any_frame
+def neighbour_concordance(
+    truth: Any,
+    scores: Any,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+    directions: Mapping[str, int] | None = None,
+    level: float = 0.95,
+) -> Any:
+    """Share of one-operation changes whose sign of true accuracy the score predicts.
+
+    Parameters
+    ----------
+    truth, scores, directions, level: as in `correlate`. The space must know its neighbours (``nb201``,
+        ``darts`` ...); only pairs of neighbours of which both have a score and a truth count.
+    n_boot, seed: of the percentile bootstrap over architectures: a pair counts as often as its two
+        architectures were drawn, multiplied.
+
+    Returns columns benchmark, dataset, method, setting, proxy, unit, step, concordance (1 all right, 0.5 by
+    chance; a tie of the score counts half, a pair of equal truth does not count), ci_low, ci_high, n_pairs
+    (that count), n_tied (of equal truth), n_archs (in such pairs). Null where no pair counts. `StudyError` for
+    a space without neighbours.
+    """
+    known: dict[tuple[str, ...], NDArray[np.intp]] = {}
+    rows = []
+    for one in aligned_series(truth, scores, directions=directions):
+        archs = tuple(one.archs())
+        if archs not in known:
+            known[archs] = neighbour_pairs(archs)
+        rows.append(_concordance(one, known[archs], n_boot, seed, level))
+    real, whole = pl.Float64(), pl.Int64()
+    values = {"concordance": real, "ci_low": real, "ci_high": real, "n_pairs": whole, "n_tied": whole, "n_archs": whole}
+    return _frame(rows, values)
+
+
+def neighbour_pairs(archs: Sequence[str]) -> NDArray[np.intp]:
+    """(n_pairs, 2): indices of the pairs of `archs` (``space:key``) that differ in one operation, each once."""
+    index = {str(parse_arch(arch)): i for i, arch in enumerate(archs)}
+    pairs = set()
+    for text, i in index.items():
+        space = get_space(text.partition(":")[0])
+        if not hasattr(space, "neighbours"):
+            raise StudyError(
+                f"neighbours: expected a space that knows them, such as nb201 or darts, got {space.name!r}"
+            )
+        for other in space.neighbours(text):
+            j = index.get(str(other))
+            if j is not None and j != i:
+                pairs.add((min(i, j), max(i, j)))
+    return np.array(sorted(pairs), dtype=np.intp).reshape(-1, 2)
+
+
+def _concordance(one: Series, pairs: NDArray[np.intp], n_boot: int, seed: int, level: float) -> dict[str, Any]:
+    x, y = one.used_score, one.used_truth
+    true_sign = np.sign(y[pairs[:, 0]] - y[pairs[:, 1]])
+    counted = pairs[true_sign != 0]
+    agree = np.sign(x[counted[:, 0]] - x[counted[:, 1]]) * true_sign[true_sign != 0]
+    right = (agree + 1) / 2
+    row: dict[str, Any] = {"benchmark": one.place[0], "dataset": one.place[1], **one.key}
+    row |= {"concordance": float(right.mean()) if len(right) else None, "ci_low": None, "ci_high": None}
+    row |= {"n_pairs": len(counted), "n_tied": len(pairs) - len(counted), "n_archs": len(np.unique(counted))}
+    if n_boot and len(right):
+        n = len(x)
+        won = sparse.csr_array((right, (counted[:, 0], counted[:, 1])), shape=(n, n))
+        played = sparse.csr_array((np.ones(len(right)), (counted[:, 0], counted[:, 1])), shape=(n, n))
+        rng = generator(seed, "stats", "bootstrap")
+        found: list[Floats] = []
+        width = max(1, BLOCK // n)
+        for first in range(0, n_boot, width):
+            counts = bootstrap_counts(n, min(width, n_boot - first), rng).T.astype(np.float64)  # (n, B)
+            top, below = (np.einsum("ij,ij->j", counts, table @ counts) for table in (won, played))
+            found.append(np.divide(top, below, out=np.full_like(top, np.nan), where=below > 0))
+        made = percentile_interval(np.concatenate(found), "", level=level)
+        row |= {"ci_low": made.low, "ci_high": made.high}
+    return row
+
+
+@any_frame
+def isomorph_spread(scores: Any, *, rule: str = "functional") -> Any:
+    """How far each score varies within classes of architectures that compute the same function.
+
+    Parameters
+    ----------
+    scores: SCORES frame; seeds are averaged. Undefined values are left out.
+    rule: of isomorphism, see the space's ``isomorphism_rules``.
+
+    Returns columns benchmark, dataset, method, setting, proxy, unit, step, within (share of the variance of the
+    score's ranks that lies within classes, relative to that of all architectures in these classes: 0 for a
+    function of the class, about 1 for noise), largest_gap (widest class, as a share of all ranks), unequal (share of
+    the classes whose members differ), n_classes (with two scored members or more), n_archs (in them).
+    Null where there is no such class, or all scores are equal. No truth is needed.
+    """
+    table = check(scores, "SCORES").drop_nulls("value")
+    archs = table["arch"].unique().to_list()
+    form = {arch: _class_of(arch, rule) for arch in archs}
+    table = table.group_by(*_SERIES, "arch").agg(pl.col("value").mean())
+    table = table.with_columns(pl.col("arch").replace_strict(form).alias("class")).sort(*_SERIES, "arch")
+    rows = [
+        {**dict(zip(_SERIES, key, strict=True)), **_spread(part)}
+        for key, part in table.partition_by(*_SERIES, as_dict=True, maintain_order=True).items()
+    ]
+    real, whole = pl.Float64(), pl.Int64()
+    values = {"within": real, "largest_gap": real, "unequal": real, "n_classes": whole, "n_archs": whole}
+    return _frame(rows, values)
+
+
+def _class_of(text: str, rule: str) -> str:
+    arch = parse_arch(text)
+    space = get_space(arch.space)
+    if rule not in space.isomorphism_rules:
+        raise StudyError(
+            f"isomorph_spread: expected a rule of {space.name!r} ({', '.join(space.isomorphism_rules)}), got {rule!r}"
+        )
+    return str(space.unique_archs(rule)[arch])
+
+
+def _spread(part: pl.DataFrame) -> dict[str, Any]:
+    value = part["value"].to_numpy()
+    ranks = scipy_stats.rankdata(value) / len(value)
+    _, group, sizes = np.unique(part["class"].to_numpy(), return_inverse=True, return_counts=True)
+    shared = sizes[group] > 1
+    row: dict[str, Any] = {"within": None, "largest_gap": None, "unequal": None}
+    row |= {"n_classes": int((sizes > 1).sum()), "n_archs": int(shared.sum())}
+    ranks, group = ranks[shared], group[shared]
+    if not len(ranks) or not ranks.var() > 0:
+        return row
+    _, group = np.unique(group, return_inverse=True)
+    sizes = np.bincount(group)
+    means = np.bincount(group, ranks) / sizes
+    within = float(((ranks - means[group]) ** 2).sum() / (len(ranks) - len(sizes)))
+    low, high = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
+    np.minimum.at(low, group, ranks)
+    np.maximum.at(high, group, ranks)
+    gap = high - low
+    row |= {"within": within / float(ranks.var(ddof=1)), "largest_gap": float(gap.max())}
+    return row | {"unequal": float((gap > 0).mean())}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], values: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    keys = {**dict.fromkeys(_SERIES, pl.String()), "step": pl.Int64()}
+    return pl.DataFrame(rows, schema={**keys, **values}).with_columns(pl.col(pl.Float64).fill_nan(None))

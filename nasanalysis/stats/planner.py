@@ -1,0 +1,87 @@
+"""How many architectures, and seeds of their truth, resolve a given difference in Kendall's tau?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from scipy.special import ndtri
+
+from ..errors import StudyError
+from ..seeding import generator
+from .reliability import spearman_brown
+
+DRAWS = 3000  # architectures simulated
+
+
+def plan(
+    first: float,
+    second: float,
+    *,
+    between: float = 0.0,
+    reliability: float = 1.0,
+    seeds: Sequence[int] = (1, 2, 3),
+    power: float = 0.8,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Architectures needed to tell ``tau(first)`` from ``tau(second)`` on the same architectures.
+
+    Parameters
+    ----------
+    first, second: Kendall's tau of the two proxies with a truth without noise, or a proxy's tau and 0.
+    between: tau of the two proxies with each other: the more alike they are, the fewer architectures are needed.
+    reliability: correlation of two runs of the truth, see `reliability`. Noise of the truth pulls both taus, and
+        so their difference, towards 0.
+    seeds: how many runs of each architecture the truth is the mean of; one row for each.
+    power: probability to find the difference. level: of the two-sided interval of the difference.
+
+    A model of normal ranks (Gaussian copula): correlation sin(pi tau / 2), times sqrt of the reliability of the
+    mean. The variance of the difference of two taus is 4 Var(h) / n, with h the difference of the two shares of
+    concordant pairs of one architecture (Hoeffding 1948), found from `DRAWS` simulated architectures (`seed`).
+
+    Returns columns seeds, difference (as it will be seen), n_archs, runs (architectures times seeds). `StudyError`
+    where no difference is left, or three such taus cannot be together.
+    """
+    for name, value in (("first", first), ("second", second), ("between", between)):
+        if not -1 < value < 1:
+            raise ValueError(f"plan: {name}: expected a tau between -1 and 1, got {value!r}")
+    if not 0 < reliability <= 1 or not 0 < power < 1 or not 0 < level < 1:
+        raise ValueError("plan: expected reliability in (0, 1], power and level in (0, 1)")
+    if min(seeds, default=0) < 1:
+        raise ValueError(f"plan: seeds: expected at least one positive number of seeds, got {list(seeds)}")
+    r_first, r_second, r_between = (math.sin(math.pi * tau / 2) for tau in (first, second, between))
+    needed = float(ndtri((1 + level) / 2) + ndtri(power))
+    normals = generator(seed, "stats", "plan").normal(size=(DRAWS, 3))
+    rows = []
+    for k in seeds:
+        noise = math.sqrt(spearman_brown(reliability, k))
+        a, b = noise * r_first, noise * r_second
+        matrix = np.array([[1.0, a, b], [a, 1.0, r_between], [b, r_between, 1.0]])
+        low = np.linalg.eigvalsh(matrix)[0]
+        if low < 1e-9:
+            raise StudyError(
+                f"plan: expected three taus that can be together, got first {first}, second {second}, between {between}"
+            )
+        truth, one, other = (normals @ np.linalg.cholesky(matrix).T).T
+        difference = 2 / math.pi * (math.asin(a) - math.asin(b))
+        if abs(difference) < 1e-6:
+            raise StudyError("plan: expected two different taus; no number of architectures resolves a difference of 0")
+        h = _concordance(one, truth) - _concordance(other, truth)
+        n = max(4, math.ceil(4 * float(h.var(ddof=1)) * (needed / difference) ** 2))
+        rows.append({"seeds": int(k), "difference": difference, "n_archs": n, "runs": n * int(k)})
+    schema = {"seeds": pl.Int64(), "difference": pl.Float64(), "n_archs": pl.Int64(), "runs": pl.Int64()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _concordance(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Mean over the others of +1 (concordant) or -1: (n,)."""
+    n = len(score)
+    total = np.empty(n)
+    for first in range(0, n, 500):
+        rows = slice(first, first + 500)
+        agree = np.sign(score[rows, None] - score[None, :]) * np.sign(truth[rows, None] - truth[None, :])
+        total[rows] = agree.sum(axis=1)
+    return total / (n - 1)
