@@ -13,11 +13,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-export MPLBACKEND := Agg
 # pyenv's shims answer for every version they hold
 export PYENV_VERSION := $(shell command -v pyenv >/dev/null 2>&1 && pyenv versions --bare 2>/dev/null | grep -E '^3\.1[123](\.|$$)' | paste -sd: -)
 
-.PHONY: full report test test-all test-light test-nb301 lint format bench notebook wheel clean help
+.PHONY: full report test test-all test-light test-nb301 lint format bench gallery notebook wheel clean help
 
 help:
 	@sed -n '1,5p' Makefile
@@ -64,6 +63,10 @@ format: $(VENV)/.full
 
 bench: $(VENV)/.full
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+
+# With DATA the committed page under docs; without, what is embedded, under reports/out.
+gallery: $(VENV)/.light
+	$(BIN)/nasanalysis gallery $(if $(DATA),--data $(DATA) --out docs,--out reports/out/gallery)
 
 notebook: $(VENV)/.full
 	$(BIN)/python -m jupytext --to ipynb --execute --output notebooks/first_light.ipynb notebooks/first_light.py

@@ -83,7 +83,8 @@ def _compare(folder: Path, temp: Path) -> Iterator[Row]:
     )
     peer, own = _side("api-final", folder, api_count), _side("final", folder, cache=cache)
     pairs = list(zip(peer["values"], own["values"], strict=False))
-    assert len(pairs) == api_count and all(abs(a - b) < 1e-9 for a, b in pairs), "the two sides differ"
+    assert len(pairs) == api_count, "the two sides hold different architectures"
+    assert all(abs(a - b) < 1e-9 for a, b in pairs), "the two sides differ"
     query = f"ours: {own['rows']:,} architectures from the cache{f', scaled to {WHOLE:,}' if count < WHOLE else ''}"
     for what, seconds, said in (
         ("from disk", peer["cold"] * WHOLE / api_count, f"{api_count:,} architectures with its cache cleared, scaled"),

@@ -44,7 +44,11 @@ def rows(data: Path | None) -> Iterator[Row | Skipped]:
 
     assert np.allclose(np.concatenate(peer()), ours()[:ONE_BY_ONE])  # type: ignore[call-overload,index]
     yield side_by_side(
-        name, peer, ours, peer_name="one by one", scale=GENOTYPES / ONE_BY_ONE,
+        name,
+        peer,
+        ours,
+        peer_name="one by one",
+        scale=GENOTYPES / ONE_BY_ONE,
         note=f"{note}; one by one timed on {ONE_BY_ONE} genotypes and scaled, without the package's own encoder",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import resource
 import statistics
 import sys
@@ -80,9 +81,8 @@ def convert(folder: Path, _: int) -> dict[str, Any]:
     start = time.perf_counter()
     nats_convert.convert_archive(archive)
     seconds = time.perf_counter() - start
-    executor = get_reusable_executor()
-    workers = len(executor._processes or {})
-    executor.shutdown(wait=True)
+    get_reusable_executor().shutdown(wait=True)  # so that the workers count as children that ended
+    workers = min(-(-len(archive.members) // nats_convert.CHUNK), os.cpu_count() or 1, nats_convert.MOST_WORKERS)
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of the largest
     return {"seconds": seconds, "bytes": _own() + workers * child, "workers": workers, "largest_worker": child}
 

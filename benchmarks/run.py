@@ -25,7 +25,10 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="run the modules whose name holds this text")
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
+    parser.add_argument("--full", action="store_true", help="whole archives where a part is the default (minutes)")
     arguments = parser.parse_args()
+    if arguments.full:
+        os.environ["BENCH_FULL"] = "1"
     data = None if arguments.data is None else Path(arguments.data)
     results, skipped = [], []
     for path in sorted(HERE.glob("bench_*.py")):

@@ -49,15 +49,16 @@ def side_by_side(
     *,
     peer_name: str,
     scale: float = 1.0,
+    ours_scale: float = 1.0,
     rounds: int = 3,
     note: str = "",
 ) -> Row:
-    """Median seconds of `peer` (times `scale`) and of `ours`, called in turn."""
+    """Median seconds of `peer` (times `scale`) and of `ours` (times `ours_scale`), called in turn."""
     costs = [(seconds(peer), seconds(ours)) for _ in range(rounds)]
     return Row(
         name,
         statistics.median(p for p, _ in costs) * scale,
-        statistics.median(o for _, o in costs),
+        statistics.median(o for _, o in costs) * ours_scale,
         "s",
         peer_name,
         note,

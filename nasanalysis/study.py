@@ -144,7 +144,8 @@ class Study(_Model):
             study = cls.model_validate({"name": path.stem, **keys})
         except ValidationError as error:
             lines = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {reprlib.repr(e['input'])})" for e in error.errors()[:5]
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {reprlib.repr(e['input'])})"
+                for e in error.errors()[:5]
             )
             raise StudyError(f"{path}: {lines}") from error
         names = [c.name for c in study.compare]

@@ -51,7 +51,7 @@ na.reliability_table(truth.filter(pl.col("seed").is_not_null())).select(
 scores = na.score(digits, ["sotl", "sotl_e@1", "val_acc", "params"])
 scores = take_sample(scores, "uniform-live", benchmark=digits)
 stats = na.correlate(truth, scores, statistics=["spearman_rho"], n_boot=300)
-na.plot_correlation_by_step(stats).figure
+axes = na.plot_correlation_by_step(stats)
 
 # %% [markdown]
 # ## Is the difference real?
@@ -65,4 +65,4 @@ na.difference_by_step(truth, scores, "sotl", "val_acc", n_boot=300)
 
 # %%
 pairs = na.score_against_truth(truth, scores.filter(pl.col("proxy") == "params"))
-na.plot_scatter(pairs, proxy="params", target="test accuracy").figure
+axes = na.plot_scatter(pairs, proxy="params", target="test accuracy")

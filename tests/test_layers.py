@@ -22,7 +22,7 @@ LAYERS = (
     ("proxies",),
     ("search", "stats"),
     ("plots", "report"),
-    ("samples", "study", "comparison"),
+    ("samples", "study_tables", "study", "comparison", "cards"),
     ("cli",),
 )
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}

@@ -100,3 +100,53 @@ def test_an_exact_count_that_is_wrong_is_found(empty: Path, data_dir: Path) -> N
     [result] = registry.check_data("nb201-thesis", empty)
     assert result.status == "failed"
     assert f"1 parameter counts differ from the space's, first nb201:{first}" in result.message
+
+
+def test_pages_and_archives_that_are_cut_off(empty: Path, data_dir: Path) -> None:
+    page = empty / "NATS-sss-v1_0-50262-simple.tar"
+    page.write_bytes(b"<!DOCTYPE html><html>Quota exceeded</html>")
+    [result] = registry.check_data("nats-sss", empty)
+    assert result.status == "failed"
+    assert "got a web page (a quota, consent or error page saved in its place)" in result.message
+    page.unlink()
+
+    images = empty / "images" / "cifar10_jpeg_25k.zip"
+    images.parent.mkdir()
+    images.write_bytes((data_dir / "images" / "cifar10_jpeg_25k.zip").read_bytes()[:100_000])
+    [result] = registry.check_data("images-cifar10", empty)
+    assert result.status == "failed"
+    assert "expected a whole zip archive" in result.message
+
+
+def test_a_wrong_cost_in_the_size_space_is_found(empty: Path, data_dir: Path) -> None:
+    import bz2
+    import pickle
+
+    real = next((data_dir / "nats-bench").glob("NATS-sss-*-simple"))
+    folder = empty / real.name
+    shutil.copytree(real, folder)
+    [result] = registry.check_data("nats-sss", empty)
+    assert result.status == "ok", result
+    assert "2 of 32,768 architectures (a part" in result.message
+    path = folder / "000011.pickle.pbz2"
+    content = pickle.loads(bz2.decompress(path.read_bytes()))
+    content["90"]["all_results"][("cifar100", 777)]["flop"] += 1
+    path.unlink()
+    path.write_bytes(bz2.compress(pickle.dumps(content)))
+    [result] = registry.check_data("nats-sss", empty)
+    assert result.status == "failed"
+    assert "90 epochs: expected at most 0 architectures whose recorded parameters or FLOPs" in result.message
+
+
+def test_nb301_is_opened(empty: Path) -> None:
+    models = Path(__file__).parent / "fixtures" / "nb301"
+    folders = sorted({p.parent.parent for p in models.rglob("surrogate_model.model")})
+    assert folders, "the fixtures hold surrogate models"
+    place = empty / "nb_models"
+    shutil.copytree(models, place)
+    [result] = registry.check_data("nb301", empty)
+    assert result.status == "ok", result
+    assert "members, accuracy" in result.message
+    (next(place.rglob("surrogate_model.model"))).write_bytes(b"cut off")
+    [result] = registry.check_data("nb301", empty)
+    assert result.status == "failed"

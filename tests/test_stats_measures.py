@@ -1,4 +1,4 @@
-"""Rank statistics beyond the three plain ones: against scipy, scikit-learn and plain Python, one by one and resampled."""
+"""Rank statistics beyond the three plain ones: against scipy, scikit-learn and plain Python; resampled too."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from scipy import stats as scipy_stats
 from nasanalysis.stats import (
     Resamples,
     bootstrap,
+    fast,
     get_statistic,
     kendall_tau_counts,
     pearson_r_counts,
@@ -25,6 +26,8 @@ from nasanalysis.stats import (
     topk_mean,
 )
 from nasanalysis.stats.bootstrap import BOOTSTRAP, HALVES, Interval, bootstrap_counts, half_counts, percentile_interval
+
+needs_numba = pytest.mark.skipif(not fast.is_available(), reason="needs numba (extra fast)")
 
 FAST = {
     "spearman_rho": (spearman_rho_counts, scipy_stats.spearmanr),
@@ -100,12 +103,14 @@ def test_scores_share_what_belongs_to_the_truth() -> None:
         np.testing.assert_array_equal(shared.kendall_tau(x), Resamples(y, counts).kendall_tau(x))
 
 
-def test_memory_stays_below_one_gigabyte_for_all_of_nas_bench_201() -> None:
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)])
+def test_memory_stays_below_one_gigabyte_for_all_of_nas_bench_201(compiled: bool) -> None:
+    Resamples([1.0, 2.0], [[1, 1]], compiled=compiled)  # the import is not what is measured
     rng = np.random.default_rng(3)
     y = rng.normal(size=15_625)
     tracemalloc.start()
     try:
-        shared = Resamples(y, np.ones((1000, 15_625), dtype=np.int8))
+        shared = Resamples(y, np.ones((1000, 15_625), dtype=np.int8), compiled=compiled)
         tau, rho = shared.kendall_tau(y), shared.spearman_rho(-y)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -122,7 +122,8 @@ class Archive:
 
     def read_single(self) -> dict[str, Any]:
         """The whole content of a single-file archive: takes about `memory` bytes."""
-        content = safe_pickle.load(self.path, safe_pickle.NATS, limit=2**40)
+        limit = LIMIT + 8 * self.path.stat().st_size  # real files unpack to less than four times their size
+        content = safe_pickle.load(self.path, safe_pickle.NATS, limit=limit)
         if not isinstance(content, dict) or not isinstance(content.get("arch2infos"), dict):
             raise DataFileError(f"{self.path}: expected a dict with 'arch2infos', got {type(content).__name__}")
         self.check_order(content.get("meta_archs"))

@@ -31,6 +31,8 @@ QUANTITIES = tuple(f"{split}_{what}" for split in ("train", *SPLITS) for what in
 _ACCURACIES = [i for i, name in enumerate(QUANTITIES) if name.endswith("accuracy")]
 _LOSSES = [i for i, name in enumerate(QUANTITIES) if name.endswith("loss")]
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 #: The columns of `Rows.runs`: one row for each training.
 RUNS = {
     "dataset": pl.String(),
@@ -101,7 +103,7 @@ class Rows:
             seconds = np.full(epochs, np.nan)
             values = run["train_times"] or {}
             seconds[_epochs(tuple(values), epochs)] = _numbers(values)
-            table[~np.isfinite(table)] = np.nan
+            table[~(np.abs(table) <= _LARGEST)] = np.nan  # infinite, or so as float32
             curves = table.astype(np.float32)
             _in_range(curves, seconds, f"{where}: {dataset}, seed {seed}, {epochs} epochs")
             last = (None if np.isnan(value) else float(value) for value in table[_ACCURACIES[1:], -1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from ..resources import shipped
 from ..spaces import get_space
 from . import darts, nats, nb101, nb301, robust_darts, safe_pickle
 from .benchmark import load_benchmark
+from .nats_files import Format, archive_at
 from .nb101_oneshot import read_oneshot
 from .nb201_checks import faulty_cost_records
 from .samples import thesis_sample
@@ -45,10 +47,10 @@ def _nats_sss(entry: DataSet, places: list[Path], data: Path | str | None) -> st
     return _nats(nats.SSS, places[0])
 
 
-def _nats(form: nats.Format, path: Path) -> str:
+def _nats(form: Format, path: Path) -> str:
     """Counts, order, trainings and ranges (the conversion checks these), and every recorded cost against ours."""
-    archive, space = nats.archive_at(form, path), get_space(form.space)
-    benchmark = nats.from_archive(archive)
+    archive, space = archive_at(form, path), get_space(form.space)
+    nats.from_archive(archive)  # the order
     runs = nats.recorded_runs(archive)
     count = runs["arch"].n_unique()
     if archive.members and count != len(archive.members):
@@ -65,7 +67,6 @@ def _nats(form: nats.Format, path: Path) -> str:
                 f"{path}: {schedule} epochs: expected at most {known} architectures whose recorded parameters or FLOPs "
                 f"are not the computed ones, got {off}"
             )
-    del benchmark
     part = "" if count == len(space) else " (a part: everything works on what is there)"
     order = "order and strings official" if archive.kind == "single" or archive.meta else "no index file"
     faults = f" but for {off} (of 150 known to be off at 200 epochs)" if form.name == "nats-tss" else ""
@@ -205,10 +206,14 @@ def _images(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
     told = []
     for path in places:
         if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as packed:
-                if damaged := packed.testzip():
-                    raise DataFileError(f"{path}: {damaged} is damaged; get the file again")
-                told.append(f"{path.name}: {sum(name.lower().endswith('.jpg') for name in packed.namelist()):,} images")
+            try:
+                with zipfile.ZipFile(path) as packed:
+                    damaged, names = packed.testzip(), packed.namelist()
+            except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+                raise DataFileError(f"{path}: expected a whole zip archive, got {error}; get the file again") from error
+            if damaged:
+                raise DataFileError(f"{path}: {damaged} is damaged; get the file again")
+            told.append(f"{path.name}: {sum(name.lower().endswith('.jpg') for name in names):,} images")
         else:
             head = safe_pickle.read_bytes(path)
             count = int.from_bytes(head[4:8], "big")
@@ -220,18 +225,17 @@ def _images(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
 
 
 def _span(values: pl.Series) -> str:
-    return f"{values.min():.1f} to {values.max():.1f} %"
+    numbers = values.to_numpy()
+    return f"{numbers.min():.1f} to {numbers.max():.1f} %"
 
 
 def _same_bytes(entry: DataSet, places: list[Path]) -> str:
     """Whether the files are those this project was checked with."""
     seen = set(entry.sha256_seen.values())
     other = [path.name for path in places if sha256(path) not in seen]
-    return (
-        f"other bytes than the files this project was checked with: {', '.join(other)}"
-        if other
-        else ("same bytes as checked")
-    )
+    if other:
+        return f"other bytes than the files this project was checked with: {', '.join(other)}"
+    return "same bytes as checked"
 
 
 #: What an entry's `check` names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
@@ -118,17 +119,32 @@ def look() -> AbstractContextManager[None]:
 
 
 def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) -> Axes:
-    """`ax` itself, or fresh axes in the package's look (no global setting is touched)."""
+    """`ax` itself, or fresh axes in the package's look (no global setting is touched).
+
+    In a notebook the figure belongs to pyplot, so that the cell shows it; elsewhere it is the caller's
+    alone, and nothing has to be closed.
+    """
     if ax is not None:
         return ax
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    size = tuple(figsize or RC["figure.figsize"])
     with look():
-        figure = Figure(figsize=tuple(figsize or RC["figure.figsize"]), layout="constrained")
+        if _in_notebook():
+            import matplotlib.pyplot as plt
+
+            return plt.figure(figsize=size, layout="constrained").add_subplot()
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         return figure.add_subplot()
 
+
+def _in_notebook() -> bool:
+    """Whether an IPython kernel runs this process."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
 
 def accuracy_colours(values: Sequence[float]) -> tuple[Any, Literal["neither", "min"]]:
     """Colours for accuracies, and how the colour bar ends: the lowest twentieth shares one where it lies far off."""

@@ -20,7 +20,7 @@ from ..frames import SCHEMAS, check
 from ..plots.style import arch_label, proxy_label, statistic_label
 from ..proxies import direction as proxy_direction
 from ..seeding import generator
-from ..stats.bootstrap import OnResamples
+from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats
 from .model import Figure, Table
@@ -196,6 +196,7 @@ class _Page:
         """Correlations and top-k of the proxy and of the parameter count, over all, the best half and the best 10 %."""
         order = self.pairs().sort("true_rank", "arch")
         rows = []
+        made: set[str] = set()
         for share in (1.0, 0.5, 0.1):
             edge = order["true_rank"].to_list()[max(0, int(np.ceil(share * len(order))) - 1)]
             archs = order.filter(pl.col("true_rank") <= edge)["arch"].to_list()
@@ -213,6 +214,7 @@ class _Page:
                 }
                 for name in STATISTICS:
                     one = found[name]
+                    made |= {one["interval"]} - {None}
                     row |= {name: one["estimate"], f"{name}_low": one["ci_low"], f"{name}_high": one["ci_high"]}
                 row["topk_mean@10"] = found["topk_mean@10"]["estimate"] if "topk_mean@10" in found else None
                 rows.append(row)
@@ -228,7 +230,7 @@ class _Page:
             for row in rows
         ]
         header = ["architectures", "score", "n", *map(statistic_label, STATISTICS), statistic_label("topk_mean@10")]
-        note = f"With {self.target}. Brackets: 95 % intervals, percentile bootstrap over architectures."
+        note = f"With {self.target}." + (f" Brackets: 95 % intervals, {'; '.join(sorted(made))}." if made else "")
         return Table("ranking", "How well it ranks", header, cells, frame, [False, False, True, True, True, True], note)
 
     def given_params(self) -> list[Table]:
@@ -241,30 +243,32 @@ class _Page:
         y, cost = pairs["accuracy"].to_numpy(), pairs["params"].to_numpy().astype(np.float64)
         plain, given = stats.Resamples.spearman_rho, functools.partial(_given, cost)
         rows = [
-            ("score with accuracy", stats.spearman_rho(score, y), self._interval(plain, score, y)),
-            ("score with parameters", stats.spearman_rho(score, cost), self._interval(plain, score, cost)),
-            ("parameters with accuracy", stats.spearman_rho(cost, y), self._interval(plain, cost, y)),
+            ("score with accuracy", self._interval(plain, stats.spearman_rho(score, y), score, y)),
+            ("score with parameters", self._interval(plain, stats.spearman_rho(score, cost), score, cost)),
+            ("parameters with accuracy", self._interval(plain, stats.spearman_rho(cost, y), cost, y)),
             (
                 "score with accuracy, given parameters (partial)",
-                partial_spearman(score, y, cost),
-                self._interval(given, score, y),
+                self._interval(given, partial_spearman(score, y, cost), score, y),
             ),
         ]
         schema = {"ranks": pl.String, "spearman_rho": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
-        frame = pl.DataFrame([(name, rho, *ends) for name, rho, ends in rows], schema=schema, orient="row")
+        frame = pl.DataFrame([(name, *found) for name, found in rows], schema=schema, orient="row")
         frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
         cells = [[name, with_interval(rho, low, high, 3)] for name, rho, low, high in frame.iter_rows()]
         note = "Partial: Spearman's ρ of what is left of both ranks once the ranks of the parameters are taken off."
         header, title = ["ranks of", "Spearman's ρ"], "Is it more than the parameter count?"
         return [Table("given-params", title, header, cells, frame, [False, True], note)]
 
-    def _interval(self, statistic: OnResamples, score: Floats, truth: Floats) -> tuple[float, float]:
-        """Ends of the bootstrap interval over architectures; NaN without resamples."""
+    def _interval(
+        self, statistic: OnResamples, estimate: float, score: Floats, truth: Floats
+    ) -> tuple[float, float, float]:
+        """An estimate with the ends of its bootstrap interval, made as `nasanalysis.stats.correlate` makes them."""
         if not self.n_boot:
-            return float("nan"), float("nan")
-        rng = generator(self.seed, "stats", "bootstrap")
-        made = stats.bootstrap(statistic, score, truth, rng=rng, n_boot=self.n_boot)
-        return made.low, made.high
+            return estimate, float("nan"), float("nan")
+        counts = bootstrap_counts(len(truth), self.n_boot, generator(self.seed, "stats", "bootstrap"))
+        values = statistic(stats.Resamples(truth, counts), score)
+        made = fisher_z_interval(values, estimate, len(truth))
+        return estimate, made.low, made.high
 
     def where_it_fails(self) -> list[Table]:
         """Rank errors by group of parameters: five groups of equal size, fewer where counts repeat."""

@@ -449,8 +449,8 @@ ENTRIES: tuple[tuple[Entry | None, Entry | None], ...] = (
         Entry(
             "loss-curvature",
             "Loss curvature",
-            "Loss of trained digits networks under weight noise, shaded by true accuracy; bands hold the middle half of "
-            "the noise draws (GeNAS, Figures 2 and 3).",
+            "Loss of trained digits networks under weight noise, shaded by true accuracy; bands: middle half of the "
+            "draws (GeNAS, Figures 2 and 3).",
             "plots.plot_loss_curvature(plots.loss_curvature(perturbed, truth))",
             _curvature,
         ),
@@ -545,7 +545,7 @@ def write_gallery(
 
 _HEAD = """# Gallery
 
-Every plot on real data, made by `make gallery` (`nasanalysis gallery --out docs`): nothing here is drawn by hand.
+Every plot on real data, made by `make gallery DATA=FOLDER` (`nasanalysis gallery`): nothing here is drawn by hand.
 One function computes a frame, another draws it and returns matplotlib Axes; save with
 `axes.figure.savefig("figure.pdf")` (PNG, SVG, PDF). Frames: `truth` is TRUTH, `scores` SCORES, `curves` CURVES,
 `stats` what `na.correlate` answers; `import nasanalysis as na` and `from nasanalysis import plots`.

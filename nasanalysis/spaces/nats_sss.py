@@ -62,7 +62,7 @@ class NatsSSS:
     isomorphism_rules: tuple[str, ...] = ("published",)
 
     def __len__(self) -> int:
-        return len(CHANNELS) ** len(REDUCTIONS)
+        return int(len(CHANNELS) ** len(REDUCTIONS))
 
     def __iter__(self) -> Iterator[Arch]:
         return iter(_official_order())

@@ -209,7 +209,7 @@ def _measure(statistic: str) -> Statistic:
 
 def _curves(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> list[_Curve]:
     groups: dict[tuple[Any, ...], list[Series]] = {}
-    for one in aligned_series(truth, scores, directions=directions):
+    for one in aligned_series(truth, scores, directions=directions, stacklevel=6):
         key = {k: v for k, v in one.key.items() if k != "step"}
         groups.setdefault((one.place, *key.values()), []).append(one)
     curves = []

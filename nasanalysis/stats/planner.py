@@ -20,7 +20,7 @@ def plan(
     first: float,
     second: float,
     *,
-    between: float = 0.0,
+    between: float | None = None,
     reliability: float = 1.0,
     seeds: Sequence[int] = (1, 2, 3),
     power: float = 0.8,
@@ -32,7 +32,8 @@ def plan(
     Parameters
     ----------
     first, second: Kendall's tau of the two proxies with a truth without noise, or a proxy's tau and 0.
-    between: tau of the two proxies with each other: the more alike they are, the fewer architectures are needed.
+    between: tau of the two proxies with each other: the more alike they are, the fewer architectures are needed. By
+        default they share nothing but the truth.
     reliability: correlation of two runs of the truth, see `reliability`. Noise of the truth pulls both taus, and
         so their difference, towards 0.
     seeds: how many runs of each architecture the truth is the mean of; one row for each.
@@ -46,13 +47,14 @@ def plan(
     where no difference is left, or three such taus cannot be together.
     """
     for name, value in (("first", first), ("second", second), ("between", between)):
-        if not -1 < value < 1:
+        if value is not None and not -1 < value < 1:
             raise ValueError(f"plan: {name}: expected a tau between -1 and 1, got {value!r}")
     if not 0 < reliability <= 1 or not 0 < power < 1 or not 0 < level < 1:
         raise ValueError("plan: expected reliability in (0, 1], power and level in (0, 1)")
     if min(seeds, default=0) < 1:
         raise ValueError(f"plan: seeds: expected at least one positive number of seeds, got {list(seeds)}")
-    r_first, r_second, r_between = (math.sin(math.pi * tau / 2) for tau in (first, second, between))
+    r_first, r_second = (math.sin(math.pi * tau / 2) for tau in (first, second))
+    r_between = r_first * r_second if between is None else math.sin(math.pi * between / 2)
     needed = float(ndtri((1 + level) / 2) + ndtri(power))
     normals = generator(seed, "stats", "plan").normal(size=(DRAWS, 3))
     rows = []

@@ -21,6 +21,8 @@ from .rank import Floats
 from .registry import Statistic, get_statistic
 from .resamples import Resamples
 
+BLOCK = 2_000_000  # numbers in one working array
+
 
 def permutation_test(
     statistic: Statistic,
@@ -35,19 +37,41 @@ def permutation_test(
 
     first, second, truth: (n_archs,), finite, higher is better. Scores are turned into ranks, so that they can be
     exchanged; under the hypothesis it does not matter which rank came from which score. The value is
-    (1 + as large a difference) / (1 + n_permutations), so never 0. NaN where the difference is undefined.
+    (1 + as large a difference) / (1 + n_permutations), so never 0. NaN where the difference is undefined. For
+    ``spearman_rho`` exchanged ranks are correlated as they are, not ranked anew: many times faster, as valid a test.
     """
     a, b = (scipy_stats.rankdata(np.asarray(v, dtype=np.float64)) for v in (first, second))
     y = np.asarray(truth, dtype=np.float64)
     observed = abs(statistic(a, y) - statistic(b, y))
     if not np.isfinite(observed):
         return float("nan")
+    if statistic.name == "spearman_rho":
+        gaps = _rank_gaps(a, b, scipy_stats.rankdata(y), rng, n_permutations)
+        return float((1 + (np.abs(gaps) >= observed - 1e-12).sum()) / (1 + n_permutations))
     as_large = 0
     for _ in range(n_permutations):
         swap = rng.integers(0, 2, size=len(y)).astype(bool)
         difference = statistic(np.where(swap, b, a), y) - statistic(np.where(swap, a, b), y)
         as_large += bool(abs(difference) >= observed - 1e-12)
     return (1 + as_large) / (1 + n_permutations)
+
+
+def _rank_gaps(a: Floats, b: Floats, y: Floats, rng: np.random.Generator, n_permutations: int) -> Floats:
+    """Difference of the correlations with `y` after each exchange of `a` and `b`: (n_permutations,)."""
+    a, b, y = (v - v.mean() for v in (a, b, y))
+    middle, half = (a + b) / 2, (a - b) / 2  # an exchange turns the sign of `half`
+    gaps = np.empty(n_permutations)
+    width = max(1, BLOCK // len(y))
+    for first in range(0, n_permutations, width):
+        signs = rng.integers(0, 2, size=(min(width, n_permutations - first), len(y))) * 2.0 - 1
+        rows = slice(first, first + len(signs))
+        moved, total = signs @ half, signs @ (half * y)
+        cross = 2 * (signs @ (middle * half))
+        square = float(middle @ middle + half @ half) - moved**2 / len(y)
+        one = (middle @ y + total) / np.sqrt(np.maximum(square + cross, 1e-300))
+        other = (middle @ y - total) / np.sqrt(np.maximum(square - cross, 1e-300))
+        gaps[rows] = (one - other) / np.sqrt(y @ y)
+    return gaps
 
 
 def holm(p_values: ArrayLike) -> Floats:
