@@ -22,6 +22,12 @@ def _own() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def _cpu() -> float:
+    """Processor seconds of this process and of the workers that have ended."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
 def _api(folder: Path) -> Any:
     from nats_bench import create
 
@@ -41,7 +47,7 @@ def api_read(folder: Path, count: int) -> dict[str, Any]:
     for index in range(count):
         api.reload(str(folder), index)
         _forget(api)
-    return {"seconds": time.perf_counter() - start}
+    return {"seconds": time.perf_counter() - start, "cpu": _cpu()}
 
 
 def api_keep(folder: Path, count: int) -> dict[str, Any]:
@@ -84,7 +90,8 @@ def convert(folder: Path, _: int) -> dict[str, Any]:
     get_reusable_executor().shutdown(wait=True)  # so that the workers count as children that ended
     workers = min(-(-len(archive.members) // nats_convert.CHUNK), os.cpu_count() or 1, nats_convert.MOST_WORKERS)
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of the largest
-    return {"seconds": seconds, "bytes": _own() + workers * child, "workers": workers, "largest_worker": child}
+    memory = {"bytes": _own() + workers * child, "largest_worker": child}
+    return {"seconds": seconds, "cpu": _cpu(), "workers": workers, **memory}
 
 
 def final(folder: Path, _: int) -> dict[str, Any]:

@@ -144,14 +144,16 @@ def test_given_axes_are_used_and_nothing_global_changes() -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    before = dict(mpl.rcParams)
-    backend = mpl.get_backend()
-    ax = Figure().add_subplot()
-    assert plot_correlation_by_step(stats_frame(), ax=ax) is ax
-    fresh = plot_scatter(score_against_truth(*truth_and_scores()), proxy="sotl")
-    assert fresh is not ax
-    assert dict(mpl.rcParams) == before
-    assert mpl.get_backend() == backend
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever earlier tests did
+        before = dict(mpl.rcParams)
+        backend = mpl.get_backend()
+        ax = Figure().add_subplot()
+        assert plot_correlation_by_step(stats_frame(), ax=ax) is ax
+        fresh = plot_scatter(score_against_truth(*truth_and_scores()), proxy="sotl")
+        assert fresh is not ax
+        assert dict(mpl.rcParams) == before
+        assert mpl.get_backend() == backend
 
 
 def test_the_same_figure_is_the_same_svg() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -134,7 +135,7 @@ def test_a_perfect_ranking_has_a_percentile_interval() -> None:
 
 @pytest.mark.parametrize(("statistic", "tau"), [("kendall_tau", 0.9), ("spearman_rho", 0.9), ("kendall_tau", 0.0)])
 def test_default_covers_where_the_percentile_bootstrap_does_not(statistic: str, tau: float) -> None:
-    """300 studies of 50 architectures; `benchmarks/coverage.py` is the full table."""
+    """300 studies of 50 architectures; `benchmarks/interval_coverage.py` is the full table."""
     r = math.sin(math.pi * tau / 2)
     true = tau if statistic == "kendall_tau" else 6 / math.pi * math.asin(r / 2)
     measure, rng, held = get_statistic(statistic), np.random.default_rng(7), 0
@@ -145,6 +146,21 @@ def test_default_covers_where_the_percentile_bootstrap_does_not(statistic: str, 
         made = fisher_z_interval(values, measure(x, y), 50, excess=measure.excess)
         held += made.low <= true <= made.high
     assert 0.91 <= held / 300 <= 0.985
+
+
+def test_kept_table_of_coverage() -> None:
+    """The full simulation, kept with its command: the default interval is within 2 points of 95 % from n = 50 on."""
+    path = Path(__file__).resolve().parent.parent / "reports" / "results" / "coverage.csv"
+    if not path.exists():
+        pytest.skip("not in this distribution")
+    head = path.read_text(encoding="utf-8").splitlines()[:3]
+    assert head[1] == "# made by: python benchmarks/interval_coverage.py --simulations 2000 --resamples 1000 --seed 0"
+    table = pl.read_csv(path, comment_prefix="#")
+    assert (table["simulations"] == 2000).all()
+    default = table.filter("default", pl.col("n_archs") >= 50)
+    cells = default.select("n_archs", "tau", "statistic").sort("n_archs", "tau", "statistic").rows()
+    assert cells == [(n, t, s) for n in (50, 200) for t in (0.0, 0.5, 0.9) for s in ("kendall_tau", "spearman_rho")]
+    assert default["coverage_percent"].is_between(93, 97).all()
 
 
 @pytest.mark.parametrize("kind", ["fisher_z", "percentile", "bca"])

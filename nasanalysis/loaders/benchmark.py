@@ -145,7 +145,7 @@ class Benchmark:
     def _select(self, frame: str, archs: Sequence[str] | None, **equal: object) -> pl.DataFrame:
         if equal.get("dataset") is not None:
             self._dataset(str(equal["dataset"]))
-        conditions = [pl.col(column) == value for column, value in equal.items() if value is not None]
+        conditions = [pl.col(column).eq(value) for column, value in equal.items() if value is not None]
         if archs is not None:
             conditions.append(pl.col("arch").is_in(list(archs)))
         lazy = self._lazy_of(frame, archs)

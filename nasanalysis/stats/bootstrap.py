@@ -7,7 +7,7 @@
 random halves   for statistics of the best few, which a bootstrap cannot resample
 =============== ======================================================================================
 
-``benchmarks/coverage.py`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
+``benchmarks/interval_coverage.py`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
 percentile bootstrap of Spearman's rho falls to 90 % where the true tau is 0.9, that of Kendall's tau is too wide
 there; Fisher's z stays within 2 points of 95 % from 50 architectures on.
 """

@@ -272,7 +272,7 @@ class Draws:
 def _pays(series: Sequence[Series], n_boot: int, n_statistics: int) -> bool | None:
     """Whether all the work together pays for loading the compiled kernels; None leaves it to each table."""
     work = n_boot * n_statistics * sum(int(one.used.sum()) for one in series)
-    return True if work >= 10 * fast.PAYS and fast.is_available() else None
+    return True if work >= 10 * fast.PAYS and fast.kernels(fast.PAYS) else None
 
 
 def _shared_out(groups: list[list[int]], workers: int) -> list[list[int]]:

@@ -25,12 +25,20 @@ def kernels(size: int, compiled: bool | None = None) -> Any:
     `size`: counts (resamples times architectures) at hand; `compiled`: True or False decides, None looks at
     `size`, and takes the kernels at any size once they are loaded. `MissingExtraError` where True cannot be.
     """
+    asked = bool(compiled)
     if compiled is None:
         pays = size >= PAYS or _MODULE in sys.modules
         compiled = pays and is_available()
     elif compiled and not is_available():
         raise MissingExtraError("numba", "fast", "compiled=True")
-    return importlib.import_module(_MODULE) if compiled else None
+    if not compiled:
+        return None
+    try:
+        return importlib.import_module(_MODULE)
+    except ImportError:  # numba refuses a numpy that is newer than it knows
+        if asked:
+            raise
+        return None
 
 
 @cache

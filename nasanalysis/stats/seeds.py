@@ -177,9 +177,7 @@ def _by_seed(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> l
         raise StudyError("scores: expected rows with a seed, got means only; `correlate` resamples architectures")
     groups: dict[tuple[object, ...], list[Series]] = {}
     for seed in sorted(table["seed"].unique().to_list()):
-        for one in aligned_series(
-            truth, table.filter(pl.col("seed") == seed), directions=directions, stacklevel=6
-        ):
+        for one in aligned_series(truth, table.filter(pl.col("seed") == seed), directions=directions, stacklevel=6):
             groups.setdefault((*one.place, *one.key.values()), []).append(one)
     return list(groups.values())
 
