@@ -73,10 +73,11 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Run studies and write index.html, tables, figures and provenance.json into one folder."""
-    from .report import write_report
+    from .report import make_folders, write_report
     from .study import default_studies, run_studies
 
     console = _stderr()
+    make_folders(out)  # a place that cannot be written is said before the work, not after it
     results = run_studies(
         studies or default_studies(data), data, say=lambda text: console.print(escape(text), highlight=False)
     )

@@ -23,7 +23,9 @@ def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra notebooks)")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed (extra notebooks)")
     notebook = jupytext.read(path)
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
     images = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
     assert images, f"{path.name}: no cell shows a figure"
 

@@ -47,6 +47,8 @@ PROXY_LABELS = {
     "train_accuracy": "training accuracy",
     "val_acc": "validation accuracy",
     "val_loss": "validation loss",
+    "one_shot_accuracy": "one-shot supernet accuracy",
+    "few_shot_accuracy": "few-shot supernet accuracy",
 }
 
 STATISTIC_LABELS = {
@@ -145,6 +147,7 @@ def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")
+
 
 def accuracy_colours(values: Sequence[float]) -> tuple[Any, Literal["neither", "min"]]:
     """Colours for accuracies, and how the colour bar ends: the lowest twentieth shares one where it lies far off."""

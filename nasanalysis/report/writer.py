@@ -17,17 +17,23 @@ from .model import Figure, Result
 from .tables import environment, to_html, to_latex, to_markdown
 
 
+def make_folders(out: Path) -> None:
+    """The folders of a report; `OutputError` where they cannot be made or written."""
+    for name in ("tables", "figures"):
+        try:
+            (out / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(explain(out, error)) from error
+        write_text(out / name / ".write-test", "").unlink()
+
+
 def write_report(results: Sequence[Result], out: Path) -> Path:
     """Write `results` into folder `out` and return ``out/index.html``.
 
     ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
     ``provenance.json``. The page holds its figures itself: it can be mailed or moved alone.
     """
-    try:
-        for name in ("tables", "figures"):
-            (out / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(explain(out, error)) from error
+    make_folders(out)
     images: dict[str, str] = {}
     for result in results:
         for section in result.sections:

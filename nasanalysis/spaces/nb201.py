@@ -85,7 +85,7 @@ class NB201:
     isomorphism_rules: tuple[str, ...] = tuple(nb201_isomorphism.RULES)
 
     def __len__(self) -> int:
-        return len(OPERATIONS) ** len(EDGES)
+        return int(len(OPERATIONS) ** len(EDGES))
 
     def __iter__(self) -> Iterator[Arch]:
         return iter(_official_order())

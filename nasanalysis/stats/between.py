@@ -148,8 +148,8 @@ def redundancy(
     """How much of the agreement of two proxies is the parameter count's: plain against partial correlation.
 
     Parameters as in `proxy_matrix`. Returns columns first, second, plain, partial, explained (1 - partial / plain: 1
-    where all that they share is what both share with `given`; null where plain is 0), n_archs: each pair once, those
-    that share most beyond `given` first.
+    where all that they share is what both share with `given`, below 0 where `given` hid what they share; null where
+    plain is 0), n_archs: each pair once, those that share most beyond `given` first.
     """
     plain = proxy_matrix(scores, statistic=statistic, directions=directions)
     partial = proxy_matrix(scores, statistic=statistic, given=given, directions=directions)

@@ -95,7 +95,7 @@ def correlate(
     """
     if isinstance(statistics, str):
         raise StudyError(f"statistics: expected several names, got one text {statistics!r}; pass ({statistics!r},)")
-    wanted = [get_statistic(name) for name in statistics]
+    wanted = [get_statistic(name) for name in dict.fromkeys(statistics)]
     if n_boot < 0:
         raise ValueError(f"n_boot: expected 0 or more resamples, got {n_boot}")
     check_level(level)

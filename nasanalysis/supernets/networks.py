@@ -78,7 +78,8 @@ class ResidualReduction(nn.Module):
         self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convolutions(x) + self.shortcut(x)
+        out: Tensor = self.convolutions(x) + self.shortcut(x)
+        return out
 
 
 def pool_reduction(inputs: int, outputs: int) -> nn.Sequential:
