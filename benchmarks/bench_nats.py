@@ -62,7 +62,8 @@ def _compare(folder: Path, temp: Path) -> Iterator[Row]:
     note = (
         f"ours: {how}, {ours[0]['workers']} processes, written to the cache and checked; the API: {api_count:,} "
         f"architectures reloaded in one process with its cache cleared, scaled to {WHOLE:,}; processor time "
-        f"per file: ours {1e3 * _median(ours, 'cpu') / count:.1f} ms, the API {1e3 * _median(peers, 'cpu') / api_count:.1f} ms"
+        f"per file: ours {1e3 * _median(ours, 'cpu') / count:.1f} ms, "
+        f"the API {1e3 * _median(peers, 'cpu') / api_count:.1f} ms"
     )
     yield Row(
         "NATS-Bench topology: read the whole archive",

