@@ -66,7 +66,7 @@ def version() -> None:
 def report(
     studies: Annotated[
         list[str] | None,
-        typer.Argument(help="Study names or TOML files (default: digits, and nb201 where its files are)."),
+        typer.Argument(help="Study names or TOML files (default: digits, and those whose files are there)."),
     ] = None,
     data: DataOption = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("reports/out"),
@@ -74,13 +74,12 @@ def report(
 ) -> None:
     """Run studies and write index.html, tables, figures and provenance.json into one folder."""
     from .report import make_folders, write_report
-    from .study import default_studies, run_studies
+    from .study import Study, default_studies
 
     console = _stderr()
+    loaded = [Study.load(name) for name in studies or default_studies(data)]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
-    results = run_studies(
-        studies or default_studies(data), data, say=lambda text: console.print(escape(text), highlight=False)
-    )
+    results = [study.run(data, say=lambda text: console.print(escape(text), highlight=False)) for study in loaded]
     page = write_report(results, out)
     tables = sum(len(s.tables) for r in results for s in r.sections)
     figures = sum(len(s.figures) for r in results for s in r.sections)

@@ -28,9 +28,9 @@ from nasanalysis.spaces.nb201 import OPERATIONS, SPACE, format_cell
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasanalysis.supernets import build_digits as module  # noqa: E402
-from nasanalysis.supernets.build_digits import always_included, build_digits, sample_architectures  # noqa: E402
-from nasanalysis.supernets.digits import DigitsConfig, load_digits, place, train_architecture  # noqa: E402
+from nasanalysis.supernets import build_digits as module
+from nasanalysis.supernets.build_digits import always_included, build_digits, sample_architectures
+from nasanalysis.supernets.digits import DigitsConfig, load_digits, place, train_architecture
 
 pytestmark = pytest.mark.torch
 

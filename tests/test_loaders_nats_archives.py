@@ -283,9 +283,18 @@ def test_missing_epochs_stay_missing(real: dict[str, Path], tmp_path: Path, own_
     [
         (lambda d: d["12"]["all_results"].popitem(), "expected the 5 trainings that it lists, got 4"),
         (lambda d: d["200"]["dataset_seed"]["cifar10"].append(5), r"they differ in \[\('cifar10', 5\)\]"),
-        (lambda d: d["12"]["all_results"][("cifar10", 111)]["train_losses"].update({0: -1.0}), "a loss of 0 or more"),
-        (lambda d: d["12"]["all_results"][("cifar10", 111)]["train_acc1es"].update({3: 101.0}), "percent, 0 to 100"),
-        (lambda d: d["12"]["all_results"][("cifar10", 111)]["train_times"].update({3: -1.0}), "seconds of 0 or more"),
+        (
+            lambda d: d["12"]["all_results"][("cifar10", 111)]["train_losses"].update({0: -1.0}),
+            "train_loss of step 1: expected a number of 0 or more",
+        ),
+        (
+            lambda d: d["12"]["all_results"][("cifar10", 111)]["train_acc1es"].update({3: 101.0}),
+            "train_accuracy of step 4: expected percent, 0 to 100",
+        ),
+        (
+            lambda d: d["12"]["all_results"][("cifar10", 111)]["train_times"].update({3: -1.0}),
+            "seconds of step 4: expected a number",
+        ),
         (lambda d: d["12"]["all_results"][("cifar10", 111)]["train_losses"].update({12: 1.0}), "epoch 12 of 12"),
         (lambda d: d["12"]["all_results"][("cifar10", 111)]["train_losses"].update({"0": 1.0}), "epoch '0' of 12"),
         (lambda d: d["12"]["all_results"][("cifar10", 111)]["eval_losses"].update({"ori-test@01": 1.0}), "twice"),

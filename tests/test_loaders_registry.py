@@ -139,6 +139,8 @@ def test_a_wrong_cost_in_the_size_space_is_found(empty: Path, data_dir: Path) ->
 
 
 def test_nb301_is_opened(empty: Path) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed (extra nb301)")
+    pytest.importorskip("lightgbm", reason="lightgbm is not installed (extra nb301)")
     models = Path(__file__).parent / "fixtures" / "nb301"
     folders = sorted({p.parent.parent for p in models.rglob("surrogate_model.model")})
     assert folders, "the fixtures hold surrogate models"

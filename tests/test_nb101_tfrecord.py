@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytest.importorskip("google_crc32c", reason="google-crc32c is not installed (extra nb101)")
+pytest.importorskip("google.protobuf", reason="protobuf is not installed (extra nb101)")
+
 from nasanalysis.errors import DataFileError, MissingDataError, MissingExtraError, NasAnalysisError
 from nasanalysis.loaders import tfrecord
 from nasanalysis.loaders.nb101 import from_tfrecord, load, read_records

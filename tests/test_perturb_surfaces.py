@@ -8,13 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from nasanalysis.errors import NasAnalysisError  # noqa: E402
-from nasanalysis.spaces.skeletons import SKELETONS  # noqa: E402
-from nasanalysis.supernets.networks import build_network  # noqa: E402
-from nasanalysis.supernets.perturb import noisy_parameters, perturbed_frame, perturbed_losses  # noqa: E402
-from nasanalysis.supernets.surfaces import filter_normalised_direction, loss_lines, loss_surface  # noqa: E402
+from nasanalysis.errors import NasAnalysisError
+from nasanalysis.spaces.skeletons import SKELETONS
+from nasanalysis.supernets.networks import build_network
+from nasanalysis.supernets.perturb import noisy_parameters, perturbed_frame, perturbed_losses
+from nasanalysis.supernets.surfaces import filter_normalised_direction, loss_lines, loss_surface
 
 pytestmark = pytest.mark.torch
 ARCH = "nb201:|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|skip_connect~1|nor_conv_3x3~2|"

@@ -29,7 +29,6 @@ DATASETS = ("cifar10", "cifar10-valid", "cifar100", "ImageNet16-120")
 #: Rows of a training's array: loss and accuracy of each split.
 QUANTITIES = tuple(f"{split}_{what}" for split in ("train", *SPLITS) for what in ("loss", "accuracy"))
 _ACCURACIES = [i for i, name in enumerate(QUANTITIES) if name.endswith("accuracy")]
-_LOSSES = [i for i, name in enumerate(QUANTITIES) if name.endswith("loss")]
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -50,12 +49,13 @@ class Rows:
     """What several architectures' files hold, gathered.
 
     ``runs``: one tuple for each training, with the columns `RUNS`. ``curves``: for each training float32
-    (8, epochs), the rows `QUANTITIES`. ``seconds``: for each training float64 (epochs,).
+    (8, epochs), the rows `QUANTITIES`. ``seconds``: for each training float64 (epochs,). ``where``: its file.
     """
 
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     curves: list[Array] = field(default_factory=list)
     seconds: list[Array] = field(default_factory=list)
+    where: list[Path] = field(default_factory=list)
 
     def add(self, content: Any, form: Format, index: int, where: Path) -> None:
         """Add the file of architecture `index`; `DataFileError` names `where` and says what is wrong in it."""
@@ -105,29 +105,39 @@ class Rows:
             seconds[_epochs(tuple(values), epochs)] = _numbers(values)
             table[~(np.abs(table) <= _LARGEST)] = np.nan  # infinite, or so as float32
             curves = table.astype(np.float32)
-            _in_range(curves, seconds, f"{where}: {dataset}, seed {seed}, {epochs} epochs")
             last = (None if np.isnan(value) else float(value) for value in table[_ACCURACIES[1:], -1])
             params, flops = round(float(run["params"]) * 1e6), float(round(float(run["flop"]) * 1e6))
             self.runs.append((dataset, str(official), epochs, int(seed), params, flops, *last))
             self.curves.append(curves)
             self.seconds.append(seconds)
+            self.where.append(where)
 
     def frames(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Frames of the trainings (`RUNS`) and of their curves, both sorted by dataset and schedule.
 
         The curves have ``dataset, arch, schedule, seed, step``, `QUANTITIES` and ``seconds``: the CURVES frame
-        less its constant columns.
+        less its constant columns. `DataFileError` where an accuracy, a loss or a time is out of its range.
         """
         order = sorted(range(len(self.runs)), key=lambda i: (self.runs[i][0], self.runs[i][2]))
         runs = pl.DataFrame([self.runs[i] for i in order], schema=RUNS, orient="row")
         epochs = runs["schedule"].to_numpy()
         rows = np.repeat(np.arange(len(order), dtype=np.uint32), epochs)
         starts = np.repeat(np.cumsum(epochs) - epochs, epochs)
-        keys = runs.select("dataset", "arch", "schedule", "seed")[rows]
+        steps = np.arange(1, len(rows) + 1) - starts
         values = np.concatenate([self.curves[i] for i in order] or [np.empty((len(QUANTITIES), 0), np.float32)], axis=1)
         seconds = np.concatenate([self.seconds[i] for i in order] or [np.empty(0)])
-        curves = keys.with_columns(
-            pl.Series("step", np.arange(1, len(rows) + 1) - starts, pl.Int64),
+        for name, column in (*zip(QUANTITIES, values, strict=True), ("seconds", seconds)):
+            high = 100.0 if name.endswith("accuracy") else np.inf
+            bad = np.flatnonzero((column < 0) | (column > high))
+            if bad.size:
+                dataset, _, schedule, seed = self.runs[i := order[rows[bad[0]]]][:4]
+                expected = "percent, 0 to 100" if name.endswith("accuracy") else "a number of 0 or more"
+                raise DataFileError(
+                    f"{self.where[i]}: {dataset}, seed {seed}, {schedule} epochs: {name} of step {steps[bad[0]]}: "
+                    f"expected {expected}, got {column[bad[0]]:g}"
+                )
+        curves = runs.select("dataset", "arch", "schedule", "seed")[rows].with_columns(
+            pl.Series("step", steps, pl.Int64),
             *(pl.Series(name, row).fill_nan(None) for name, row in zip(QUANTITIES, values, strict=True)),
             pl.Series("seconds", seconds).fill_nan(None),
         )
@@ -161,20 +171,6 @@ def _evaluations(keys: tuple[Any, ...], dataset: str, epochs: int) -> tuple[Arra
         raise ValueError("one epoch of one split twice")
     _epochs(tuple(steps), epochs)
     return np.array(splits, np.int64), np.array(steps, np.int64)
-
-
-def _in_range(table: Array, seconds: Array, where: str) -> None:
-    for rows, low, high in ((_ACCURACIES, 0.0, 100.0), (_LOSSES, 0.0, np.inf)):
-        part = table[rows]
-        bad = (part < low) | (part > high)
-        if bad.any():
-            row, epoch = np.argwhere(bad)[0]
-            what = "percent, 0 to 100" if high == 100 else "a loss of 0 or more"
-            raise DataFileError(
-                f"{where}: {QUANTITIES[rows[row]]} of epoch {epoch}: expected {what}, got {part[row, epoch]:g}"
-            )
-    if (seconds < 0).any():
-        raise DataFileError(f"{where}: expected seconds of 0 or more, got {np.nanmin(seconds):g}")
 
 
 def read_all(contents: Iterable[tuple[int, Path, Any]], form: Format) -> Rows:

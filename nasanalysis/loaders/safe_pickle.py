@@ -297,12 +297,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 # One run of opcodes whose length is known from their first bytes and which are harmless: the frequent ones
-# first, then short texts, each length an alternative of its own. Memo indices below 2**20 are among them;
-# larger ones are looked at one by one, since the memo is an array.
-_SHORT = b"|".join(re.escape(bytes([n])) + b".{%d}" % n for n in (*range(7, 16), *range(7), *range(16, 33)))
+# first (numbers, and a dict's key before its number), short texts with each length an alternative of its own.
+# Memo indices below 2**20 are among them; larger ones are looked at one by one, since the memo is an array.
+_SHORT = b"|".join(
+    re.escape(bytes([n])) + b".{%d}" % n for n in (11, 12, 10, 9, 8, 13, 14, 15, 7, *range(7), *range(16, 33))
+)
 _RUN = re.compile(
-    rb"(?:G.{8}|[()0-2NR\]}abdelostu\x81\x85-\x89\x8f-\x94]|[Kh].|\x8c(?:" + _SHORT + rb")"
-    rb"|[q\x80].|M..|[Jj]....|\x95.{8}|r..[\x00-\x0f]\x00)*+",
+    rb"(?:G.{8}|\x8c(?:" + _SHORT + rb")\x94G.{8}|K.G.{8}|[()0-2NR\]}abdelostu\x81\x85-\x89\x8f-\x94]|[Kh]."
+    rb"|\x8c(?:" + _SHORT + rb")|[q\x80].|M..|[Jj]....|\x95.{8}|r..[\x00-\x0f]\x00)*+",
     re.DOTALL,
 )
 _COUNTED: Final = {  # opcodes followed by a length and so many bytes
@@ -343,7 +345,8 @@ def _memory(data: bytes) -> int:
 
 def _walk(data: bytes, path: Path, limit: int) -> None:
     """Walk over the opcodes without running them: a whole pickle, no refused opcode, no memory bomb."""
-    memory = _memory(data)
+    most = (16 + int(_COSTS.max())) * len(data)  # what no pickle of this length can exceed
+    memory = _memory(data) if most > 16 * limit else most
     if memory > 16 * limit:
         raise DataFileError(
             f"{path}: may need {memory / 2**30:.1f} GiB of memory when read; pass a larger `limit` if you trust it"
