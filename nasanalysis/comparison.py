@@ -13,7 +13,7 @@ from .errors import ArchError, FrameError, StudyError, UnknownNameError
 from .frames import check
 from .loaders import BENCHMARKS, archs_frame, load_benchmark
 from .proxies import PROXIES, get_proxy, score
-from .samples import read_sample
+from .samples import read_columns, read_sample
 from .spaces import SPACES, get_space, parse_arch
 
 _FILES = (".csv", ".parquet")
@@ -130,53 +130,33 @@ def _truth_of(
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    if not path.exists():
-        raise StudyError(f"{path}: expected a table with columns {', '.join(columns)}, found no such file")
-    try:
-        table = (
-            pl.read_parquet(path, glob=False)
-            if path.suffix == ".parquet"
-            else pl.read_csv(path, glob=False, infer_schema_length=None)
-        )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise FrameError(
-            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, got {error}"
-        ) from error
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {', '.join(table.columns)}")
-    if table.is_empty():
-        raise FrameError(f"{path}: expected rows, got an empty table")
+    table = read_columns(path, columns)
     return table.with_columns(_canonical(table["arch"], path))
 
 
 def _canonical(names: pl.Series, path: Path) -> pl.Series:
-    """Architectures as ``space:key`` where the space is known; other texts get the prefix ``user:``."""
+    """Architectures as ``space:key`` where the space is known; other texts get the prefix ``user:``.
+
+    The space is that of the first row with a known prefix, else the first in which some row parses; a row
+    that does not parse in it is an error.
+    """
     if names.dtype != pl.String() or names.is_null().any():
         raise FrameError(
             f"{path}: column 'arch': expected text in every row, got {names.dtype} with {names.null_count()} empty"
         )
-    first = names[0]
-    head = first.partition(":")[0]
-    if head in SPACES:
-        space: str | None = head
-    else:
-        space = next((name for name in SPACES if _parses(first, name)), None)
+    texts = names.unique(maintain_order=True).to_list()
+    prefixes = (text.partition(":")[0] for text in texts)
+    space = next((prefix for prefix in prefixes if prefix in SPACES), None)
+    space = space or next((name for name in SPACES for text in texts if _parses(text, name)), None)
     if space is None:
-        if not any(_known(name) for name in names.unique().to_list()):
-            return names.map_elements(lambda text: f"user:{text}", return_dtype=pl.String)
-        space = next(name for name in SPACES if any(_parses(text, name) for text in names.unique().to_list()))
-    texts = []
+        return pl.Series("arch", [f"user:{text}" for text in names])
+    archs = []
     for row, text in enumerate(names, start=1):
         try:
-            texts.append(str(parse_arch(text, None if text.partition(":")[0] in SPACES else space)))
+            archs.append(str(parse_arch(text, None if text.partition(":")[0] in SPACES else space)))
         except ArchError as error:
             raise ArchError(f"{path}, row {row}: {error}") from error
-    return pl.Series("arch", texts)
-
-
-def _known(text: str) -> bool:
-    return text.partition(":")[0] in SPACES or any(_parses(text, name) for name in SPACES)
+    return pl.Series("arch", archs)
 
 
 def _parses(text: str, space: str) -> bool:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from .errors import StudyError, UnknownNameError
+from .errors import FrameError, StudyError, UnknownNameError
 from .loaders import Benchmark
+from .loaders.samples import read_structures, thesis_sample, thesis_sample_file
 from .seeding import generator
 from .spaces import get_space, parse_arch
+from .spaces.nb201 import NB201
 
 #: Sample name -> what it is, in words for a table's note.
 SAMPLES = {
@@ -18,7 +20,7 @@ SAMPLES = {
     "uniform": "a uniform sample of the space",
     "uniform-live": "a uniform sample of the space, those with a live path from input to output",
     "with-curves": "those whose training curves are recorded",
-    "thesis-200": "the 200 of the SoTL thesis",
+    "thesis": "the sample of the SoTL thesis",
 }
 
 
@@ -46,7 +48,9 @@ def take_sample(
             frame = frame.filter(~pl.col("arch").is_in(outside))
         if sample.endswith("live"):
             space = get_space(benchmark.space)
-            live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(space.parse(a))]  # type: ignore[attr-defined]
+            if not isinstance(space, NB201):
+                raise StudyError(f"sample {sample!r}: expected a benchmark over nb201, got {space.name}")
+            live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(a)]
             frame = frame.filter(pl.col("arch").is_in(live))
         return frame
     if sample.startswith("random-") and "@" in sample:
@@ -63,17 +67,18 @@ def take_sample(
 
 def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> list[str] | None:
     """The architectures of `sample` where it is a list of its own (the thesis's, or a file), else None."""
-    if sample == "thesis-200":
-        if benchmark.space.startswith("nb101-"):
-            from .loaders.nb101 import thesis_sample as nb101_sample
-
-            return nb101_sample(benchmark.space, data)
-        from .loaders.samples import thesis_sample
-
-        return thesis_sample("nb201-thesis-200", data)
+    if sample == "thesis":
+        return thesis_sample(benchmark.space, data)
     if Path(sample).suffix:
         return read_sample(Path(sample), benchmark.space)
     return None
+
+
+def sample_file(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> Path | None:
+    """The file that `sample` is read from, for provenance; None where it is not read from one."""
+    if sample == "thesis":
+        return thesis_sample_file(benchmark.space, data)
+    return Path(sample) if Path(sample).suffix else None
 
 
 def read_sample(path: Path, space: str | None) -> list[str]:
@@ -85,21 +90,34 @@ def read_sample(path: Path, space: str | None) -> list[str]:
     if not path.exists():
         raise StudyError(f"{path}: expected a file that lists architectures, found nothing there")
     if path.suffix in (".pkl", ".pickle"):
-        from .loaders.samples import read_structures
-
         return read_structures(path, space or "nb201")
     if path.suffix == ".txt":
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     else:
-        try:
-            table = (
-                pl.read_parquet(path, glob=False)
-                if path.suffix == ".parquet"
-                else pl.read_csv(path, glob=False, infer_schema_length=None)
-            )
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise StudyError(f"{path}: expected CSV, Parquet, text or pickle, got {error}") from error
-        if "arch" not in table.columns:
-            raise StudyError(f"{path}: expected a column 'arch', got {', '.join(table.columns)}")
-        names = table["arch"].to_list()
+        names = read_columns(path, ("arch",))["arch"].to_list()
     return [str(parse_arch(name, space)) for name in names]
+
+
+def read_columns(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    """A user's CSV or Parquet file that must hold `columns` and at least one row.
+
+    `StudyError` where there is no such file, `FrameError` where it is not such a table.
+    """
+    if not path.exists():
+        raise StudyError(f"{path}: expected a table with columns {', '.join(columns)}, found no such file")
+    try:
+        table = (
+            pl.read_parquet(path, glob=False)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, glob=False, infer_schema_length=None)
+        )
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise FrameError(
+            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, got {error}"
+        ) from error
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {', '.join(table.columns)}")
+    if table.is_empty():
+        raise FrameError(f"{path}: expected rows, got an empty table")
+    return table

@@ -49,8 +49,8 @@ from .proxies import canonical, score
 from .report.model import Figure, Result, Section, Table
 from .report.tables import plain_table, reliability_text, statistics_table
 from .resources import shipped
-from .samples import SAMPLES, named_archs, take_sample
-from .study_tables import make_table
+from .samples import SAMPLES, named_archs, sample_file, take_sample
+from .study_tables import make_table, table_inputs
 
 #: Studies shipped with the package: name -> file.
 STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts")}
@@ -170,7 +170,11 @@ class Study(_Model):
             if comparison.benchmark:
                 benchmark = load_benchmark(comparison.benchmark, data)
                 inputs.update(dict.fromkeys(benchmark.inputs))
+                if sample := sample_file(comparison.sample, benchmark=benchmark, data=data):
+                    inputs[sample] = None
                 notes[benchmark.name] = [*benchmark.notes]
+            if comparison.table:
+                inputs.update(dict.fromkeys(table_inputs(comparison.table, data)))
         record = provenance(seeds={"bootstrap": self.seed}, inputs=inputs, config=self.model_dump(mode="json"))
         record["notes"] = notes
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))
@@ -364,11 +368,4 @@ def default_studies(data: Path | str | None = None) -> list[str]:
     return [name for name in STUDIES if name not in STUDY_NEEDS or STUDY_NEEDS[name] in here]
 
 
-def run_studies(
-    names: list[str], data: Path | str | None = None, *, say: Callable[[str], None] = lambda _: None
-) -> list[Result]:
-    """Run studies by name or file, in order."""
-    return [Study.load(name).run(data, say=say) for name in names]
-
-
-__all__ = ["STUDIES", "Comparison", "PublishedFigure", "Study", "default_studies", "run_studies"]
+__all__ = ["STUDIES", "Comparison", "PublishedFigure", "Study", "default_studies"]

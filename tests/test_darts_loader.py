@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from nasanalysis.errors import DataFileError, MissingDataError, UnsafePickleError
 from nasanalysis.loaders import darts, load_benchmark
 from nasanalysis.loaders.benchmark import BENCHMARKS
+from nasanalysis.loaders.samples import thesis_sample
 from nasanalysis.spaces import get_space
 
 SPACE = get_space("darts")
@@ -70,7 +71,7 @@ def test_the_1000(data_dir: Path) -> None:
 
 
 def test_the_thesis_sample(data_dir: Path) -> None:
-    sample = darts.thesis_sample(data_dir)
+    sample = [SPACE.parse(text) for text in thesis_sample("darts", data_dir)]
     assert len(set(sample)) == 350
     assert all(SPACE.is_counted(arch) for arch in sample)
     first = "normal=|avg_pool_3x3~0|dil_conv_5x5~1|+|skip_connect~0|sep_conv_3x3~1|+|dil_conv_5x5~1|sep_conv_3x3~2|+"

@@ -153,9 +153,10 @@ def test_one_changed_character_is_no_crash(genotype: Genotype, at: int, characte
     text = format_python(genotype)
     at %= len(text)
     try:
-        DARTS.parse(text[:at] + character + text[at + 1 :])
+        arch = DARTS.parse(text[:at] + character + text[at + 1 :])
     except ArchError:
         return
+    assert DARTS.parse(arch.key) == arch
 
 
 def test_sizes() -> None:

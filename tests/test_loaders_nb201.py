@@ -110,7 +110,7 @@ def test_the_two_truths_stay_apart(nb201: Benchmark, thesis: Benchmark) -> None:
     ("dataset", "expected"), [("cifar10", 0.7928), ("cifar100", 0.7620), ("ImageNet16-120", 0.7335)]
 )
 def test_params_against_the_thesis_truth(thesis: Benchmark, data_dir: Path, dataset: str, expected: float) -> None:
-    sample = thesis_sample("nb201-thesis-200", data_dir)
+    sample = thesis_sample("nb201", data_dir)
     assert len(set(sample)) == 200
     truth = dict(thesis.truth(dataset).select("arch", "accuracy").rows())
     rho = spearmanr([SPACE.params(arch, dataset) for arch in sample], [truth[arch] for arch in sample])[0]
@@ -195,5 +195,5 @@ def test_a_part_of_the_files_is_enough(data_dir: Path, tmp_path: Path, monkeypat
 
 
 def test_unknown_sample() -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'nb201-thesis-200'"):
-        thesis_sample("nb201-thesis-20")
+    with pytest.raises(UnknownNameError, match="Did you mean 'nb201'"):
+        thesis_sample("nb2011")

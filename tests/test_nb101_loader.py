@@ -17,9 +17,10 @@ from scipy.stats import spearmanr
 from nasanalysis.errors import DataFileError, MissingDataError, UnsafePickleError
 from nasanalysis.frames import check
 from nasanalysis.loaders import load_benchmark
-from nasanalysis.loaders.nb101 import _runs, _scan, load, read_means, read_records, thesis_sample
+from nasanalysis.loaders.nb101 import _runs, _scan, load, read_means, read_records
 from nasanalysis.loaders.nb101_oneshot import oneshot_files, read_oneshot, scores_of_oneshot
 from nasanalysis.loaders.nb101_records import curves_of_runs, truth_of_runs
+from nasanalysis.loaders.samples import thesis_sample
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.nb101 import SPACE
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from nasanalysis.errors import ArchError, NasAnalysisError
-from nasanalysis.loaders.nb101 import thesis_sample
+from nasanalysis.loaders.nb101 import read_encodings
+from nasanalysis.loaders.samples import thesis_sample, thesis_sample_file
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.base import Space
 from nasanalysis.spaces.nb1shot1 import OPERATIONS, SPACES_1SHOT1, nb1shot1_counts
@@ -145,4 +146,4 @@ def test_the_thesis_samples(data_dir: Path, name: str, rho: float, distinct: int
 
 def test_a_sample_of_another_space_is_an_error(data_dir: Path) -> None:
     with pytest.raises(ArchError, match="expected one of nb101-1"):
-        thesis_sample("nb101", data_dir)
+        read_encodings(thesis_sample_file("nb101-1", data_dir), "nb101")

@@ -97,9 +97,9 @@ def test_genotypes_outside_the_encoding_say_why() -> None:
 
 
 def test_most_of_the_1000_are_outside_and_all_of_the_350_inside(data_dir: Path) -> None:
-    from nasanalysis.loaders.darts import thesis_sample
+    from nasanalysis.loaders.samples import thesis_sample
 
-    assert encode(thesis_sample(data_dir)).shape == (350, 56)
+    assert encode(thesis_sample("darts", data_dir)).shape == (350, 56)
     outside = 0
     for arch in load_benchmark("darts-1000", data_dir).truth()["arch"]:
         inside = DARTS.is_counted(arch)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nasanalysis.errors import NasAnalysisError, OutputError, StudyError, UnknownNameError
+from nasanalysis.errors import FrameError, NasAnalysisError, OutputError, StudyError, UnknownNameError
 from nasanalysis.loaders import load_benchmark
 from nasanalysis.provenance import sha256
 from nasanalysis.report import Result, write_report
@@ -20,7 +20,7 @@ from nasanalysis.report.tables import latex_text, number, with_interval
 from nasanalysis.resources import shipped
 from nasanalysis.samples import read_sample, take_sample
 from nasanalysis.spaces.nb201 import SPACE
-from nasanalysis.study import STUDIES, Study, run_studies
+from nasanalysis.study import STUDIES, Study
 
 SMALL = """
 title = "A small study & <b>more</b> of it, 100 %"
@@ -51,7 +51,7 @@ def study_file(folder: Path, text: str = SMALL, name: str = "small.toml") -> Pat
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
     """A small study, run and written."""
     folder = tmp_path_factory.mktemp("report")
-    results = run_studies([str(study_file(folder))])
+    results = [Study.load(study_file(folder)).run()]
     write_report(results, folder / "out")
     return folder / "out", results
 
@@ -150,7 +150,7 @@ def test_provenance_is_complete_and_true(report: tuple[Path, list[Result]]) -> N
 
 def test_the_same_seed_gives_the_same_numbers(report: tuple[Path, list[Result]], tmp_path: Path) -> None:
     out, (first,) = report
-    again = run_studies([str(study_file(tmp_path))])
+    again = [Study.load(study_file(tmp_path)).run()]
     write_report(again, tmp_path / "again")
     tables = sorted(p.relative_to(out) for p in out.rglob("*.csv"))
     assert len(tables) == 5
@@ -344,10 +344,10 @@ def test_sample_files(tmp_path: Path) -> None:
     for name in ("a.csv", "a.parquet", "a.txt"):
         assert read_sample(folder / name, "nb201") == archs, name
     pl.DataFrame({"architecture": bare}).write_csv(folder / "b.csv")
-    with pytest.raises(StudyError, match="expected a column 'arch', got architecture"):
+    with pytest.raises(FrameError, match=r"b\.csv: missing column\(s\) arch; got architecture"):
         read_sample(folder / "b.csv", "nb201")
     (folder / "c.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(StudyError, match=r"c\.parquet: expected CSV, Parquet, text or pickle, got"):
+    with pytest.raises(FrameError, match=r"c\.parquet: expected a parquet table with columns arch, got"):
         read_sample(folder / "c.parquet", "nb201")
     (folder / "d.txt").write_text("|none~0|\n")
     with pytest.raises(NasAnalysisError, match="expected three nodes"):

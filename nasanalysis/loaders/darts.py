@@ -34,7 +34,6 @@ from .files import find
 
 _GENOTYPES, _CURVES = "darts/genotypes_214.pkl", "darts/curves_214_architectures.npy"
 _RANDOM = "darts/random_1000_cifar10.csv"
-_SAMPLE = "darts/thesis_sample_350_seed1000.pkl"
 
 
 def load_214(data: Path | None = None) -> Benchmark:
@@ -66,16 +65,7 @@ def load_1000(data: Path | None = None) -> Benchmark:
     )
 
 
-def thesis_sample(data: Path | str | None = None) -> list[Arch]:
-    """The 350 architectures of the SoTL thesis's DARTS experiments, in its own order."""
-    path = find(_SAMPLE, data)
-    archs = read_genotypes(path)
-    if len(archs) != 350:
-        raise DataFileError(f"{path}: expected 350 genotypes, got {len(archs)}; is the download complete?")
-    return archs
-
-
-def read_genotypes(path: Path) -> list[Arch]:
+def read_genotypes(path: Path, space: str = SPACE.name) -> list[Arch]:
     """Architectures of a pickled list of ``Genotype`` objects, by `normal` and `reduce`; their code is not run."""
     records = safe_pickle.load(path, safe_pickle.DARTS_SAMPLE)
     if not isinstance(records, list):

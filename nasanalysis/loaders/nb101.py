@@ -240,25 +240,16 @@ def load_space_3(data: Path | None = None) -> Benchmark:
     return load_space("nb101-3", data)
 
 
-def thesis_sample(space: str, data: Path | str | None = None) -> list[str]:
-    """The 200 encodings (text ``space:key``) that the SoTL thesis drew of a NAS-Bench-1shot1 space, in its order.
-
-    Drawn with replacement and with loose ends (seed 3000): only 127, 165 and 147 of their cells in ``nb101``
-    are distinct. ``get_space(space).cell(arch)`` gives the cell.
-    """
-    number = list(PARENTS).index(space) + 1 if space in PARENTS else 0
-    if not number:
+def read_encodings(path: Path, space: str) -> list[str]:
+    """Encodings of a NAS-Bench-1shot1 space from a pickled list of ``NB101Arch`` objects, as text ``space:key``."""
+    if space not in SPACES_1SHOT1:
         raise ArchError(f"expected one of {', '.join(PARENTS)}, got {space!r}")
-    path = find(f"nb101/thesis_sample_200_space{number}_seed3000.pkl", data)
     records = safe_pickle.load(path, safe_pickle.NB101_SAMPLE)
     try:
         pairs = [record.record_args[0] for record in records]
-        archs = [str(SPACES_1SHOT1[space].from_matrix(np.asarray(matrix), list(names))) for matrix, names in pairs]
+        return [str(SPACES_1SHOT1[space].from_matrix(np.asarray(matrix), list(names))) for matrix, names in pairs]
     except (ArchError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise DataFileError(f"{path}: expected NB101Arch((adjacency, operations)) records, got {error}") from error
-    if len(archs) != 200:
-        raise DataFileError(f"{path}: expected 200 architectures, got {len(archs)}")
-    return archs
 
 
 def read_means(path: Path) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from ..frames import read_frame
 from ..provenance import sha256
 from ..resources import shipped
 from ..spaces import get_space
-from . import darts, nats, nb101, nb301, robust_darts, safe_pickle
+from . import nats, nb101, nb301, robust_darts, safe_pickle
 from .benchmark import load_benchmark
 from .nats_files import Format, archive_at
 from .nb101_oneshot import read_oneshot
@@ -88,7 +88,7 @@ def _descriptors(entry: DataSet, places: list[Path], data: Path | str | None) ->
             if toml.stem == "nb201_params":
                 _exact_params(places, frame)
     if "thesis_sample_200_seed50.pkl" in names:
-        told.append(f"sample of {len(thesis_sample('nb201-thesis-200', data))}")
+        told.append(f"sample of {len(thesis_sample('nb201', data))}")
     if "per_seed_200_epochs.pkl" in names:
         faults = faulty_cost_records(data)
         if faults.height != 150 or set(faults["difference"].abs()) != {28_000, 243_040}:
@@ -170,7 +170,7 @@ def _surrogate_folder(model: Path) -> Path:
 
 def _darts(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
     if entry.name == "darts-thesis":
-        told = f"sample of {len(darts.thesis_sample(data))}"
+        told = f"sample of {len(thesis_sample('darts', data))}"
     else:
         truth = load_benchmark(entry.name, data).truth()
         told = f"{truth['arch'].n_unique():,} architectures, accuracy {_span(truth['accuracy'])}"
@@ -179,7 +179,7 @@ def _darts(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
 
 def _nb101_thesis(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
     here = [number for number in (1, 2, 3) if any(f"space{number}" in path.name for path in places)]
-    counts = [f"space {number}: {len(nb101.thesis_sample(f'nb101-{number}', data))}" for number in here]
+    counts = [f"space {number}: {len(thesis_sample(f'nb101-{number}', data))}" for number in here]
     return f"{', '.join(counts)}; {_same_bytes(entry, places)}"
 
 

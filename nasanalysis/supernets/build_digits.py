@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -116,12 +115,3 @@ def build_digits(
     record["outside_uniform_sample"] = [str(arch) for arch in chosen if arch not in set(uniform)]
     record["source"] = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, CC BY 4.0)"
     return write_frame(check(curves, "CURVES"), out / "digits.parquet", record)
-
-
-def seconds_per_unit(config: DigitsConfig | None = None) -> float:
-    """Seconds of one core for one run of the all-3x3 cell, the dearest: for planning a build."""
-    config = config or DigitsConfig()
-    _data(config)
-    start = time.perf_counter()
-    train_unit(format_cell(["nor_conv_3x3"] * 6), 0, config)
-    return time.perf_counter() - start
