@@ -34,7 +34,9 @@ data_app = typer.Typer(
 )
 benchmark_app = typer.Typer(no_args_is_help=True, help="Build benchmarks of our own.")
 app.add_typer(data_app, name="data")
+supernet_app = typer.Typer(no_args_is_help=True, help="Train one-shot supernets, and finetune architectures from them.")
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(supernet_app, name="supernet")
 
 DataOption = Annotated[
     Path | None,
@@ -402,6 +404,65 @@ def benchmark_build(
     size = path.stat().st_size
     summary = {"out": str(path), "architectures": archs, "seeds": seeds, "bytes": size}
     _print_json(summary) if as_json else print(f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB")
+
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="TOML file; see reports/configs/ for documented ones.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+RunOption = Annotated[Path, typer.Option("--out", help="Folder of the supernets and of what is measured on them.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, help="Processes (0: one for each core on the CPU, one on a GPU).")
+]
+
+
+def _supernet_runs(workers: int, device: str) -> tuple[Any, int]:
+    """The module that runs supernets, and how many processes."""
+    try:
+        from .supernets import runs
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
+    on_gpu = runs.choose_device(device) == "cuda"
+    return runs, workers or (1 if on_gpu else os.cpu_count() or 1)
+
+
+@supernet_app.command("train")
+def supernet_train(
+    config: ConfigOption,
+    out: RunOption,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
+    runs, processes = _supernet_runs(workers, device)
+    from .supernets.config import SupernetConfig
+
+    paths = runs.train_all(SupernetConfig.load(config), out, device=device, workers=processes, data=data)
+    _print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
+
+
+@supernet_app.command("finetune")
+def supernet_finetune(
+    config: ConfigOption,
+    out: RunOption,
+    only: Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
+    runs, processes = _supernet_runs(workers, device)
+    from .supernets.config import SupernetConfig
+
+    folders = runs.finetune_all(
+        SupernetConfig.load(config), out, device=device, workers=processes, data=data, only=only
+    )
+    if as_json:
+        _print_json({"folders": [str(f) for f in folders]})
+        return
+    for folder in folders:
+        print(f"{folder}: curves.parquet, scores.parquet")
 
 
 def _suffix(path: Path, allowed: tuple[str, ...]) -> None:

@@ -265,11 +265,14 @@ def test_missing_epochs_stay_missing(real: dict[str, Path], tmp_path: Path, own_
     run = content["200"]["all_results"][("cifar10", 777)]
     del run["train_losses"][7], run["eval_acc1es"]["ori-test@199"]
     run["train_acc1es"][3] = float("inf")
+    run["eval_losses"]["ori-test@5"] = None
     write(tmp_path / "000011.pickle.pbz2", content)
     benchmark = nats.from_archive(tmp_path)
     curve = benchmark.curves("cifar10", schedule=200).filter(seed=777)
     assert curve.filter(pl.col("train_loss").is_null())["step"].to_list() == [8]
     assert curve.filter(pl.col("train_accuracy").is_null())["step"].to_list() == [4]
+    assert curve.filter(pl.col("test_loss").is_null())["step"].to_list() == [6]
+    assert curve["test_loss"][6] == np.float32(run["eval_losses"]["ori-test@6"])
     assert 777 not in benchmark.truth("cifar10", split="test", schedule=200)["seed"].to_list()
     with pytest.raises(MissingCurveError, match="recorded at step 1, 2, 3, 4, 5 ..."):
         benchmark.curve(str(get_space("nb201").arch(11)), "cifar10", "train_loss", schedule=200, seed=777)

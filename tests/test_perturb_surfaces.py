@@ -12,7 +12,7 @@ from torch import nn
 
 from nasanalysis.errors import NasAnalysisError
 from nasanalysis.spaces.skeletons import SKELETONS
-from nasanalysis.supernets.networks import build_network
+from nasanalysis.supernets.nb201 import build_network
 from nasanalysis.supernets.perturb import noisy_parameters, perturbed_frame, perturbed_losses
 from nasanalysis.supernets.surfaces import filter_normalised_direction, loss_lines, loss_surface
 

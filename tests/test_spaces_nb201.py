@@ -322,7 +322,7 @@ def one_thread() -> Iterator[None]:
 def measured(arch: str, net_of: Skeleton) -> tuple[int, int]:
     """(trainable parameters, multiply-accumulates of one image) of the real torch network, by hooks."""
     torch = pytest.importorskip("torch")
-    from nasanalysis.supernets.networks import build_network
+    from nasanalysis.supernets.nb201 import build_network
 
     net = build_network(arch, net_of, torch.Generator().manual_seed(0)).eval()
     macs = 0
@@ -373,7 +373,7 @@ def test_costs_equal_those_of_the_real_network(dataset: str, size: dict[str, int
 def test_cells_of_one_functional_class_compute_the_same_function() -> None:
     """With one weight for each operation (wherever it stands), real cells of one class agree."""
     torch = pytest.importorskip("torch")
-    from nasanalysis.supernets.networks import Cell
+    from nasanalysis.supernets.nb201 import Cell
 
     convolutions = {}
     for kernel in (1, 3):

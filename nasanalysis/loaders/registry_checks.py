@@ -20,6 +20,7 @@ from ..resources import shipped
 from ..spaces import get_space
 from . import nats, nb101, nb301, robust_darts, safe_pickle
 from .benchmark import load_benchmark
+from .images import load_images
 from .nats_files import Format, archive_at
 from .nb101_oneshot import read_oneshot
 from .nb201_checks import faulty_cost_records
@@ -224,6 +225,18 @@ def _images(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
     return f"{', '.join(told)}; {_same_bytes(entry, places)}"
 
 
+def _image_set(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
+    """An image data set as `load_images` reads it, and the SHA-256 of its archives where one is published."""
+    found = load_images(entry.name, data)
+    known = [name for name in found.sha256 if name in entry.sha256_published]
+    for name in known:
+        if found.sha256[name] != entry.sha256_published[name]:
+            expected, got = entry.sha256_published[name], found.sha256[name]
+            raise DataFileError(f"{name} of {found.source}: expected SHA-256 {expected}, got {got}; download it again")
+    parts = f"{len(found.train):,} training and {0 if found.test is None else len(found.test):,} test images"
+    return f"{parts} of {len(found.classes)} classes" + ("; SHA-256 as published" if known else "")
+
+
 def _span(values: pl.Series) -> str:
     numbers = values.to_numpy()
     return f"{numbers.min():.1f} to {numbers.max():.1f} %"
@@ -253,4 +266,5 @@ CHECKS: dict[str, Callable[[DataSet, list[Path], Path | str | None], str]] = {
     "nb101-one-shot": _nb101_one_shot,
     "robust-darts": _robust_darts,
     "images": _images,
+    "image-set": _image_set,
 }

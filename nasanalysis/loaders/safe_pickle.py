@@ -24,7 +24,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 
@@ -190,6 +190,8 @@ class LoadedArray(np.ndarray[Any, Any], metaclass=_Frozen):
         if not isinstance(state, tuple) or len(state) != 5:
             raise _Damaged("the state of an array")
         _, shape, dtype, fortran, data = state
+        if isinstance(data, str):  # a byte string of Python 2, read as latin1
+            data = data.encode("latin1")
         array = _shaped(dtype, data, shape, "F" if fortran is True else "C")
         kept = data if array.dtype.hasobject else bytes(data)
         state = (1, array.shape, array.dtype, fortran is True, kept)
@@ -224,6 +226,8 @@ def _dtype(code: object = None, *_: object) -> _DType:
 
 def _scalar(dtype: object = None, data: object = b"") -> Any:
     plain = _plain(dtype)
+    if isinstance(data, str):  # of Python 2, as above
+        data = data.encode("latin1")
     if plain.hasobject or not isinstance(data, bytes) or len(data) != plain.itemsize:
         raise _Damaged("a numpy number of the wrong length")
     return np.frombuffer(data, plain)[0]
@@ -280,8 +284,8 @@ def _record(name: str) -> type[Record]:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, allow: frozenset[str], path: Path) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, data: bytes, allow: frozenset[str], path: Path, encoding: str) -> None:
+        super().__init__(io.BytesIO(data), encoding=encoding)
         self._allow, self._path = allow, path
 
     def find_class(self, module: str, name: str) -> Any:
@@ -437,14 +441,25 @@ def read_bytes(path: Path, limit: int = LIMIT) -> bytes:
     return data
 
 
-def loads(data: bytes, allow: Iterable[str] = TABLE, *, path: Path | str = "<bytes>", limit: int = LIMIT) -> Any:
-    """`load` from bytes in memory; `path` is only named in messages."""
+def loads(
+    data: bytes,
+    allow: Iterable[str] = TABLE,
+    *,
+    path: Path | str = "<bytes>",
+    limit: int = LIMIT,
+    encoding: Literal["ASCII", "latin1"] = "ASCII",
+) -> Any:
+    """`load` from bytes in memory; `path` is only named in messages.
+
+    ``encoding="latin1"`` reads the byte strings of Python 2, arrays among them.
+    """
     where = Path(path)
     try:
         if not looks_like(data[:64]).startswith("bytes"):
             raise _Damaged("another kind of file")
         _walk(data, where, limit)
-        return _Unpickler(data, frozenset(_spelling(*name.rpartition(".")[::2]) for name in allow), where).load()
+        allowed = frozenset(_spelling(*name.rpartition(".")[::2]) for name in allow)
+        return _Unpickler(data, allowed, where, encoding).load()
     except UnsafePickleError as error:
         text = str(error)
         if text.startswith(f"{where}: "):

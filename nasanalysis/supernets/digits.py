@@ -20,7 +20,7 @@ from ..seeding import generator as numpy_generator
 from ..seeding import torch_generator
 from ..spaces.base import Arch
 from ..spaces.skeletons import SKELETONS
-from .networks import CellNetwork, build_network
+from .nb201 import CellNetwork, build_network
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import NasAnalysisError
 from ..frames import check
-from .networks import Cell
+from .nb201 import Cell
 
 Position = Literal["all", "cells"]
 

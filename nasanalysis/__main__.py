@@ -1,0 +1,5 @@
+"""``python -m nasanalysis``: the command line."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,176 @@
+"""A supernet study as a TOML file: the network, the images, how it is trained and finetuned.
+
+Every key has a default but `space`; ``reports/configs/`` holds documented examples. Keys that are not known are
+refused by name.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import NasAnalysisError, StudyError, UnknownNameError
+from ..spaces import get_space
+from .finetune import FinetuneSettings
+from .protocols import Protocol, get_protocol
+from .tasks import DataConfig
+from .train import TrainSettings
+
+#: Preset -> training settings as published (SoTL thesis, Table B.1; GeNAS, Section 4.1 and appendix).
+PRESETS: dict[str, dict[str, Any]] = {
+    "thesis-nb201": {"epochs": 100, "weight_decay": 5e-4},
+    "thesis-nb1shot1": {"epochs": 50, "weight_decay": 3e-4},
+    "thesis-darts": {"epochs": 100, "weight_decay": 3e-4},
+    "genas": {"epochs": 250, "weight_decay": 5e-4},
+}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkConfig(_Model):
+    """The fixed network around the cells.
+
+    Attributes
+    ----------
+    channels: C of the first stage. cells: N, cells of each stage (nb201) or modules of each stack (nb101-*).
+    reduction: nb201 only: ``residual`` (published) or ``pool``, which leaves the work to the cells.
+    stem_kernel: nb201 only: kernel of the stem convolution.
+    layers, auxiliary: the darts spaces only: cells in all, and whether there is an auxiliary head.
+    """
+
+    channels: int = Field(default=16, ge=1)
+    cells: int = Field(default=5, ge=1)
+    reduction: str = Field(default="residual", pattern="^(residual|pool)$")
+    stem_kernel: int = Field(default=3, ge=1)
+    layers: int = Field(default=8, ge=3)
+    auxiliary: bool = False
+
+
+class TrainConfig(_Model):
+    """Protocols x seeds are trained, each into a folder of its own.
+
+    Attributes
+    ----------
+    protocols: see `nasanalysis.supernets.protocols`. seeds: weights, order and architectures of each training.
+    preset: defaults of `settings` (`PRESETS`); without one, those of `TrainSettings`.
+    genotype: ``one`` for all cells or ``per_cell``.
+    outer_rate, inner_batch, squared: what Reptile and Metaprox leave open (see `Protocol`).
+    The remaining keys are those of `TrainSettings`.
+    """
+
+    protocols: tuple[str, ...] = ("spos",)
+    seeds: tuple[int, ...] = (0,)
+    preset: str | None = None
+    genotype: str = "one"
+    outer_rate: float | None = None
+    inner_batch: str | None = None
+    squared: bool | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    learning_rate_min: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+
+    @property
+    def settings(self) -> TrainSettings:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise UnknownNameError("preset", self.preset, PRESETS)
+        return TrainSettings(**{**PRESETS.get(self.preset or "", {}), **self._given(TrainSettings)})
+
+    def protocol(self, name: str) -> Protocol:
+        return replace(get_protocol(name), **self._given(Protocol))
+
+    def _given(self, kind: type) -> dict[str, Any]:
+        own = self.model_dump(exclude_none=True)
+        return {key: own[key] for key in kind.__dataclass_fields__ if key in own}  # type: ignore[attr-defined]
+
+
+class FinetuneConfig(_Model):
+    """One finetuning of the architectures, from every supernet named.
+
+    Attributes
+    ----------
+    name: the `setting` of its scores. protocols, seeds: of the supernets; default all that are trained.
+    archs: ``thesis``, ``random-N@SEED``, or a file that lists architectures. limit: only the first so many.
+    The remaining keys are those of `FinetuneSettings`.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9.+-]+$")
+    protocols: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    archs: str = "thesis"
+    limit: int | None = Field(default=None, ge=1)
+    minibatches: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    from_scratch: bool = False
+    valid_batch: int = 64
+    valid_every: int = 1
+    val_acc_every: int = 100
+    recalibration: int = 1024
+    gradients: bool = True
+
+    def settings(self, train: TrainConfig) -> FinetuneSettings:
+        """`weight_decay` is that of the training unless given."""
+        own = {
+            k: v for k, v in self.model_dump(exclude_none=True).items() if k in FinetuneSettings.__dataclass_fields__
+        }
+        return FinetuneSettings(**{"weight_decay": train.settings.weight_decay, **own})
+
+
+class SupernetConfig(_Model):
+    """The whole file. `threads`: of each process on the CPU; with 1, results do not depend on the machine's cores."""
+
+    title: str = ""
+    space: str
+    threads: int = Field(default=1, ge=1)
+    network: NetworkConfig = NetworkConfig()
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    finetune: tuple[FinetuneConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        try:
+            get_space(self.space)
+            for name in self.train.protocols:
+                self.train.protocol(name)
+            _ = self.train.settings
+            for part in self.finetune:
+                part.settings(self.train)
+                if lost := set(part.protocols or ()) - set(self.train.protocols):
+                    raise ValueError(f"finetune {part.name!r}: protocols not trained here: {', '.join(sorted(lost))}")
+                if lost := set(part.seeds or ()) - set(self.train.seeds):
+                    raise ValueError(f"finetune {part.name!r}: seeds not trained here: {sorted(lost)}")
+        except NasAnalysisError as error:
+            raise ValueError(str(error)) from error
+        names = [part.name for part in self.finetune]
+        if len(set(names)) < len(names):
+            raise ValueError(f"finetune: two parts share a name; got {', '.join(names)}")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a TOML file; `StudyError` says what is wrong in it, key by key."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise StudyError(f"{path}: expected a configuration file, found nothing there") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StudyError(f"{path}: expected TOML, got {error}") from error
+        except ValidationError as error:
+            lines = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {reprlib.repr(e['input'])})"
+                for e in error.errors()[:5]
+            )
+            raise StudyError(f"{path}: {lines}") from error

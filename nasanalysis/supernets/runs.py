@@ -1,0 +1,338 @@
+"""``nasanalysis supernet train`` and ``finetune``: a configuration becomes supernets, then CURVES and SCORES.
+
+A folder of results::
+
+    out/supernets/spos-0/        weights.pt, initial.pt, trace.parquet (checkpoint.pt while it trains)
+    out/finetune/NAME/units/     one file for each finished architecture of each supernet
+    out/finetune/NAME/           curves.parquet, scores.parquet, failed.parquet
+
+Everything is a unit that a killed run does not lose: the same command goes on from what is there. Several
+processes share the work; on the CPU each uses `threads` of the configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import joblib
+import polars as pl
+import torch
+
+from ..atomic import write_text
+from ..errors import BuildError, NasAnalysisError, ParameterError
+from ..frames import check, write_frame
+from ..loaders.samples import thesis_sample
+from ..provenance import package_versions, provenance
+from ..samples import read_sample
+from ..seeding import generator, torch_generator
+from ..spaces import get_space
+from ..units import exclusive, gather, prepare, progress_bar, run_units
+from .base import Supernet, initialise
+from .config import FinetuneConfig, SupernetConfig
+from .finetune import MEASURES, Batches, DivergedError, draw_batches, finetune
+from .networks import build_supernet
+from .tasks import DataConfig, Task, load_task
+from .train import load_weights, train_supernet
+
+
+class DeviceError(NasAnalysisError):
+    """A device that is not there, or has too little memory."""
+
+
+def choose_device(name: str) -> str:
+    """``auto`` -> ``cuda`` where there is one, else ``cpu``; `DeviceError` for CUDA that is not there."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"--device: expected auto, cpu or cuda, got {name!r}")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU only"
+        raise DeviceError(
+            f"--device cuda: no CUDA device here (torch {torch.__version__} is built for {built}); use --device cpu, "
+            "or install a CUDA build of torch on a machine with a GPU"
+        )
+    return name
+
+
+@contextlib.contextmanager
+def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
+    """Out of memory becomes a `DeviceError` that says what would fit; the batch is never changed silently."""
+    on_gpu = device == "cuda"
+    before = torch.cuda.memory_allocated() if on_gpu else 0
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        free, _ = torch.cuda.mem_get_info() if on_gpu else (0, 0)
+        used = max(1, torch.cuda.max_memory_allocated() - before) if on_gpu else 0
+        room = free + torch.cuda.memory_reserved() - before if on_gpu else 0
+        fits = max(0, int(0.8 * batch_size * room / used)) if on_gpu else 0
+        hint = f"about {fits} images a batch would fit" if fits else "no batch of at least 2 images would fit"
+        raise DeviceError(f"{what}: out of memory on {device} at batch_size = {batch_size}; {hint}") from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise DeviceError(
+            f"{what}: out of memory at batch_size = {batch_size} ({str(error).splitlines()[0][:200]}); memory grows "
+            "with batch_size x size x size x channels: make one of them smaller, or use fewer --workers"
+        ) from error
+
+
+# --- training -------------------------------------------------------------------------------------------
+
+
+def train_all(
+    config: SupernetConfig, out: Path, *, device: str = "auto", workers: int = 1, data: Path | None = None
+) -> list[Path]:
+    """Train every protocol with every seed of `config`; the files of weights, in that order."""
+    device = choose_device(device)
+    jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
+    folders = [_folder(out, protocol, seed) for protocol, seed in jobs]
+    epochs = config.train.settings.epochs
+    with exclusive(out), _epochs_shown(folders, epochs):
+        calls = (
+            joblib.delayed(train_one)(config, protocol, seed, folder, device, data)
+            for (protocol, seed), folder in zip(jobs, folders, strict=True)
+        )
+        for _ in joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator_unordered")(calls):
+            pass
+    return [folder / "weights.pt" for folder in folders]
+
+
+def train_one(config: SupernetConfig, protocol: str, seed: int, folder: Path, device: str, data: Path | None) -> Path:
+    """One supernet, in this process."""
+    torch.set_num_threads(config.threads)
+    task = _task(config, data, device)
+    net = build_supernet(config.space, config.network, task, device=device)
+    settings = config.train.settings
+    with explained_memory(f"training {protocol}, seed {seed}", settings.batch_size, device):
+        return train_supernet(
+            net,
+            task,
+            config.train.protocol(protocol),
+            settings,
+            seed=seed,
+            folder=folder,
+            config={"network": config.network.model_dump(), "data": vars(config.data), "threads": config.threads},
+            on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
+        )
+
+
+def _folder(out: Path, protocol: str, seed: int) -> Path:
+    return out / "supernets" / f"{protocol}-{seed}"
+
+
+@contextlib.contextmanager
+def _epochs_shown(folders: Sequence[Path], epochs: int) -> Iterator[None]:
+    """A progress bar over the epochs of all trainings, whichever process runs them."""
+
+    def done() -> int:
+        total = 0
+        for folder in folders:
+            with contextlib.suppress(OSError, ValueError):
+                total += int((folder / "epoch").read_text())
+        return total
+
+    def follow() -> None:
+        while not over.wait(1.0):
+            bar.update(task, completed=done())
+
+    over = threading.Event()
+    with progress_bar() as bar:
+        task = bar.add_task("training supernets: epochs", total=epochs * len(folders), completed=done())
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            bar.update(task, completed=done())
+
+
+# --- finetuning -----------------------------------------------------------------------------------------
+
+
+def architectures(part: FinetuneConfig, space: str, data: Path | None = None) -> list[str]:
+    """The architectures that a part asks for, as text ``space:key``, each once, in the sample's order."""
+    if part.archs == "thesis":
+        found = thesis_sample(space, data)
+    elif part.archs.startswith("random-") and "@" in part.archs:
+        size, _, seed = part.archs.removeprefix("random-").partition("@")
+        if not (size.isdecimal() and seed.isdecimal()):
+            raise ParameterError(f"archs: expected thesis, random-N@SEED or a file, got {part.archs!r}")
+        found = [str(a) for a in get_space(space).sample(int(size), generator(int(seed), "finetune", "sample"))]
+    else:
+        found = read_sample(Path(part.archs), space)
+    return list(dict.fromkeys(found))[: part.limit]
+
+
+def finetune_all(
+    config: SupernetConfig,
+    out: Path,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    data: Path | None = None,
+    only: str | None = None,
+) -> list[Path]:
+    """Finetune every architecture of every part of `config` from its supernets; the folders of results.
+
+    Raises `BuildError` where a supernet is not trained yet. An architecture that fails is recorded in
+    ``failed.parquet`` with its error, and the rest go on.
+    """
+    device = choose_device(device)
+    parts = [part for part in config.finetune if only in (None, part.name)]
+    if not parts:
+        named = ", ".join(part.name for part in config.finetune) or "none"
+        raise ParameterError(f"finetune: expected a part of the configuration ({named}), got {only!r}")
+    return [_finetune_part(config, part, out, device, workers, data) for part in parts]
+
+
+def _finetune_part(
+    config: SupernetConfig, part: FinetuneConfig, out: Path, device: str, workers: int, data: Path | None
+) -> Path:
+    archs = architectures(part, config.space, data)
+    jobs = [(p, s) for p in part.protocols or config.train.protocols for s in part.seeds or config.train.seeds]
+    weights = {job: _folder(out, *job) / "weights.pt" for job in jobs}
+    missing = [path for path in weights.values() if not path.exists()]
+    if missing and not part.from_scratch:
+        raise BuildError(
+            f"{missing[0]}: expected a trained supernet, found none ({len(missing)} of {len(jobs)} are missing); run "
+            "`nasanalysis supernet train` with the same --config and --out first"
+        )
+    task = _task(config, data, device)
+    fingerprint = {
+        "space": config.space,
+        "network": config.network.model_dump(),
+        "data": {**vars(config.data), "inputs": dict(task.inputs_sha256)},
+        "train": config.train.model_dump(mode="json"),
+        "finetune": part.model_dump(mode="json", exclude={"name", "limit", "archs", "protocols", "seeds"}),
+        "threads": config.threads,
+        "packages": package_versions(("torch", "numpy")),
+    }
+    folder = out / "finetune" / part.name
+    width = len(str(len(archs)))
+    units = {
+        f"{protocol}-{seed}-{number:0{width}d}": (
+            config,
+            part,
+            protocol,
+            seed,
+            arch,
+            weights[protocol, seed],
+            device,
+            data,
+        )
+        for protocol, seed in jobs
+        for number, arch in enumerate(archs)
+    }
+    with exclusive(folder):
+        home = prepare(folder, fingerprint, resume=True)
+        paths = run_units(finetune_unit, units, home, workers=workers, description=f"finetuning {part.name}")
+        rows = pl.concat(gather(paths), how="diagonal_relaxed")
+        record = provenance(
+            seeds={f"supernet {s}": s for s in part.seeds or config.train.seeds},
+            config={**config.model_dump(mode="json"), "part": part.name, "device": device},
+        )
+        record["inputs"] = dict(task.inputs_sha256)
+        write_frame(curves(rows), folder / "curves.parquet", record)
+        write_frame(scores(rows), folder / "scores.parquet", record)
+        failed = rows.filter(pl.col("error").is_not_null()).select("method", "seed", "arch", "error")
+        write_frame(failed, folder / "failed.parquet", record)
+    return folder
+
+
+def finetune_unit(
+    config: SupernetConfig,
+    part: FinetuneConfig,
+    protocol: str,
+    seed: int,
+    arch: str,
+    weights: Path,
+    device: str,
+    data: Path | None,
+) -> pl.DataFrame:
+    """One architecture from one supernet: the rows of `finetune` with the columns that name them, or its error."""
+    torch.set_num_threads(config.threads)
+    task, settings = _task(config, data, device), part.settings(config.train)
+    batches = _batches(config, part, seed, device, data)
+    error, rows = None, pl.DataFrame({"step": [0]}, schema={"step": pl.Int64})
+    try:
+        with explained_memory(f"finetuning {arch}", settings.batch_size, device):
+            if part.from_scratch:
+                blank = _blank(config, device, data)
+                initialise_scratch(blank, arch, seed)
+                net = blank.subnet(arch)
+            else:
+                net = _supernet(config, weights, device, data).subnet(arch)
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            rows = finetune(net, batches, settings)
+    except (DivergedError, DeviceError) as failure:
+        error = str(failure)
+    return rows.with_columns(
+        pl.lit(f"live-{config.space}").alias("benchmark"),
+        pl.lit(task.name).alias("dataset"),
+        pl.lit(arch).alias("arch"),
+        pl.lit("scratch" if part.from_scratch else protocol).alias("method"),
+        pl.lit(part.name).alias("setting"),
+        pl.lit(seed, pl.Int64).alias("seed"),
+        pl.lit(settings.minibatches, pl.Int64).alias("schedule"),
+        pl.lit(error, pl.String).alias("error"),
+    )
+
+
+_NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
+
+
+def curves(rows: pl.DataFrame) -> pl.DataFrame:
+    """CURVES by minibatch of `finetune_unit` rows: training minibatches and validation minibatches."""
+    kept = rows.filter(pl.col("error").is_null())
+    values = ["train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"]
+    return check(kept.select(*_NAMES, "schedule", pl.lit("minibatch").alias("unit"), "step", *values), "CURVES")
+
+
+def scores(rows: pl.DataFrame) -> pl.DataFrame:
+    """SCORES by minibatch of `finetune_unit` rows: everything in `MEASURES` that was read."""
+    kept = rows.filter(pl.col("error").is_null())
+    measured = [name for name in MEASURES if name in kept.columns]
+    long = kept.unpivot(on=measured, index=[*_NAMES, "step"], variable_name="proxy", value_name="value")
+    return check(long.drop_nulls("value").with_columns(unit=pl.lit("minibatch")), "SCORES")
+
+
+# --- what a process keeps from unit to unit -------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def _loaded(config: DataConfig, data: Path | None, device: str) -> Task:
+    return load_task(config, data=data, device=device)
+
+
+def _task(config: SupernetConfig, data: Path | None, device: str) -> Task:
+    return _loaded(config.data, data, device)
+
+
+@lru_cache(maxsize=2)
+def _supernet(config: SupernetConfig, weights: Path, device: str, data: Path | None) -> Supernet:
+    net = _blank(config, device, data)
+    load_weights(net, weights)
+    return net
+
+
+def _blank(config: SupernetConfig, device: str, data: Path | None) -> Supernet:
+    return build_supernet(config.space, config.network, _task(config, data, device), device=device)
+
+
+def initialise_scratch(net: Supernet, arch: str, seed: int) -> None:
+    """Fresh weights of one architecture from `seed`, drawn on the CPU."""
+    device = next(net.parameters()).device
+    initialise(net.cpu(), torch_generator(seed, "finetune", "scratch", arch))
+    net.to(device)
+
+
+@lru_cache(maxsize=2)
+def _batches(config: SupernetConfig, part: FinetuneConfig, seed: int, device: str, data: Path | None) -> Batches:
+    return draw_batches(_task(config, data, device), part.settings(config.train), seed=seed)
