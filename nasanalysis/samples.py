@@ -53,16 +53,38 @@ def take_sample(
             live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(a)]
             frame = frame.filter(pl.col("arch").is_in(live))
         return frame
-    if sample.startswith("random-") and "@" in sample:
-        size, _, seed = sample.removeprefix("random-").partition("@")
-        if not (size.isdecimal() and seed.isdecimal()):
-            raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
+    if drawn := _drawn(sample):
+        size, seed = drawn
         names = sorted(frame["arch"].unique().to_list())
-        if int(size) > len(names):
+        if size > len(names):
             raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
-        chosen = generator(int(seed), "sample", size).choice(len(names), int(size), replace=False)
+        chosen = generator(seed, "sample", str(size)).choice(len(names), size, replace=False)
         return frame.filter(pl.col("arch").is_in([names[i] for i in chosen]))
     raise UnknownNameError("sample", sample, [*SAMPLES, "random-N@SEED", "FILE"])
+
+
+def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> list[str]:
+    """Architectures of a space, each once, in the sample's order: ``thesis``, ``random-N@SEED`` or a file."""
+    if sample == "thesis":
+        found = thesis_sample(space, data)
+    elif drawn := _drawn(sample):
+        size, seed = drawn
+        found = [str(arch) for arch in get_space(space).sample(size, generator(seed, "sample", space))]
+    elif Path(sample).suffix:
+        found = read_sample(Path(sample), space)
+    else:
+        raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "FILE"])
+    return list(dict.fromkeys(found))
+
+
+def _drawn(sample: str) -> tuple[int, int] | None:
+    """(size, seed) of ``random-N@SEED``; None for any other name."""
+    if not (sample.startswith("random-") and "@" in sample):
+        return None
+    size, _, seed = sample.removeprefix("random-").partition("@")
+    if not (size.isdecimal() and seed.isdecimal()):
+        raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
+    return int(size), int(seed)
 
 
 def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> list[str] | None:

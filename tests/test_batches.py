@@ -99,14 +99,10 @@ def test_crops_shift_by_every_amount_and_let_black_in() -> None:
     part = ImageSet(np.full((2000, 5, 5, 1), 255, np.uint8), np.zeros(2000, np.int64))
     images = Images(part, [0.5], [0.25], padding=2)
     got, _ = images.batch(torch.arange(2000), torch.Generator().manual_seed(1), Augment(crop=2))
-    white, black = (1 - 0.5) / 0.25, (0 - 0.5) / 0.25
-    assert set(got.unique().tolist()) == {white, black}
-    visible = (got == white)[:, 0]
-    corners = {
-        (r.any(1).nonzero().flatten().tolist().__str__(), r.any(0).nonzero().flatten().tolist().__str__())
-        for r in visible
-    }
-    assert len(corners) == 25, "all 5 x 5 shifts occur"
+    assert set(got.numpy().round(5).ravel()) == {(0 - 0.5) / 0.25, (1 - 0.5) / 0.25}, "black and white, normalised"
+    white = (got[:, 0] > 0).numpy()
+    assert len(np.unique(white.reshape(2000, -1), axis=0)) == 25, "all 5 x 5 shifts occur"
+    assert white.sum((1, 2)).min() == 9
 
 
 def test_cutout_erases_a_square_that_may_be_clipped() -> None:
@@ -114,7 +110,7 @@ def test_cutout_erases_a_square_that_may_be_clipped() -> None:
     images = Images(part, [0.5], [0.25])
     got, _ = images.batch(torch.arange(3000), torch.Generator().manual_seed(1), Augment(cutout=4))
     erased = got[:, 0] == 0.0
-    assert set(got.unique().tolist()) == {0.0, 2.0}
+    assert set(got.numpy().round(5).ravel()) == {0.0, 2.0}
     counts = erased.sum((1, 2))
     assert int(counts.max()) == 16
     assert int(counts.min()) == 4, "centred in the first pixel: 2 x 2 are left of the square"

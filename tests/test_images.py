@@ -30,7 +30,7 @@ from nasanalysis.errors import (
     UnknownNameError,
     UnsafePickleError,
 )
-from nasanalysis.loaders import image_folders, images, registry
+from nasanalysis.loaders import image_folders, images, registry, safe_pickle
 from nasanalysis.loaders.image_types import ImageData, ImageSet, moments
 from nasanalysis.loaders.images import load_images, nb201_split, resize, split
 
@@ -131,6 +131,14 @@ def test_the_writer_of_python_2_pickles_is_right() -> None:
     np.testing.assert_array_equal(content[b"data"], rows(truth["data_batch_1"][0]))
     assert content[b"labels"] == truth["data_batch_1"][1]
     assert content[b"filenames"] == [b"a.png"] * 4
+
+
+def test_numbers_of_python_2_are_read_as_latin1_only() -> None:
+    kind = b"cnumpy\ndtype\n(U\x02i8K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    data = b"\x80\x02cnumpy.core.multiarray\nscalar\n(" + kind + b"U\x08" + struct.pack("<q", -7) + b"tR."
+    assert safe_pickle.loads(data, safe_pickle.NUMPY, encoding="latin1") == pickle.loads(data, encoding="bytes") == -7
+    with pytest.raises(DataFileError, match="damaged"):
+        safe_pickle.loads(data, safe_pickle.NUMPY)
 
 
 @pytest.mark.parametrize("below", ["", "images"])

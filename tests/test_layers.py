@@ -18,12 +18,12 @@ LAYERS = (
     ("errors", "registry", "atomic", "seeding", "resources"),
     ("spaces",),
     ("frames", "provenance", "units"),
-    ("loaders", "supernets"),
+    ("loaders", "samples", "supernets"),
     ("proxies",),
     ("search", "stats"),
     ("plots", "report"),
-    ("samples", "study_tables", "study", "comparison", "cards"),
-    ("cli",),
+    ("study_tables", "study", "comparison", "cards"),
+    ("cli", "__main__"),
 )
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -25,8 +25,8 @@ def split(data: ImageData, *, train: int, valid: int, seed: int) -> tuple[ImageS
     train, valid: images in each part, 1 or more; together no more than there are.
     seed: draws them. The two parts keep the order of ``data.train``.
 
-    Each class has its share of each part to within one image (largest remainders). `ParameterError` for parts
-    that are empty or too large.
+    Each class has its share (largest remainders) of the training part to within one image, of the validation part,
+    which gets what is left, to within two. `ParameterError` for parts that are empty or too large.
     """
     for name, count in (("train", train), ("valid", valid)):
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
@@ -55,9 +55,9 @@ def _shares(count: int, sizes: NDArray[np.int64], room: NDArray[np.int64]) -> ND
     total = int(sizes.sum())
     given = np.minimum(count * sizes // total, room)
     while (short := count - int(given.sum())) > 0:
-        lacks = np.where(given < room, count * sizes - given * total, np.iinfo(np.int64).min)
-        takers = np.argsort(-lacks, kind="stable")[:short]
-        given[takers] += (given < room)[takers]
+        open_to = np.flatnonzero(given < room)
+        lacks = (count * sizes - given * total)[open_to]
+        given[open_to[np.argsort(-lacks, kind="stable")[:short]]] += 1
     return given
 
 

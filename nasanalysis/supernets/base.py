@@ -74,10 +74,8 @@ class Supernet(nn.Module, ABC):
         """A standalone network with copies of the weights and batch-norm statistics that `arch` inherits."""
         with torch.device("meta"):
             net = self.standalone(arch)
-        device = next(self.parameters()).device
-        net = net.to_empty(device=device)
         state = {name: value.detach().clone() for name, value in self.inherited(arch).items()}
-        net.load_state_dict(state, strict=True)
+        net.load_state_dict(state, strict=True, assign=True)  # device, type and memory layout of the supernet
         return net.train(self.training)
 
     def per_cell(self, choices: Choice | Sequence[Choice]) -> Sequence[Choice]:

@@ -141,6 +141,11 @@ class SupernetConfig(_Model):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
+        protocols, seeds = self.train.protocols, self.train.seeds
+        if not protocols or len(set(protocols)) < len(protocols):
+            raise ValueError(f"protocols: expected at least one, each once, got {list(protocols)}")
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds: expected whole numbers from 0, each once, got {list(seeds)}")
         try:
             get_space(self.space)
             for name in self.train.protocols:
@@ -150,8 +155,8 @@ class SupernetConfig(_Model):
                 part.settings(self.train)
                 if lost := set(part.protocols or ()) - set(self.train.protocols):
                     raise ValueError(f"finetune {part.name!r}: protocols not trained here: {', '.join(sorted(lost))}")
-                if lost := set(part.seeds or ()) - set(self.train.seeds):
-                    raise ValueError(f"finetune {part.name!r}: seeds not trained here: {sorted(lost)}")
+                if other := set(part.seeds or ()) - set(self.train.seeds):
+                    raise ValueError(f"finetune {part.name!r}: seeds not trained here: {sorted(other)}")
         except NasAnalysisError as error:
             raise ValueError(str(error)) from error
         names = [part.name for part in self.finetune]

@@ -201,7 +201,7 @@ class SharedCell(DartsCell):
 
     def _module(self, edge: Edge, node: int) -> nn.Module:
         op, source = edge
-        return self.edges[edge_name(source, node)][op]  # type: ignore[index]
+        return self.edges[edge_name(source, node)][op]  # type: ignore[index, no-any-return]
 
     def _edge(self, node: int, source: int, x: Tensor, weights: Tensor) -> Tensor:
         modules = self.edges[edge_name(source, node)]

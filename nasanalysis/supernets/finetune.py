@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -100,6 +100,11 @@ class FinetuneSettings:
                 "finetuning: expected learning_rate > 0, valid_batch >= 0 and val_acc_every >= 0, got "
                 f"{self.learning_rate}, {self.valid_batch}, {self.val_acc_every}"
             )
+        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
+            raise ParameterError(
+                f"finetuning: expected 0 <= momentum < 1 and weight_decay >= 0, got {self.momentum} and "
+                f"{self.weight_decay}"
+            )
         if self.recalibration < 2:
             raise ParameterError(f"finetuning: expected recalibration on at least 2 images, got {self.recalibration}")
 
@@ -111,7 +116,7 @@ class Batches:
     Attributes
     ----------
     train: T pairs of images and labels. valid: T + 1 pairs, before the first step and after each.
-    recalibration: images. whole: images and labels of the validation part, in pieces.
+    recalibration: images. whole: images and labels of the validation part, in pieces; empty: not read.
     """
 
     train: list[tuple[Tensor, Tensor]]
@@ -131,6 +136,10 @@ def draw_batches(task: Task, settings: FinetuneSettings, *, seed: int) -> Batche
     images, labels = task.valid
     valid = []
     if settings.valid_batch:
+        if settings.valid_batch > len(labels):
+            raise ParameterError(
+                f"valid_batch: expected at most the {len(labels)} validation images, got {settings.valid_batch}"
+            )
         index = Stream(len(labels), settings.valid_batch, torch_generator(seed, "finetune", "validation"))
         for _ in range(0, settings.minibatches + 1, settings.valid_every):
             chosen = index().to(labels.device)
@@ -168,7 +177,7 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
     gradients = _Gradients(weights) if settings.gradients else None
     read: dict[str, list[Tensor]] = {"train_loss": [nothing], "train_accuracy": [nothing]}
     mini: dict[int, tuple[Tensor, Tensor]] = {}
-    whole: dict[int, tuple[float, float]] = {0: _whole(net, batches)}
+    whole: dict[int, tuple[float | None, float | None]] = {0: _mean(net, batches)} if batches.whole else {}
     if batches.valid:
         mini[0] = _read(net, *batches.valid[0])
     started = time.perf_counter()
@@ -185,7 +194,7 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
         read["train_accuracy"].append((logits.detach().argmax(1) == labels).float().mean())
         if batches.valid and step % settings.valid_every == 0:
             mini[step] = _read(net, *batches.valid[step // settings.valid_every])
-        if settings.val_acc_every and step % settings.val_acc_every == 0:
+        if batches.whole and settings.val_acc_every and step % settings.val_acc_every == 0:
             whole[step] = _whole(net, batches)
     losses = torch.stack(read["train_loss"]).double().cpu()
     seconds = time.perf_counter() - started
@@ -201,8 +210,8 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
         "train_accuracy": _listed(100 * torch.stack(read["train_accuracy"]).double().cpu()),
         "sotl": _listed(torch.cat((losses[:1], losses[1:].cumsum(0)))),
         "tl_mini": _listed(losses),
-        "val_acc": [whole[t][1] if t in whole else None for t in range(steps + 1)],
-        "val_loss": [whole[t][0] if t in whole else None for t in range(steps + 1)],
+        "val_acc": [whole.get(t, (None, None))[1] for t in range(steps + 1)],
+        "val_loss": [whole.get(t, (None, None))[0] for t in range(steps + 1)],
         "seconds": [None] * steps + [seconds],
     }
     table |= _minis(mini, steps)
@@ -214,10 +223,10 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
 class _Gradients:
     """Sums of gradients and of their norms, step by step, on the device."""
 
-    def __init__(self, weights: list[Tensor]) -> None:
+    def __init__(self, weights: Sequence[Tensor]) -> None:
         self._weights = weights
         self._lengths = torch.tensor([w.numel() for w in weights], device=weights[0].device)
-        self._sum = torch.zeros(int(self._lengths.sum()), device=weights[0].device)
+        self._sum = weights[0].new_zeros(int(self._lengths.sum()))
         self._rows: list[Tensor] = []
 
     @torch.no_grad()
@@ -250,17 +259,29 @@ def _read(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def _whole(net: nn.Module, batches: Batches) -> tuple[float, float]:
-    """(mean loss in nats, accuracy in percent) on the whole validation part, statistics re-estimated on a copy."""
+def _whole(net: nn.Module, batches: Batches) -> tuple[float | None, float | None]:
+    """(mean loss in nats, accuracy in percent) on the whole validation part, statistics re-estimated on a copy.
+
+    None for both where the loss is not finite: no class is predicted then.
+    """
     with own_statistics(net, batches.recalibration):
-        sums, count = torch.zeros(2, dtype=torch.float64, device=batches.whole[0][0].device), 0
-        for images, labels in batches.whole:
-            logits = net(images)
-            loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
-            sums += torch.stack((loss, (logits.argmax(1) == labels).sum()))
-            count += len(labels)
+        return _mean(net, batches)
+
+
+@torch.no_grad()
+def _mean(net: nn.Module, batches: Batches) -> tuple[float | None, float | None]:
+    """As `_whole`, with the running statistics as they are."""
+    training = net.training
+    net.eval()
+    sums, count = torch.zeros(2, dtype=torch.float64, device=batches.whole[0][0].device), 0
+    for images, labels in batches.whole:
+        logits = net(images)
+        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+        sums += torch.stack((loss, (logits.argmax(1) == labels).sum()))
+        count += len(labels)
+    net.train(training)
     loss_sum, right = sums.tolist()
-    return loss_sum / count, 100 * right / count
+    return (loss_sum / count, 100 * right / count) if math.isfinite(loss_sum) else (None, None)
 
 
 def _minis(mini: Mapping[int, tuple[Tensor, Tensor]], steps: int) -> dict[str, list[float | None]]:
@@ -272,7 +293,7 @@ def _minis(mini: Mapping[int, tuple[Tensor, Tensor]], steps: int) -> dict[str, l
     found = {name: list(empty) for name in ("valid_loss", "valid_accuracy", "sovl")}
     for place, step in enumerate(mini):
         found["valid_loss"][step] = _finite(float(losses[place]))
-        found["valid_accuracy"][step] = float(right[place])
+        found["valid_accuracy"][step] = float(right[place]) if losses[place].isfinite() else None
         found["sovl"][step] = _finite(float(losses[: place + 1].sum()))
     return {**found, "val_acc_mini": list(found["valid_accuracy"])}
 

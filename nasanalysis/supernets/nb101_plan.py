@@ -60,6 +60,7 @@ def _wiring(space: str, cell: Cell) -> Wiring:
 
 @lru_cache(maxsize=1 << 14)
 def encoded(space: str, key: str) -> Wiring:
+    """`wiring` of a NAS-Bench-1shot1 encoding, remembered; `ArchError` if it is no encoding of that space."""
     return _wiring(space, SPACES_1SHOT1[space].encoding(Arch(space, key)))
 
 
@@ -95,7 +96,7 @@ def _channels(cell: Cell, outputs: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1 << 15)
 def plan(graph: Wiring, outputs: int) -> Plan:
-    """What a module with `outputs` channels computes. `NasAnalysisError` if a vertex would get no channel."""
+    """What a module of `outputs` channels computes, remembered. `NasAnalysisError` if a vertex gets no channel."""
     cell, names = graph.cell, (0, *graph.nodes)
     last = cell.vertices - 1
 

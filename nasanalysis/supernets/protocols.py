@@ -62,7 +62,7 @@ class Protocol:
     genotype: str = "one"
 
     def __post_init__(self) -> None:
-        if self.paths < 1 or self.inner_steps < 0 or self.prox < 0 or not 0 < self.outer_rate <= 1:
+        if self.paths < 1 or self.inner_steps < 0 or not self.prox >= 0 or not 0 < self.outer_rate <= 1:
             raise ParameterError(
                 f"{self.name}: expected paths >= 1, inner_steps >= 0, prox >= 0 and 0 < outer_rate <= 1, got {self}"
             )
@@ -72,15 +72,17 @@ class Protocol:
                 f"{self.inner_batch!r} and {self.genotype!r}"
             )
 
-    def draw(self, net: Supernet, rng: np.random.Generator) -> list[Choice | Sequence[Choice]]:
+    def draw(self, net: Supernet, rng: np.random.Generator) -> Sequence[Choice | Sequence[Choice]]:
         """The architectures of one update: a choice each, or a list of one for each cell."""
 
         def one() -> list[Choice]:
             return net.fair(rng) if self.fair else [net.sample(rng) for _ in range(self.paths)]
 
         if self.genotype == "one":
-            return list(one())
-        return [list(cells) for cells in zip(*(one() for _ in range(net.depth)), strict=True)]
+            return one()
+        each = [one() for _ in range(net.depth)]
+        paths: list[Sequence[Choice]] = [[cell[i] for cell in each] for i in range(len(each[0]))]
+        return paths
 
     def passes(self, net: Supernet) -> int:
         """Minibatches forward and backward in one update: what protocols are compared by."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,12 +24,10 @@ import torch
 
 from ..atomic import write_text
 from ..errors import BuildError, NasAnalysisError, ParameterError
-from ..frames import check, write_frame
-from ..loaders.samples import thesis_sample
+from ..frames import SCHEMAS, check, write_frame
 from ..provenance import package_versions, provenance
-from ..samples import read_sample
-from ..seeding import generator, torch_generator
-from ..spaces import get_space
+from ..samples import space_archs
+from ..seeding import torch_generator
 from ..units import exclusive, gather, prepare, progress_bar, run_units
 from .base import Supernet, initialise
 from .config import FinetuneConfig, SupernetConfig
@@ -70,7 +68,7 @@ def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
         used = max(1, torch.cuda.max_memory_allocated() - before) if on_gpu else 0
         room = free + torch.cuda.memory_reserved() - before if on_gpu else 0
         fits = max(0, int(0.8 * batch_size * room / used)) if on_gpu else 0
-        hint = f"about {fits} images a batch would fit" if fits else "no batch of at least 2 images would fit"
+        hint = f"about {fits} images a batch would fit" if fits > 1 else "no batch of at least 2 images would fit"
         raise DeviceError(f"{what}: out of memory on {device} at batch_size = {batch_size}; {hint}") from error
     except RuntimeError as error:
         if "allocate memory" not in str(error):
@@ -89,6 +87,9 @@ def train_all(
 ) -> list[Path]:
     """Train every protocol with every seed of `config`; the files of weights, in that order."""
     device = choose_device(device)
+    for protocol in map(config.train.protocol, config.train.protocols):
+        if protocol.fair:  # not defined on every space: said before hours of training
+            protocol.passes(_blank(config, device, data))
     jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
     folders = [_folder(out, protocol, seed) for protocol, seed in jobs]
     epochs = config.train.settings.epochs
@@ -156,20 +157,6 @@ def _epochs_shown(folders: Sequence[Path], epochs: int) -> Iterator[None]:
 # --- finetuning -----------------------------------------------------------------------------------------
 
 
-def architectures(part: FinetuneConfig, space: str, data: Path | None = None) -> list[str]:
-    """The architectures that a part asks for, as text ``space:key``, each once, in the sample's order."""
-    if part.archs == "thesis":
-        found = thesis_sample(space, data)
-    elif part.archs.startswith("random-") and "@" in part.archs:
-        size, _, seed = part.archs.removeprefix("random-").partition("@")
-        if not (size.isdecimal() and seed.isdecimal()):
-            raise ParameterError(f"archs: expected thesis, random-N@SEED or a file, got {part.archs!r}")
-        found = [str(a) for a in get_space(space).sample(int(size), generator(int(seed), "finetune", "sample"))]
-    else:
-        found = read_sample(Path(part.archs), space)
-    return list(dict.fromkeys(found))[: part.limit]
-
-
 def finetune_all(
     config: SupernetConfig,
     out: Path,
@@ -182,7 +169,8 @@ def finetune_all(
     """Finetune every architecture of every part of `config` from its supernets; the folders of results.
 
     Raises `BuildError` where a supernet is not trained yet. An architecture that fails is recorded in
-    ``failed.parquet`` with its error, and the rest go on.
+    ``failed.parquet`` with its error, and the rest go on; one that lacked memory is tried again by the next
+    run. From scratch, the protocols make no difference: each architecture is trained once for each seed.
     """
     device = choose_device(device)
     parts = [part for part in config.finetune if only in (None, part.name)]
@@ -195,8 +183,9 @@ def finetune_all(
 def _finetune_part(
     config: SupernetConfig, part: FinetuneConfig, out: Path, device: str, workers: int, data: Path | None
 ) -> Path:
-    archs = architectures(part, config.space, data)
-    jobs = [(p, s) for p in part.protocols or config.train.protocols for s in part.seeds or config.train.seeds]
+    archs = space_archs(part.archs, config.space, data=data)[: part.limit]
+    protocols = part.protocols or config.train.protocols
+    jobs = [(p, s) for p in protocols[: 1 if part.from_scratch else None] for s in part.seeds or config.train.seeds]
     weights = {job: _folder(out, *job) / "weights.pt" for job in jobs}
     missing = [path for path in weights.values() if not path.exists()]
     if missing and not part.from_scratch:
@@ -232,8 +221,10 @@ def _finetune_part(
     }
     with exclusive(folder):
         home = prepare(folder, fingerprint, resume=True)
+        _same_archs({home / f"{stem}.parquet": arguments[4] for stem, arguments in units.items()}, folder)
         paths = run_units(finetune_unit, units, home, workers=workers, description=f"finetuning {part.name}")
-        rows = pl.concat(gather(paths), how="diagonal_relaxed")
+        made = gather(paths)
+        rows = pl.concat(made, how="diagonal_relaxed")
         record = provenance(
             seeds={f"supernet {s}": s for s in part.seeds or config.train.seeds},
             config={**config.model_dump(mode="json"), "part": part.name, "device": device},
@@ -243,7 +234,21 @@ def _finetune_part(
         write_frame(scores(rows), folder / "scores.parquet", record)
         failed = rows.filter(pl.col("error").is_not_null()).select("method", "seed", "arch", "error")
         write_frame(failed, folder / "failed.parquet", record)
+        for path, frame in zip(paths, made, strict=True):
+            if "lacked_memory" in frame.columns:
+                path.unlink()
     return folder
+
+
+def _same_archs(wanted: Mapping[Path, str], folder: Path) -> None:
+    """`BuildError` where a finished unit is of another architecture than the configuration now asks for."""
+    there = [path for path in wanted if path.exists()]
+    for path, frame in zip(there, gather(there), strict=True):
+        if frame["arch"][0] != wanted[path]:
+            raise BuildError(
+                f"{folder}: holds finished units of other architectures (first: {frame['arch'][0]}, expected "
+                f"{wanted[path]}): archs has changed; choose another name for this part, or another --out"
+            )
 
 
 def finetune_unit(
@@ -271,8 +276,10 @@ def finetune_unit(
                 net = _supernet(config, weights, device, data).subnet(arch)
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             rows = finetune(net, batches, settings)
-    except (DivergedError, DeviceError) as failure:
+    except DivergedError as failure:
         error = str(failure)
+    except DeviceError as failure:
+        error, rows = str(failure), rows.with_columns(lacked_memory=True)
     return rows.with_columns(
         pl.lit(f"live-{config.space}").alias("benchmark"),
         pl.lit(task.name).alias("dataset"),
@@ -291,14 +298,17 @@ _NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
 def curves(rows: pl.DataFrame) -> pl.DataFrame:
     """CURVES by minibatch of `finetune_unit` rows: training minibatches and validation minibatches."""
     kept = rows.filter(pl.col("error").is_null())
-    values = ["train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"]
-    return check(kept.select(*_NAMES, "schedule", pl.lit("minibatch").alias("unit"), "step", *values), "CURVES")
+    values = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+    read = [name for name in values if name in kept.columns]  # none where every architecture failed
+    return check(kept.select(*_NAMES, "schedule", pl.lit("minibatch").alias("unit"), "step", *read), "CURVES")
 
 
 def scores(rows: pl.DataFrame) -> pl.DataFrame:
     """SCORES by minibatch of `finetune_unit` rows: everything in `MEASURES` that was read."""
     kept = rows.filter(pl.col("error").is_null())
     measured = [name for name in MEASURES if name in kept.columns]
+    if not measured:
+        return SCHEMAS["SCORES"].empty()
     long = kept.unpivot(on=measured, index=[*_NAMES, "step"], variable_name="proxy", value_name="value")
     return check(long.drop_nulls("value").with_columns(unit=pl.lit("minibatch")), "SCORES")
 

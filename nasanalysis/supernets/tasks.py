@@ -69,6 +69,8 @@ class DataConfig:
     cutout: int = 0
     labels: str = "true"
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (where it is part of a configuration)
+
     def __post_init__(self) -> None:
         if self.labels not in ("true", "random"):
             raise ParameterError(f"labels: expected 'true' or 'random', got {self.labels!r}")

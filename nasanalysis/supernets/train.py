@@ -56,6 +56,11 @@ class TrainSettings:
                 "training: expected 0 <= learning_rate_min <= learning_rate, got "
                 f"{self.learning_rate_min} and {self.learning_rate}"
             )
+        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
+            raise ParameterError(
+                f"training: expected 0 <= momentum < 1 and weight_decay >= 0, got {self.momentum} and "
+                f"{self.weight_decay}"
+            )
 
 
 class Stream:

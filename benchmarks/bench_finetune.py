@@ -1,0 +1,156 @@
+"""Finetuning: ours against plain published-style code (plain_finetune.py), per architecture; equal results.
+
+One process, one thread, both sides. Two sizes: the networks of the CIFAR-10 study (reports/configs/), on the real
+images where they are here, and the digits networks; and our time over that of the bare forward and backward passes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sidebyside import Row, Skipped, seconds
+
+ARCHS = 4
+STEPS = 30
+ROUNDS = 3
+
+
+def rows(data: Path | None) -> Iterator[Row | Skipped]:
+    name = "finetune one architecture"
+    if importlib.util.find_spec("torch") is None:
+        yield Skipped(name, "torch is not installed")
+        return
+    import torch
+
+    from nasanalysis.errors import MissingDataError
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for label, make in (("study size, 16 x 16, C = 8, N = 1", _study), ("digits networks", _digits)):
+            try:
+                case = make(data)
+            except MissingDataError as error:
+                yield Skipped(f"{name}: {label}", str(error))
+                continue
+            yield from _compare(f"{name}: {label}", case)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What both sides finetune."""
+
+    net: Any
+    task: Any
+    plain: Any
+    settings: Any
+    archs: list[str]
+
+
+def _case(config: Any, network: Any, data: Path | None) -> Case:
+    import torch
+    from plain_finetune import loaders
+
+    from nasanalysis.loaders.images import load_images, split
+    from nasanalysis.seeding import generator, torch_generator
+    from nasanalysis.spaces.nb201 import SPACE
+    from nasanalysis.supernets.base import initialise
+    from nasanalysis.supernets.finetune import FinetuneSettings
+    from nasanalysis.supernets.networks import build_supernet
+    from nasanalysis.supernets.tasks import ImageTask
+
+    settings = FinetuneSettings(minibatches=STEPS, val_acc_every=STEPS, recalibration=512)
+    task = ImageTask(config, data=data)
+    net = build_supernet("nb201", network, task)
+    initialise(net, torch_generator(0, "bench"))
+    found = load_images(config.data, data, size=config.size)
+    train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
+    parts = [(torch.from_numpy(p.images), torch.from_numpy(p.labels)) for p in (train, valid)]
+    mean, std = torch.tensor(found.mean), torch.tensor(found.std)
+    plain = loaders(parts[0], parts[1], mean, std, settings, seed=0, crop=config.crop, flip=config.flip)
+    archs = [str(a) for a in SPACE.sample(ARCHS, generator(0, "bench", "finetune"))]
+    return Case(net, task, plain, settings, archs)
+
+
+def _study(data: Path | None) -> Case:
+    from nasanalysis.supernets.config import NetworkConfig
+    from nasanalysis.supernets.tasks import DataConfig
+
+    config = DataConfig(data="cifar10-jpeg", size=16, train=12_000, valid=1000, crop=2)
+    return _case(config, NetworkConfig(channels=8, cells=1, reduction="pool"), data)
+
+
+def _digits(data: Path | None) -> Case:
+    from nasanalysis.supernets.config import NetworkConfig
+    from nasanalysis.supernets.tasks import DataConfig
+
+    # scikit-learn's 8 x 8 digits as images: padded to 12 x 12 they have the digits benchmark's size
+    config = DataConfig(data="digits", size=12, train=1000, valid=297, crop=2, flip=False)
+    return _case(config, NetworkConfig(channels=4, cells=1, reduction="pool", stem_kernel=1), data)
+
+
+def _compare(name: str, case: Case) -> Iterator[Row]:
+    import plain_finetune
+
+    from nasanalysis.supernets.finetune import draw_batches, finetune
+
+    batches = draw_batches(case.task, case.settings, seed=0)
+
+    def ours(arch: str) -> Any:
+        return finetune(case.net.subnet(arch), batches, case.settings)
+
+    costs = []
+    for arch in case.archs * ROUNDS:
+        peer_cost = seconds(lambda arch=arch: plain_finetune.finetune(case.net, arch, case.plain, case.settings))
+        costs.append((peer_cost, seconds(lambda arch=arch: ours(arch))))
+    peer, mine = (statistics.median(side) for side in zip(*costs, strict=True))
+    note = (
+        f"{STEPS} minibatches of 64, everything read at every step; in double precision and on the same pixels SoTL, "
+        f"SoG and SoGN differ by at most {_difference(case, batches):.0e} (single precision: rounding grows step by step)"
+    )
+    yield Row(name, peer, mine, "s", "plain code", note)
+    bare = statistics.median(_bare(case, arch, batches) for arch in case.archs * ROUNDS)
+    note = "the ratio is ours, with everything read, over forward and backward passes alone"
+    yield Row(f"{name}: over the bare passes", mine, bare, "s", "ours, whole", note)
+
+
+def _difference(case: Case, batches: Any) -> float:
+    """Largest relative difference of the results of both sides, in double precision."""
+    import copy
+
+    import plain_finetune
+
+    from nasanalysis.supernets.finetune import Batches, finetune
+
+    net = copy.deepcopy(case.net).double()
+    pairs = [[(x.double(), y) for x, y in part] for part in (batches.train, batches.valid, batches.whole)]
+    images = [x.double() for x in batches.recalibration]
+    same = Batches(pairs[0], pairs[1], images, pairs[2])
+    plain = plain_finetune.Plain(pairs[0], pairs[1], [(x, None) for x in images], pairs[2])
+    worst = 0.0
+    for arch in case.archs:
+        last = finetune(net.subnet(arch), same, case.settings).row(-1, named=True)
+        theirs = plain_finetune.finetune(net, arch, plain, case.settings)
+        worst = max(worst, *(abs(last[k] / theirs[k] - 1) for k in ("sotl", "sog", "sogn")))
+    return worst
+
+
+def _bare(case: Case, arch: str, batches: Any) -> float:
+    """Seconds of the forward and backward passes alone, on minibatches that are ready."""
+    from torch import nn
+
+    net = case.net.subnet(arch).train()
+
+    def run() -> None:
+        for images, labels in batches.train:
+            nn.functional.cross_entropy(net(images), labels).backward()
+            net.zero_grad(set_to_none=True)
+
+    return seconds(run)
