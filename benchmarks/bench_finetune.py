@@ -48,6 +48,7 @@ class Case:
     """What both sides finetune."""
 
     net: Any
+    plain_net: Any  # the same weights in torch's default memory layout
     task: Any
     plain: Any
     settings: Any
@@ -55,6 +56,8 @@ class Case:
 
 
 def _case(config: Any, network: Any, data: Path | None) -> Case:
+    import copy
+
     import torch
     from plain_finetune import loaders
 
@@ -76,7 +79,8 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
     mean, std = torch.tensor(found.mean), torch.tensor(found.std)
     plain = loaders(parts[0], parts[1], mean, std, settings, seed=0, crop=config.crop, flip=config.flip)
     archs = [str(a) for a in SPACE.sample(ARCHS, generator(0, "bench", "finetune"))]
-    return Case(net, task, plain, settings, archs)
+    plain_net = copy.deepcopy(net).to(memory_format=torch.contiguous_format)
+    return Case(net, plain_net, task, plain, settings, archs)
 
 
 def _study(data: Path | None) -> Case:
@@ -108,7 +112,7 @@ def _compare(name: str, case: Case) -> Iterator[Row]:
 
     costs = []
     for arch in case.archs * ROUNDS:
-        peer_cost = seconds(lambda arch=arch: plain_finetune.finetune(case.net, arch, case.plain, case.settings))
+        peer_cost = seconds(lambda arch=arch: plain_finetune.finetune(case.plain_net, arch, case.plain, case.settings))
         costs.append((peer_cost, seconds(lambda arch=arch: ours(arch))))
     peer, mine = (statistics.median(side) for side in zip(*costs, strict=True))
     note = (

@@ -25,6 +25,8 @@ Other keys: ``scores_dataset`` (where curves were recorded on another dataset th
 ``rival`` (two proxies whose difference is followed step by step), ``reliability = true`` (how well the
 truth repeats itself, and the ceiling that follows), ``text``, and ``[[compare.published]]`` entries
 (``dataset``, ``proxy``, ``statistic``, ``value``, ``where``) that stand beside our figures.
+
+Scores of live supernets are compared by ``[[supernet]]`` items: see `nasanalysis.supernet_items`.
 """
 
 from __future__ import annotations
@@ -51,12 +53,14 @@ from .report.tables import plain_table, reliability_text, statistics_table
 from .resources import shipped
 from .samples import SAMPLES, named_archs, sample_file, take_sample
 from .study_tables import make_table, table_inputs
+from .supernet_items import SupernetItem
+from .supernet_study import supernet_inputs, supernet_section
 
 #: Studies shipped with the package: name -> file.
-STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts")}
+STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts", "supernets")}
 
 #: Shipped study -> the benchmark whose files it is about; without them it is not run by default.
-STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214"}
+STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214", "supernets": "nb201"}
 
 
 class _Model(BaseModel):
@@ -122,7 +126,14 @@ class Study(_Model):
     description: str = ""
     seed: int = Field(default=0, ge=0)
     bootstrap: int = Field(default=1000, ge=0)
-    compare: tuple[Comparison, ...] = Field(min_length=1)
+    compare: tuple[Comparison, ...] = ()
+    supernet: tuple[SupernetItem, ...] = ()
+
+    @model_validator(mode="after")
+    def _compares_something(self) -> Self:
+        if not self.compare and not self.supernet:
+            raise ValueError("expected at least one [[compare]] or [[supernet]], got none")
+        return self
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Study:
@@ -144,11 +155,11 @@ class Study(_Model):
             study = cls.model_validate({"name": path.stem, **keys})
         except ValidationError as error:
             lines = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {reprlib.repr(e['input'])})"
+                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {reprlib.repr(e['input'])})"
                 for e in error.errors()[:5]
             )
             raise StudyError(f"{path}: {lines}") from error
-        names = [c.name for c in study.compare]
+        names = [*(c.name for c in study.compare), *(item.name for item in study.supernet)]
         if len(set(names)) < len(names):
             raise StudyError(f"{path}: two comparisons share a name; got {', '.join(names)}")
         return study
@@ -175,6 +186,21 @@ class Study(_Model):
                 notes[benchmark.name] = [*benchmark.notes]
             if comparison.table:
                 inputs.update(dict.fromkeys(table_inputs(comparison.table, data)))
+        for item in self.supernet:
+            say(f"{self.name}: {item.title}")
+            try:
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", stats.MismatchWarning)
+                    sections.append(supernet_section(item, data, n_boot=self.bootstrap, seed=self.seed))
+                for text in dict.fromkeys(str(warning.message) for warning in caught):
+                    say(f"note: {text}")
+            except MissingDataError as error:
+                skipped.append(f"{item.title}: not run here. {error}")
+                continue
+            inputs.update(dict.fromkeys(supernet_inputs(item, data)))
+            if item.benchmark:
+                benchmark = load_benchmark(item.benchmark, data)
+                notes[benchmark.name] = [*benchmark.notes]
         record = provenance(seeds={"bootstrap": self.seed}, inputs=inputs, config=self.model_dump(mode="json"))
         record["notes"] = notes
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))

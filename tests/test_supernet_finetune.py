@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,15 @@ torch = pytest.importorskip("torch")
 
 from nasanalysis.supernets.base import Supernet, initialised
 from nasanalysis.supernets.batchnorm import own_statistics, recalibrate
-from nasanalysis.supernets.finetune import MEASURES, Batches, DivergedError, FinetuneSettings, draw_batches, finetune
+from nasanalysis.supernets.finetune import (
+    MEASURES,
+    Batches,
+    DivergedError,
+    FinetuneSettings,
+    draw_batches,
+    finetune,
+    finetune_together,
+)
 from nasanalysis.supernets.nb101 import NB1Shot1Supernet
 from nasanalysis.supernets.nb201 import NB201Supernet, build_network
 from nasanalysis.supernets.tasks import DataConfig, load_task
@@ -418,3 +427,24 @@ def test_an_architecture_without_a_live_path() -> None:
         assert values.is_finite().all(), name
     out = net.eval()(batches.train[0][0])
     assert torch.equal(out, out[:1].expand_as(out))
+
+
+def test_several_networks_at_once_are_each_as_alone() -> None:
+    """Networks of one stack share nothing: not even a dead or a diverging neighbour changes the others."""
+    s = SETTINGS["all"]
+    batches = batches_of((1, 8, 8), 3, s)
+    archs = [str(a) for a in get_space("nb201").sample(3, np.random.default_rng(2))]
+    nets = [cell_net(arch) for arch in (LIVE, DEAD, *archs)]
+    started = [state_bytes(net) for net in nets]
+    together = finetune_together(nets, batches, s)  # type: ignore[arg-type]
+    assert [state_bytes(net) for net in nets] == started, "copies are finetuned"
+    for net, rows in zip(nets, together, strict=True):
+        same_as_plain(rows, plainly(net, batches, s), 1e-6)
+    nets = [cell_net(LIVE), cell_net(LIVE), cell_net(archs[0])]
+    with torch.no_grad():
+        nets[1].classifier.weight.fill_(math.nan)  # type: ignore[union-attr, operator]
+    first, lost, last = finetune_together(nets, batches, s)  # type: ignore[arg-type]
+    assert isinstance(lost, DivergedError)
+    assert "training loss nan at minibatch 1 of 6" in str(lost)
+    same_as_plain(first, plainly(nets[0], batches, s), 1e-6)
+    same_as_plain(last, plainly(nets[2], batches, s), 1e-6)

@@ -79,12 +79,19 @@ def plot_correlation_by_step(
             )
         unit = stepped["unit"][0] if len(stepped) else "epoch"
         ax.set_xlabel(UNIT_LABELS.get(unit, unit))
-        ax.set_ylabel(f"{statistic_label(statistic)} with {_target(table)}")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_ylabel(_quantity(statistic, _target(table)))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         if title:
             ax.set_title(title)
         ax.legend(loc="best")
     return ax
+
+
+def _quantity(statistic: str, target: str) -> str:
+    base, _, k = statistic.partition("@")
+    if base == "topk_mean":
+        return f"top-{k} mean of {target} (%)"
+    return f"{statistic_label(statistic)} with {target}"
 
 
 def _target(table: pl.DataFrame) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Okabe and Ito's colours, safe for the common kinds of colour blindness, best contrasts first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
@@ -49,6 +50,13 @@ PROXY_LABELS = {
     "val_loss": "validation loss",
     "one_shot_accuracy": "one-shot supernet accuracy",
     "few_shot_accuracy": "few-shot supernet accuracy",
+    "tl_mini": "training loss of one minibatch",
+    "val_acc_mini": "accuracy on one validation minibatch",
+    "sog": "SoG",
+    "sog_sum": "SoG (sum of entries)",
+    "sog_l2": "SoG (2-norm)",
+    "sogn": "SoGN",
+    "sogn_l2_per_tensor": "SoGN (2-norm of each tensor)",
 }
 
 STATISTIC_LABELS = {
@@ -88,9 +96,9 @@ def proxy_axis(proxy: str) -> str:
     base = proxy.partition("@")[0]
     if base.startswith("sum_train_error"):
         return f"{proxy_label(proxy)} (percentage points)"
-    if base in ("val_acc", "train_accuracy", "supernet_test_accuracy"):
+    if base in ("val_acc", "val_acc_mini", "train_accuracy", "supernet_test_accuracy"):
         return f"{proxy_label(proxy)} (%)"
-    if base.startswith(("sotl", "sovl")) or base in ("train_loss", "val_loss"):
+    if base.startswith(("sotl", "sovl")) or base in ("train_loss", "val_loss", "tl_mini"):
         return f"{proxy_label(proxy)} (nats)"
     return proxy_label(proxy)
 
@@ -145,18 +153,39 @@ def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) 
     """
     if ax is not None:
         return ax
+    with look():
+        return _new_figure(figsize or RC["figure.figsize"]).add_subplot()
+
+
+def _new_figure(figsize: Sequence[float]) -> Figure:
+    """Of pyplot in a notebook, elsewhere of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    size = tuple(figsize or RC["figure.figsize"])
-    with look():
-        if _in_notebook():
-            import matplotlib.pyplot as plt
+    width, height = figsize
+    if _in_notebook():
+        import matplotlib.pyplot as plt
 
-            return plt.figure(figsize=size, layout="constrained").add_subplot()
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        return figure.add_subplot()
+        return plt.figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def new_panels(count: int, *, sharey: bool = True) -> list[Axes]:
+    """`count` fresh axes side by side, as `new_axes` makes one."""
+    width, height = RC["figure.figsize"]
+    with look():
+        figure = _new_figure((max(width, 0.85 * width * count), height))
+        return list(figure.subplots(1, count, sharey=sharey, squeeze=False)[0])
+
+
+def legend_beside(ax: Axes) -> None:
+    """Put the legend of `ax` to its right, where it covers nothing."""
+    old = ax.get_legend()
+    title = old.get_title().get_text() if old is not None else None
+    with look():
+        ax.legend(title=title or None, loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left")
 
 
 def _in_notebook() -> bool:

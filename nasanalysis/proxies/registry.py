@@ -12,6 +12,7 @@ from ..frames import check
 from .base import Proxy
 from .cost import Cost
 from .curves import ExponentialSum, LastValue, WindowSum
+from .supernet import SUPERNET_MEASURES
 
 if TYPE_CHECKING:
     from ..loaders import Benchmark
@@ -107,17 +108,20 @@ RECORDED = "recorded:"
 
 
 def is_computed(name: str) -> bool:
-    """Whether `name` is a proxy of ours (True) or can only be one that a benchmark's files record."""
+    """Whether `name` is computed from curves or costs (True), or can only be a score that files record."""
     base = name.partition("@")[0]
     return ALIASES.get(base, base) in PROXIES
 
 
 def get_proxy(name: str) -> Proxy:
-    """The proxy called `name`, such as ``params``, ``sotl``, ``sotl_e@5`` or ``sotl_ema@0.99``."""
+    """The proxy called `name`, such as ``params``, ``sotl``, ``sotl_e@5``, ``sotl_ema@0.99`` or ``sogn``."""
     base, at, argument = name.partition("@")
     base = ALIASES.get(base, base)
+    if base in SUPERNET_MEASURES:
+        _no_argument(base, argument if at else None)
+        return SUPERNET_MEASURES[base]
     if base not in PROXIES:
-        raise UnknownNameError("proxy", name, [*PROXIES, *ALIASES])
+        raise UnknownNameError("proxy", name, [*PROXIES, *SUPERNET_MEASURES, *ALIASES])
     return PROXIES[base](argument if at else None)
 
 

@@ -8,7 +8,8 @@ Arrays, uncertainty
     `Resamples` (many resamples at once), `bootstrap`, `random_halves`, `bootstrap_over_seeds`, `permutation_test`,
     `holm`, `disattenuate`, `variance_components`, `interquartile_mean`, `performance_profile`.
 Frames
-    `correlate` (how well a score ranks), `correlate_seeds`, `repeated_samples` (seeds and samples apart),
+    `correlate` (how well a score ranks), `correlate_seeds`, `seeds_against_baseline`, `repeated_samples` (seeds and
+    samples apart),
     `compare_proxies`, `difference_by_step` (is one better?), `reliability_table`, `disattenuated` (how well truth
     repeats), `aggregate`, `profile` (many datasets), `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
@@ -35,7 +36,7 @@ from .rank import kendall_tau, pearson_r, spearman_rho
 from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
 from .resamples import Resamples, kendall_tau_counts, pearson_r_counts, spearman_rho_counts
-from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples
+from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples, seeds_against_baseline
 from .tau import sparse_kendall_tau, weighted_tau
 from .topk import TopKMean, best_rank_at_k, precision_at_k, regret_at_k, topk_mean
 from .versus import compare_proxies, holm, permutation_test
@@ -95,6 +96,7 @@ __all__ = [
     "reliability",
     "reliability_table",
     "repeated_samples",
+    "seeds_against_baseline",
     "sparse_kendall_tau",
     "spearman_brown",
     "spearman_rho",

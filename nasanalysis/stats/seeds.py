@@ -40,6 +40,7 @@ def bootstrap_over_seeds(
     over: Over = "nested",
     n_boot: int = 1000,
     level: float = 0.95,
+    baseline: Floats | None = None,
 ) -> Interval:
     """Interval of the mean over seeds of a statistic.
 
@@ -50,6 +51,8 @@ def bootstrap_over_seeds(
     over: what is resampled. ``archs``: these seeds, other architectures; ``seeds``: these architectures, other
         seeds; ``nested``: both at once, which is what a claim on the method needs. A statistic of extremes
         (``topk_mean`` ...) has no valid bootstrap over architectures: `StudyError` unless ``seeds``.
+    baseline: (n_archs,), a score without seeds (``params``): the interval is then that of the mean difference to
+        its statistic, on the same resamples.
 
     With few seeds the interval over seeds is too short (two seeds give three different means): state their number.
     """
@@ -63,10 +66,14 @@ def bootstrap_over_seeds(
         raise StudyError(f"{statistic.name}: a bootstrap of extremes over architectures is not valid; use over='seeds'")
     if over == "seeds":
         values = np.array([statistic(row, truth) for row in table])
+        if baseline is not None:
+            values = values - statistic(baseline, truth)
         each = np.repeat(values[:, None], n_boot, axis=1)
     else:
         resamples = Resamples(truth, bootstrap_counts(n_archs, n_boot, rng))
         each = np.array([statistic.on_resamples(resamples, row) for row in table])  # (n_seeds, n_boot)
+        if baseline is not None:
+            each = each - statistic.on_resamples(resamples, baseline)
     if over != "archs":
         drawn = bootstrap_counts(n_seeds, n_boot, rng).T / n_seeds  # (n_seeds, n_boot)
         return percentile_interval(np.where(drawn > 0, each * drawn, 0.0).sum(axis=0), METHODS[over], level=level)
@@ -113,6 +120,61 @@ def correlate_seeds(
             rows.append(_stats_row(members[0], statistic.name, each, made, int(used.sum())))
     schema = {**SCHEMAS["STATS"].columns, "sd": pl.Float64(), "n_score_seeds": pl.Int64()}
     return check(pl.DataFrame(rows, schema=schema), "STATS")
+
+
+@any_frame
+def seeds_against_baseline(
+    truth: Any,
+    scores: Any,
+    baseline: Any,
+    *,
+    statistic: str = "spearman_rho",
+    over: Over = "nested",
+    n_boot: int = 1000,
+    seed: int = 0,
+    directions: Mapping[str, int] | None = None,
+    level: float = 0.95,
+) -> Any:
+    """Mean over the seeds of each score of its statistic minus that of a score without seeds, such as ``params``.
+
+    Parameters
+    ----------
+    truth, scores, over, n_boot, seed, directions, level: as in `correlate_seeds`.
+    baseline: SCORES frame of one proxy without seeds or steps, of the same benchmark and dataset.
+    statistic: a correlation; a bootstrap of extremes is not valid and is refused.
+
+    Returns columns benchmark, dataset, method, setting, proxy, unit, step, statistic, difference, ci_low, ci_high
+    (both scores see the same architectures in every resample), n_archs. `StudyError` where `baseline` is several
+    scores.
+    """
+    check_over(over)
+    measure = _without_covariates(statistic)
+    if measure.interval != "bootstrap":
+        raise StudyError(f"difference: expected a correlation, got {statistic!r}: a bootstrap of extremes is not valid")
+    bars: dict[tuple[str, str], Series] = {}
+    for one in aligned_series(truth, baseline, directions=directions):
+        if bars.setdefault(one.place, one) is not one:
+            raise StudyError(f"baseline: expected one score without seeds and steps, got several ({one.name})")
+    rows = []
+    for members in _by_seed(truth, scores, directions):
+        bar = bars.get(members[0].place)
+        if bar is None:
+            raise StudyError(f"baseline: expected a score of {'/'.join(members[0].place)} too, got none")
+        used = np.logical_and.reduce([bar.used, *(one.used for one in members)])
+        y, cost = members[0].truth.values[used], bar.values[used]
+        table = np.array([one.values[used] for one in members])
+        gap = float(np.mean([measure(row, y) for row in table]) - measure(cost, y))
+        made = None
+        if n_boot and np.isfinite(gap):
+            rng = generator(seed, "stats", "seeds", over)
+            made = bootstrap_over_seeds(
+                measure, table, y, rng=rng, over=over, n_boot=n_boot, level=level, baseline=cost
+            )
+        place = {"benchmark": bar.place[0], "dataset": bar.place[1], **members[0].key, "statistic": measure.name}
+        ends = {"ci_low": made.low if made else None, "ci_high": made.high if made else None}
+        rows.append({**place, "difference": gap if np.isfinite(gap) else None, **ends, "n_archs": int(used.sum())})
+    real = dict.fromkeys(["difference", "ci_low", "ci_high"], pl.Float64())
+    return pl.DataFrame(rows, schema_overrides={**real, "step": pl.Int64(), "unit": pl.String()})
 
 
 @any_frame

@@ -70,6 +70,10 @@ class Supernet(nn.Module, ABC):
             "averages over architectures drawn independently"
         )
 
+    def several(self, x: Tensor, each: Sequence[Choice | Sequence[Choice]]) -> Tensor:
+        """Logits of several architectures on the same images: (architectures, batch, classes)."""
+        return torch.stack([self(x, choices) for choices in each])
+
     def subnet(self, arch: Arch | str) -> nn.Module:
         """A standalone network with copies of the weights and batch-norm statistics that `arch` inherits."""
         with torch.device("meta"):

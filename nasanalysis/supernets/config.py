@@ -100,6 +100,9 @@ class FinetuneConfig(_Model):
     ----------
     name: the `setting` of its scores. protocols, seeds: of the supernets; default all that are trained.
     archs: ``thesis``, ``random-N@SEED``, or a file that lists architectures. limit: only the first so many.
+    data_seed: draws the minibatches, the same for every supernet and every architecture.
+    together: networks of one architecture (from different supernets) that are finetuned at once; see
+        `nasanalysis.supernets.stacked`. Small networks gain, large ones need memory.
     The remaining keys are those of `FinetuneSettings`.
     """
 
@@ -108,6 +111,8 @@ class FinetuneConfig(_Model):
     seeds: tuple[int, ...] | None = None
     archs: str = "thesis"
     limit: int | None = Field(default=None, ge=1)
+    data_seed: int = Field(default=0, ge=0)
+    together: int = Field(default=16, ge=1)
     minibatches: int = 100
     batch_size: int = 64
     learning_rate: float = 0.01

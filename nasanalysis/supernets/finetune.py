@@ -24,6 +24,7 @@ weight decay.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ from ..errors import NasAnalysisError, ParameterError
 from ..seeding import torch_generator
 from .batchnorm import own_statistics, recalibrate
 from .optimisers import sgd
+from .stacked import StackedNetwork, stackable
 from .tasks import Task
 from .train import Stream
 
@@ -162,9 +164,30 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
 
     Raises `DivergedError` where a training loss is not finite: what is measured after it is void.
     """
+    [rows] = _loop(net, batches, settings)
+    if isinstance(rows, DivergedError):
+        raise rows
+    return rows
+
+
+def finetune_together(
+    nets: Sequence[nn.Module], batches: Batches, settings: FinetuneSettings
+) -> list[pl.DataFrame | DivergedError]:
+    """Finetune copies of several networks of one architecture at once (see `nasanalysis.supernets.stacked`).
+
+    The answers are those of `finetune`, to rounding, in the order of `nets`, with an error in place of the rows of
+    a network that diverged. ``seconds`` is each network's share. Networks of a class that does not stack are finetuned
+    one after the other.
+    """
+    if len(nets) > 1 and stackable(nets[0]):
+        return _loop(StackedNetwork(nets), batches, settings)
+    return [found for net in nets for found in _loop(copy.deepcopy(net), batches, settings)]
+
+
+def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[pl.DataFrame | DivergedError]:
+    """The finetuning of one network, or of the K of a `StackedNetwork`: what is read has K columns."""
     # an architecture's own statistics to begin with: a supernet's mix all of them
     recalibrate(net, batches.recalibration)
-    device = batches.train[0][0].device
     weights = [p for p in net.parameters() if p.requires_grad]
     optimiser = sgd(
         weights,
@@ -172,135 +195,171 @@ def finetune(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> pl
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    steps = settings.minibatches
-    nothing = torch.tensor(math.nan, device=device)
-    gradients = _Gradients(weights) if settings.gradients else None
-    read: dict[str, list[Tensor]] = {"train_loss": [nothing], "train_accuracy": [nothing]}
+    gradients = _Gradients(net) if settings.gradients else None
+    losses: list[Tensor] = []
+    right: list[Tensor] = []
     mini: dict[int, tuple[Tensor, Tensor]] = {}
-    whole: dict[int, tuple[float | None, float | None]] = {0: _mean(net, batches)} if batches.whole else {}
+    whole: dict[int, tuple[Tensor, Tensor]] = {0: _mean(net, batches)} if batches.whole else {}
     if batches.valid:
         mini[0] = _read(net, *batches.valid[0])
     started = time.perf_counter()
     net.train()
     for step, (images, labels) in enumerate(batches.train, 1):
-        logits = net(images)
-        loss = nn.functional.cross_entropy(logits, labels)
+        logits = _logits(net, images)
+        loss = _cross_entropy(logits, labels).mean(0)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.sum().backward()
         if gradients is not None:
             gradients.add()
         optimiser.step()
-        read["train_loss"].append(loss.detach())
-        read["train_accuracy"].append((logits.detach().argmax(1) == labels).float().mean())
+        losses.append(loss.detach())
+        right.append(_correct(logits.detach(), labels).mean(0))
         if batches.valid and step % settings.valid_every == 0:
             mini[step] = _read(net, *batches.valid[step // settings.valid_every])
         if batches.whole and settings.val_acc_every and step % settings.val_acc_every == 0:
             whole[step] = _whole(net, batches)
-    losses = torch.stack(read["train_loss"]).double().cpu()
     seconds = time.perf_counter() - started
-    bad = torch.nonzero(~torch.isfinite(losses[1:]))
+    steps, count = settings.minibatches, len(losses[0])
+    train = dict(enumerate(losses, 1))
+    table = {  # (steps + 1, K) each, on the CPU
+        "train_loss": _spread(train, steps, count),
+        "train_accuracy": 100 * _spread(dict(enumerate(right, 1)), steps, count),
+        "sotl": _spread(_running_sum(train), steps, count),
+        "sovl": _spread(_running_sum({step: loss for step, (loss, _) in mini.items()}), steps, count),
+    }
+    table["val_loss"], table["val_acc"] = _both(whole, steps, count)
+    table["valid_loss"], table["valid_accuracy"] = _both(mini, steps, count)
+    table["tl_mini"], table["val_acc_mini"] = table["train_loss"], table["valid_accuracy"]
+    if gradients is not None:
+        table |= gradients.columns(steps)
+    return [
+        _rows({name: values[:, k] for name, values in table.items()}, seconds / count, settings) for k in range(count)
+    ]
+
+
+def _rows(columns: Mapping[str, Tensor], seconds: float, settings: FinetuneSettings) -> pl.DataFrame | DivergedError:
+    losses = columns["train_loss"][1:]
+    bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):
-        raise DivergedError(
-            f"training loss {float(losses[1 + int(bad[0])])} at minibatch {1 + int(bad[0])} of {steps} "
+        return DivergedError(
+            f"training loss {float(losses[int(bad[0])])} at minibatch {1 + int(bad[0])} of {len(losses)} "
             f"(learning rate {settings.learning_rate:g})"
         )
-    table: dict[str, list[float | None] | range] = {
-        "step": range(steps + 1),
-        "train_loss": _listed(losses),
-        "train_accuracy": _listed(100 * torch.stack(read["train_accuracy"]).double().cpu()),
-        "sotl": _listed(torch.cat((losses[:1], losses[1:].cumsum(0)))),
-        "tl_mini": _listed(losses),
-        "val_acc": [whole.get(t, (None, None))[1] for t in range(steps + 1)],
-        "val_loss": [whole.get(t, (None, None))[0] for t in range(steps + 1)],
-        "seconds": [None] * steps + [seconds],
-    }
-    table |= _minis(mini, steps)
-    if gradients is not None:
-        table |= gradients.columns()
-    return pl.DataFrame(table)
+    found = {n: [v if math.isfinite(v) else None for v in values.tolist()] for n, values in columns.items()}
+    steps = len(losses) + 1
+    named = {"step": range(steps), **found, "seconds": [None] * (steps - 1) + [seconds]}
+    return pl.DataFrame(named, schema_overrides={name: pl.Float64() for name in (*found, "seconds")})
 
 
 class _Gradients:
-    """Sums of gradients and of their norms, step by step, on the device."""
+    """Sums of gradients and of their norms, step by step and network by network, on the device."""
 
-    def __init__(self, weights: Sequence[Tensor]) -> None:
-        self._weights = weights
-        self._lengths = torch.tensor([w.numel() for w in weights], device=weights[0].device)
-        self._sum = weights[0].new_zeros(int(self._lengths.sum()))
+    _NAMES = ("sog", "sog_sum", "sog_l2", "sogn", "sogn_l2_per_tensor")
+
+    def __init__(self, net: nn.Module) -> None:
+        self._weights = [p for p in net.parameters() if p.requires_grad]
+        self._count = net.count if isinstance(net, StackedNetwork) else 1
+        # a parameter holds the weights of the K networks one after the other
+        pieces = [w.numel() // self._count for w in self._weights for _ in range(self._count)]
+        self._lengths = torch.tensor(pieces, device=self._weights[0].device)
+        self._sum = self._weights[0].new_zeros(sum(pieces))
         self._rows: list[Tensor] = []
 
     @torch.no_grad()
     def add(self) -> None:
-        # one long vector: five operations in place of five for each weight
+        # one long vector: a few operations in place of a few for each weight
         grads = torch.cat(
             [torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten() for w in self._weights]
         )
         self._sum += grads
-        per_tensor = torch.segment_reduce(grads.square(), "sum", lengths=self._lengths).sqrt().sum()
-        self._rows.append(
-            torch.stack((self._sum.norm(1), self._sum.sum(), self._sum.norm(2), grads.norm(1), per_tensor))
+        rows = (
+            self._by_piece(self._sum.abs()),
+            self._by_piece(self._sum),
+            self._by_piece(self._sum.square()),
+            self._by_piece(grads.abs()),
+            self._by_piece(grads.square()).sqrt(),
         )
+        self._rows.append(torch.stack(rows).unflatten(1, (-1, self._count)).sum(1))
 
-    def columns(self) -> dict[str, list[float | None]]:
-        rows = torch.stack(self._rows).double().cpu()
+    def _by_piece(self, values: Tensor) -> Tensor:
+        return torch.segment_reduce(values, "sum", lengths=self._lengths)
+
+    def columns(self, steps: int) -> dict[str, Tensor]:
+        rows = torch.stack(self._rows).double().cpu()  # (steps, measures, K)
+        rows[:, 2] = rows[:, 2].sqrt()
         rows[:, 3:] = rows[:, 3:].cumsum(0)
-        names = ("sog", "sog_sum", "sog_l2", "sogn", "sogn_l2_per_tensor")
-        return {name: [None, *_listed(rows[:, i])] for i, name in enumerate(names)}
+        return {name: _spread(dict(enumerate(rows[:, i], 1)), steps, self._count) for i, name in enumerate(self._NAMES)}
+
+
+def _logits(net: nn.Module, images: Tensor) -> Tensor:
+    """(batch, K, classes), K = 1 for a plain network."""
+    out: Tensor = net(images)
+    return out if out.dim() == 3 else out.unsqueeze(1)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """(batch, K) in nats."""
+    each = labels.repeat_interleave(logits.shape[1])
+    return nn.functional.cross_entropy(logits.flatten(0, 1), each, reduction="none").view(logits.shape[:2])
+
+
+def _correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """(batch, K), 1 where the class is right."""
+    return (logits.argmax(2) == labels[:, None]).to(logits.dtype)
 
 
 @torch.no_grad()
 def _read(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(loss, accuracy as a fraction) of one validation minibatch under running statistics, on the device."""
+    """(loss in nats, accuracy in percent), (K,) each, of one validation minibatch under running statistics."""
     training = net.training
     net.eval()
-    logits = net(images)
+    logits = _logits(net, images)
     net.train(training)
-    return nn.functional.cross_entropy(logits, labels), (logits.argmax(1) == labels).float().mean()
+    return _cross_entropy(logits, labels).mean(0), 100 * _correct(logits, labels).mean(0)
 
 
 @torch.no_grad()
-def _whole(net: nn.Module, batches: Batches) -> tuple[float | None, float | None]:
-    """(mean loss in nats, accuracy in percent) on the whole validation part, statistics re-estimated on a copy.
+def _whole(net: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
+    """(mean loss in nats, accuracy in percent), (K,) each, on the whole validation part.
 
-    None for both where the loss is not finite: no class is predicted then.
+    Statistics are re-estimated on a copy.
     """
     with own_statistics(net, batches.recalibration):
         return _mean(net, batches)
 
 
 @torch.no_grad()
-def _mean(net: nn.Module, batches: Batches) -> tuple[float | None, float | None]:
+def _mean(net: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
     """As `_whole`, with the running statistics as they are."""
     training = net.training
     net.eval()
-    sums, count = torch.zeros(2, dtype=torch.float64, device=batches.whole[0][0].device), 0
+    sums: list[Tensor] = []
     for images, labels in batches.whole:
-        logits = net(images)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
-        sums += torch.stack((loss, (logits.argmax(1) == labels).sum()))
-        count += len(labels)
+        logits = _logits(net, images)
+        sums.append(torch.stack((_cross_entropy(logits, labels).sum(0), _correct(logits, labels).sum(0))))
     net.train(training)
-    loss_sum, right = sums.tolist()
-    return (loss_sum / count, 100 * right / count) if math.isfinite(loss_sum) else (None, None)
+    loss, right = torch.stack(sums).double().sum(0) / sum(len(labels) for _, labels in batches.whole)
+    return loss, 100 * right
 
 
-def _minis(mini: Mapping[int, tuple[Tensor, Tensor]], steps: int) -> dict[str, list[float | None]]:
-    empty: list[float | None] = [None] * (steps + 1)
-    if not mini:
-        return {name: list(empty) for name in ("valid_loss", "valid_accuracy", "val_acc_mini", "sovl")}
-    losses = torch.stack([loss for loss, _ in mini.values()]).double().cpu()
-    right = 100 * torch.stack([correct for _, correct in mini.values()]).double().cpu()
-    found = {name: list(empty) for name in ("valid_loss", "valid_accuracy", "sovl")}
-    for place, step in enumerate(mini):
-        found["valid_loss"][step] = _finite(float(losses[place]))
-        found["valid_accuracy"][step] = float(right[place]) if losses[place].isfinite() else None
-        found["sovl"][step] = _finite(float(losses[: place + 1].sum()))
-    return {**found, "val_acc_mini": list(found["valid_accuracy"])}
+def _spread(read: Mapping[int, Tensor], steps: int, count: int) -> Tensor:
+    """(steps + 1, K) in double precision on the CPU, NaN at the steps that were not read."""
+    out = torch.full((steps + 1, count), math.nan, dtype=torch.float64)
+    if read:
+        out[list(read)] = torch.stack(list(read.values())).double().cpu()
+    return out
 
 
-def _listed(values: Tensor) -> list[float | None]:
-    return [_finite(v) for v in values.tolist()]
+def _both(read: Mapping[int, tuple[Tensor, Tensor]], steps: int, count: int) -> tuple[Tensor, Tensor]:
+    """Losses and accuracies of `_spread`; where the loss is not finite no class is predicted, and both are NaN."""
+    loss = _spread({step: pair[0] for step, pair in read.items()}, steps, count)
+    right = _spread({step: pair[1] for step, pair in read.items()}, steps, count)
+    right[~torch.isfinite(loss)] = math.nan
+    return loss, right
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _running_sum(read: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Sum of what was read up to each step, in double precision."""
+    if not read:
+        return {}
+    return dict(zip(read, torch.stack(list(read.values())).double().cumsum(0), strict=True))

@@ -25,27 +25,43 @@ from .nb101_plan import OUTPUT, Plan, Wiring, encoded, plan, wiring
 
 
 def run_module(
-    x: Tensor, todo: Plan, operation: Callable[[str, Tensor], Tensor], project: Callable[[str, Tensor, int], Tensor]
+    x: Tensor,
+    todo: Plan,
+    operation: Callable[[str, Tensor], Tensor],
+    project: Callable[[str, Tensor, int], Tensor],
+    copies: int = 1,
 ) -> Tensor:
-    """A module: ``operation(name, x)`` keeps the width of x, ``project(name, x, width)`` gives `width`."""
+    """A module: ``operation(name, x)`` keeps the width of x, ``project(name, x, width)`` gives `width`.
+
+    `copies`: networks side by side in the channels, each with widths of its own.
+    """
     made: dict[int, Tensor] = {}
     for node, name, sources, projection, width in todo.steps:
         total = None if projection is None else project(projection, x, width)
         for source in sources:
             read = made[source]
-            if read.shape[1] != width:
-                read = read[:, :width]
+            if read.shape[1] != copies * width:
+                narrow = read.unflatten(1, (copies, -1))[:, :, :width]
+                read = narrow.flatten(1, 2) if copies > 1 else narrow[:, 0]
             total = read if total is None else total + read
         assert total is not None  # pruned: every vertex reads something
         made[node] = operation(name, total)
     out = None
     if todo.joined:
-        out = made[todo.joined[0]] if len(todo.joined) == 1 else torch.cat([made[v] for v in todo.joined], 1)
+        out = _joined([made[v] for v in todo.joined], copies)
     if todo.projection is not None:
         projected = project(todo.projection, x, todo.width)
         out = projected if out is None else out + projected
     assert out is not None
     return out
+
+
+def _joined(parts: Sequence[Tensor], copies: int) -> Tensor:
+    if len(parts) == 1:
+        return parts[0]
+    if copies == 1:
+        return torch.cat(list(parts), 1)
+    return torch.cat([part.unflatten(1, (copies, -1)) for part in parts], 2).flatten(1, 2)
 
 
 class ConvBnRelu(nn.Module):
@@ -102,6 +118,8 @@ def operation_module(name: str, channels: int, convolution: Callable[[int, int, 
 class CellModule(nn.Module):
     """One module of one cell; (batch, inputs, height, width) -> (batch, outputs, height, width)."""
 
+    copies = 1
+
     def __init__(self, graph: Wiring, inputs: int, outputs: int) -> None:
         super().__init__()
         self.plan = plan(graph, outputs)
@@ -115,7 +133,11 @@ class CellModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return run_module(
-            x, self.plan, lambda name, x: self.operations[name](x), lambda name, x, _: self.projections[name](x)
+            x,
+            self.plan,
+            lambda name, x: self.operations[name](x),
+            lambda name, x, _: self.projections[name](x),
+            self.copies,
         )
 
 
@@ -167,6 +189,9 @@ class NB101Network(nn.Module):
     Trainable parameters are ``get_space("nb101").params`` with the same skeleton. `ArchError` if it is no
     cell, `NasAnalysisError` if the skeleton is too narrow for it.
     """
+
+    #: Networks side by side in this one (see `nasanalysis.supernets.stacked`).
+    copies = 1
 
     def __init__(self, arch: Arch | Cell | Wiring | str, skeleton: Skeleton101) -> None:
         super().__init__()

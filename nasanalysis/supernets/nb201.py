@@ -137,6 +137,9 @@ def _features(skeleton: Skeleton, cell: Callable[[int], nn.Module]) -> Iterator[
 class CellNetwork(nn.Module):
     """The network of one architecture; (batch, input_channels, size, size) -> (batch, classes)."""
 
+    #: Networks side by side in this one (see `nasanalysis.supernets.stacked`).
+    copies = 1
+
     def __init__(self, arch: Arch | str, skeleton: Skeleton) -> None:
         super().__init__()
         ops = SPACE.operations(arch)

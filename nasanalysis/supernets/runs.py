@@ -3,7 +3,7 @@
 A folder of results::
 
     out/supernets/spos-0/        weights.pt, initial.pt, trace.parquet (checkpoint.pt while it trains)
-    out/finetune/NAME/units/     one file for each finished architecture of each supernet
+    out/finetune/NAME/units/     one file for each finished architecture, from all supernets
     out/finetune/NAME/           curves.parquet, scores.parquet, failed.parquet
 
 Everything is a unit that a killed run does not lose: the same command goes on from what is there. Several
@@ -13,25 +13,27 @@ processes share the work; on the CPU each uses `threads` of the configuration.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import joblib
 import polars as pl
 import torch
+from torch import nn
 
 from ..atomic import write_text
 from ..errors import BuildError, NasAnalysisError, ParameterError
 from ..frames import SCHEMAS, check, write_frame
-from ..provenance import package_versions, provenance
+from ..provenance import package_versions, provenance, sha256
 from ..samples import space_archs
 from ..seeding import torch_generator
 from ..units import exclusive, gather, prepare, progress_bar, run_units
 from .base import Supernet, initialise
 from .config import FinetuneConfig, SupernetConfig
-from .finetune import MEASURES, Batches, DivergedError, draw_batches, finetune
+from .finetune import MEASURES, Batches, draw_batches, finetune_together
 from .networks import build_supernet
 from .tasks import DataConfig, Task, load_task
 from .train import load_weights, train_supernet
@@ -67,7 +69,7 @@ def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
         free, _ = torch.cuda.mem_get_info() if on_gpu else (0, 0)
         used = max(1, torch.cuda.max_memory_allocated() - before) if on_gpu else 0
         room = free + torch.cuda.memory_reserved() - before if on_gpu else 0
-        fits = max(0, int(0.8 * batch_size * room / used)) if on_gpu else 0
+        fits = max(0, int(0.8 * batch_size * min(1.0, room / used))) if on_gpu else 0
         hint = f"about {fits} images a batch would fit" if fits > 1 else "no batch of at least 2 images would fit"
         raise DeviceError(f"{what}: out of memory on {device} at batch_size = {batch_size}; {hint}") from error
     except RuntimeError as error:
@@ -184,10 +186,8 @@ def _finetune_part(
     config: SupernetConfig, part: FinetuneConfig, out: Path, device: str, workers: int, data: Path | None
 ) -> Path:
     archs = space_archs(part.archs, config.space, data=data)[: part.limit]
-    protocols = part.protocols or config.train.protocols
-    jobs = [(p, s) for p in protocols[: 1 if part.from_scratch else None] for s in part.seeds or config.train.seeds]
-    weights = {job: _folder(out, *job) / "weights.pt" for job in jobs}
-    missing = [path for path in weights.values() if not path.exists()]
+    jobs = _jobs(config, part)
+    missing = [path for job in jobs if not (path := _folder(out, *job) / "weights.pt").exists()]
     if missing and not part.from_scratch:
         raise BuildError(
             f"{missing[0]}: expected a trained supernet, found none ({len(missing)} of {len(jobs)} are missing); run "
@@ -198,35 +198,23 @@ def _finetune_part(
         "space": config.space,
         "network": config.network.model_dump(),
         "data": {**vars(config.data), "inputs": dict(task.inputs_sha256)},
-        "train": config.train.model_dump(mode="json"),
+        "supernets": {
+            f"{p}-{s}": None if part.from_scratch else sha256(_folder(out, p, s) / "weights.pt") for p, s in jobs
+        },
         "finetune": part.model_dump(mode="json", exclude={"name", "limit", "archs", "protocols", "seeds"}),
         "threads": config.threads,
+        "device": device,
         "packages": package_versions(("torch", "numpy")),
     }
     folder = out / "finetune" / part.name
-    width = len(str(len(archs)))
-    units = {
-        f"{protocol}-{seed}-{number:0{width}d}": (
-            config,
-            part,
-            protocol,
-            seed,
-            arch,
-            weights[protocol, seed],
-            device,
-            data,
-        )
-        for protocol, seed in jobs
-        for number, arch in enumerate(archs)
-    }
+    units = {_unit_name(arch): (config, part, arch, out, device, data) for arch in archs}
     with exclusive(folder):
         home = prepare(folder, fingerprint, resume=True)
-        _same_archs({home / f"{stem}.parquet": arguments[4] for stem, arguments in units.items()}, folder)
         paths = run_units(finetune_unit, units, home, workers=workers, description=f"finetuning {part.name}")
         made = gather(paths)
         rows = pl.concat(made, how="diagonal_relaxed")
         record = provenance(
-            seeds={f"supernet {s}": s for s in part.seeds or config.train.seeds},
+            seeds={"minibatches": part.data_seed, **{f"supernet {seed}": seed for _, seed in jobs}},
             config={**config.model_dump(mode="json"), "part": part.name, "device": device},
         )
         record["inputs"] = dict(task.inputs_sha256)
@@ -240,56 +228,70 @@ def _finetune_part(
     return folder
 
 
-def _same_archs(wanted: Mapping[Path, str], folder: Path) -> None:
-    """`BuildError` where a finished unit is of another architecture than the configuration now asks for."""
-    there = [path for path in wanted if path.exists()]
-    for path, frame in zip(there, gather(there), strict=True):
-        if frame["arch"][0] != wanted[path]:
-            raise BuildError(
-                f"{folder}: holds finished units of other architectures (first: {frame['arch'][0]}, expected "
-                f"{wanted[path]}): archs has changed; choose another name for this part, or another --out"
-            )
+def _jobs(config: SupernetConfig, part: FinetuneConfig) -> list[tuple[str, int]]:
+    """(protocol, seed) of the supernets of a part; from scratch the protocols make no difference."""
+    protocols = part.protocols or config.train.protocols
+    seeds = part.seeds or config.train.seeds
+    return [(protocol, seed) for protocol in protocols[: 1 if part.from_scratch else None] for seed in seeds]
+
+
+def _unit_name(arch: str) -> str:
+    """The file of an architecture, whatever sample it stands in."""
+    return hashlib.sha256(arch.encode()).hexdigest()[:16]
 
 
 def finetune_unit(
-    config: SupernetConfig,
-    part: FinetuneConfig,
-    protocol: str,
-    seed: int,
-    arch: str,
-    weights: Path,
-    device: str,
-    data: Path | None,
+    config: SupernetConfig, part: FinetuneConfig, arch: str, out: Path, device: str, data: Path | None
 ) -> pl.DataFrame:
-    """One architecture from one supernet: the rows of `finetune` with the columns that name them, or its error."""
+    """One architecture from every supernet of a part: rows of `finetune` and the columns that name them, or errors."""
     torch.set_num_threads(config.threads)
     task, settings = _task(config, data, device), part.settings(config.train)
-    batches = _batches(config, part, seed, device, data)
-    error, rows = None, pl.DataFrame({"step": [0]}, schema={"step": pl.Int64})
-    try:
-        with explained_memory(f"finetuning {arch}", settings.batch_size, device):
-            if part.from_scratch:
-                blank = _blank(config, device, data)
-                initialise_scratch(blank, arch, seed)
-                net = blank.subnet(arch)
-            else:
-                net = _supernet(config, weights, device, data).subnet(arch)
-            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            rows = finetune(net, batches, settings)
-    except DivergedError as failure:
-        error = str(failure)
-    except DeviceError as failure:
-        error, rows = str(failure), rows.with_columns(lacked_memory=True)
-    return rows.with_columns(
-        pl.lit(f"live-{config.space}").alias("benchmark"),
-        pl.lit(task.name).alias("dataset"),
-        pl.lit(arch).alias("arch"),
-        pl.lit("scratch" if part.from_scratch else protocol).alias("method"),
-        pl.lit(part.name).alias("setting"),
-        pl.lit(seed, pl.Int64).alias("seed"),
-        pl.lit(settings.minibatches, pl.Int64).alias("schedule"),
-        pl.lit(error, pl.String).alias("error"),
-    )
+    jobs, batches = _jobs(config, part), _batches(config, part, device, data)
+    frames: list[pl.DataFrame] = []
+    for start in range(0, len(jobs), part.together):
+        chunk = jobs[start : start + part.together]
+        error, found = None, []
+        try:
+            with explained_memory(f"finetuning {arch}", settings.batch_size, device):
+                nets = [_inherited(config, part, job, arch, out, device, data) for job in chunk]
+                found = finetune_together(nets, batches, settings)
+        except DeviceError as failure:
+            error = failure
+        for place, (protocol, seed) in enumerate(chunk):
+            made = found[place] if error is None else error
+            rows = made if isinstance(made, pl.DataFrame) else pl.DataFrame({"step": [0]})
+            if isinstance(made, DeviceError):
+                rows = rows.with_columns(lacked_memory=True)
+            frames.append(
+                rows.with_columns(
+                    benchmark=pl.lit(f"live-{config.space}"),
+                    dataset=pl.lit(task.name),
+                    arch=pl.lit(arch),
+                    method=pl.lit("scratch" if part.from_scratch else protocol),
+                    setting=pl.lit(part.name),
+                    seed=pl.lit(seed, pl.Int64),
+                    schedule=pl.lit(settings.minibatches, pl.Int64),
+                    error=pl.lit(None if isinstance(made, pl.DataFrame) else str(made), pl.String),
+                )
+            )
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _inherited(
+    config: SupernetConfig,
+    part: FinetuneConfig,
+    job: tuple[str, int],
+    arch: str,
+    out: Path,
+    device: str,
+    data: Path | None,
+) -> nn.Module:
+    """The network to be finetuned: from the supernet of a protocol and seed, or from scratch."""
+    if not part.from_scratch:
+        return _supernet(config, _folder(out, *job) / "weights.pt", device, data).subnet(arch)
+    blank = _blank(config, device, data)
+    initialise_scratch(blank, arch, job[1])
+    return blank.subnet(arch)
 
 
 _NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
@@ -325,7 +327,7 @@ def _task(config: SupernetConfig, data: Path | None, device: str) -> Task:
     return _loaded(config.data, data, device)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def _supernet(config: SupernetConfig, weights: Path, device: str, data: Path | None) -> Supernet:
     net = _blank(config, device, data)
     load_weights(net, weights)
@@ -344,5 +346,5 @@ def initialise_scratch(net: Supernet, arch: str, seed: int) -> None:
 
 
 @lru_cache(maxsize=2)
-def _batches(config: SupernetConfig, part: FinetuneConfig, seed: int, device: str, data: Path | None) -> Batches:
-    return draw_batches(_task(config, data, device), part.settings(config.train), seed=seed)
+def _batches(config: SupernetConfig, part: FinetuneConfig, device: str, data: Path | None) -> Batches:
+    return draw_batches(_task(config, data, device), part.settings(config.train), seed=part.data_seed)
