@@ -149,17 +149,17 @@ def finetune(supernet: Supernet, arch: str, plain: Plain, settings: FinetuneSett
     )
     before = whole_accuracy(net, choice, plain)
     valid = iter(plain.valid)
-    sotl = sovl = sogn = right = 0.0
+    sotl = sovl = sogn = 0.0
     total: dict[str, Tensor] = {}
 
-    def validate() -> None:
-        nonlocal sovl, right
+    def validate() -> tuple[float, float]:
+        """Loss and accuracy of the next validation minibatch."""
         net.eval()
         images, labels = next(valid)
         with torch.no_grad():
             logits = net(images, choice)
-            sovl += nn.functional.cross_entropy(logits, labels).item()
-            right = (logits.argmax(1) == labels).float().mean().item()
+            accuracy = (logits.argmax(1) == labels).float().mean().item()
+            return nn.functional.cross_entropy(logits, labels).item(), accuracy
 
     validate()
     for images, labels in plain.train:
@@ -173,7 +173,7 @@ def finetune(supernet: Supernet, arch: str, plain: Plain, settings: FinetuneSett
                 total[name] = total.get(name, 0) + weight.grad.clone()
         optimiser.step()
         sotl += loss.item()
-        validate()
+        sovl += validate()[0]
     sog = sum(value.abs().sum().item() for value in total.values())
     after = whole_accuracy(net, choice, plain)
     return {"sotl": sotl, "sovl": sovl, "sog": sog, "sogn": sogn, "val_acc_before": before, "val_acc": after}

@@ -64,9 +64,8 @@ def main() -> None:
         kind = next((k for k, starts in KINDS.items() if event.key.startswith(starts)), "the rest")
         spent[kind] += cost / 1e6
     total = sum(spent.values())
-    print(
-        f"{args.config}: {args.archs} architectures, {settings.minibatches} minibatches, {total / args.archs:.2f} s each"
-    )
+    what = f"{args.archs} architectures, {settings.minibatches} minibatches"
+    print(f"{args.config}: {what}, {total / args.archs:.2f} s each")
     for kind, cost in sorted(spent.items(), key=lambda pair: -pair[1]):
         print(f"{kind:30s} {100 * cost / total:5.1f} %")
 

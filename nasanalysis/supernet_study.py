@@ -363,7 +363,8 @@ class _Run:
             legend_beside(ax)
             return ax
 
-        said = f"95 % intervals over {_resampled(max(one['n_score_seeds'].max() for one in lines))}"
+        seeds = max(int(one["n_score_seeds"].to_list()[0]) for one in lines)
+        said = f"95 % intervals over {_resampled(seeds)}"
         if spread:
             said = "± one standard deviation over supernets" if frame["sd"].is_not_null().any() else ""
         subject = ", ".join(scored) if len(arms) > 1 else arms[0].label

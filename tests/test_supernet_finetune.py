@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +26,6 @@ from nasanalysis.supernets.finetune import (
     FinetuneSettings,
     draw_batches,
     finetune,
-    finetune_together,
 )
 from nasanalysis.supernets.nb101 import NB1Shot1Supernet
 from nasanalysis.supernets.nb201 import NB201Supernet, build_network
@@ -135,8 +133,10 @@ def plainly(net: torch.nn.Module, batches: Batches, s: FinetuneSettings) -> list
         nonlocal sovl
         if batches.valid and step % s.valid_every == 0:
             loss, accuracy = judged(net, [batches.valid[step // s.valid_every]])
-            sovl += loss
-            row.update(valid_loss=loss, valid_accuracy=accuracy, val_acc_mini=accuracy, sovl=sovl)
+            row.update(valid_loss=loss, valid_accuracy=accuracy, val_acc_mini=accuracy)
+            if step:
+                sovl += loss
+                row.update(sovl=sovl)
         if step == 0 or (s.val_acc_every and step % s.val_acc_every == 0):
             loss, accuracy = judged(with_statistics_of(net, batches.recalibration), batches.whole)
             row.update(val_loss=loss, val_acc=accuracy)
@@ -412,8 +412,9 @@ def test_what_is_not_finite_after_the_last_update_is_null() -> None:
     first, last = rows.to_dicts()
     assert last["train_loss"] == pytest.approx(last["sotl"])
     assert last["train_loss"] < 10
-    for name in ("val_loss", "val_acc", "valid_loss", "valid_accuracy", "val_acc_mini", "sovl"):
+    for name in ("val_loss", "val_acc", "valid_loss", "valid_accuracy", "val_acc_mini"):
         assert (last[name] is None, first[name] is None) == (True, False), name
+    assert last["sovl"] is None
 
 
 def test_an_architecture_without_a_live_path() -> None:
@@ -427,24 +428,3 @@ def test_an_architecture_without_a_live_path() -> None:
         assert values.is_finite().all(), name
     out = net.eval()(batches.train[0][0])
     assert torch.equal(out, out[:1].expand_as(out))
-
-
-def test_several_networks_at_once_are_each_as_alone() -> None:
-    """Networks of one stack share nothing: not even a dead or a diverging neighbour changes the others."""
-    s = SETTINGS["all"]
-    batches = batches_of((1, 8, 8), 3, s)
-    archs = [str(a) for a in get_space("nb201").sample(3, np.random.default_rng(2))]
-    nets = [cell_net(arch) for arch in (LIVE, DEAD, *archs)]
-    started = [state_bytes(net) for net in nets]
-    together = finetune_together(nets, batches, s)  # type: ignore[arg-type]
-    assert [state_bytes(net) for net in nets] == started, "copies are finetuned"
-    for net, rows in zip(nets, together, strict=True):
-        same_as_plain(rows, plainly(net, batches, s), 1e-6)
-    nets = [cell_net(LIVE), cell_net(LIVE), cell_net(archs[0])]
-    with torch.no_grad():
-        nets[1].classifier.weight.fill_(math.nan)  # type: ignore[union-attr, operator]
-    first, lost, last = finetune_together(nets, batches, s)  # type: ignore[arg-type]
-    assert isinstance(lost, DivergedError)
-    assert "training loss nan at minibatch 1 of 6" in str(lost)
-    same_as_plain(first, plainly(nets[0], batches, s), 1e-6)
-    same_as_plain(last, plainly(nets[2], batches, s), 1e-6)

@@ -96,6 +96,9 @@ def test_networks_given_stay_as_they_are() -> None:
 def test_networks_that_are_not_alike_are_refused() -> None:
     with pytest.raises(ArchError, match="expected networks of one architecture and one skeleton"):
         StackedNetwork([*networks("digits", 1), *networks("residual", 1)])
+    swapped = CELL.replace("skip_connect", "avg_pool_3x3")  # the same weights, another network
+    with pytest.raises(ArchError, match="expected networks of one architecture"):
+        StackedNetwork([build_network(arch, SMALL, torch.Generator()) for arch in (CELL, swapped)])
     with pytest.raises(ArchError, match="of a class that stacks"):
         StackedNetwork([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
 

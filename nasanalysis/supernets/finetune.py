@@ -9,7 +9,7 @@ What is read at step t (t minibatches done; 0 = inherited weights):
 ``sotl``            sum of the training losses of minibatches 1 to t, each before its own update  lower
 ``tl_mini``         training loss of minibatch t, before its update (step 1: inherited weights)   lower
 ``val_acc_mini``    accuracy on validation minibatch t after update t                             higher
-``sovl``            sum of the losses of validation minibatches 0 to t                            lower
+``sovl``            sum of the losses of the validation minibatches read after updates 1 to t       lower
 ``val_acc``         accuracy on the whole validation part, before and every `val_acc_every`       higher
 ``val_loss``        mean loss of the same                                                         lower
 ``sog``             | sum of g_1 .. g_t |_1; ``sog_sum`` without the bars, ``sog_l2`` the 2-norm   higher
@@ -225,7 +225,7 @@ def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[
         "train_loss": _spread(train, steps, count),
         "train_accuracy": 100 * _spread(dict(enumerate(right, 1)), steps, count),
         "sotl": _spread(_running_sum(train), steps, count),
-        "sovl": _spread(_running_sum({step: loss for step, (loss, _) in mini.items()}), steps, count),
+        "sovl": _spread(_running_sum({step: loss for step, (loss, _) in mini.items() if step}), steps, count),
     }
     table["val_loss"], table["val_acc"] = _both(whole, steps, count)
     table["valid_loss"], table["valid_accuracy"] = _both(mini, steps, count)

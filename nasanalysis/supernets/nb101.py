@@ -118,6 +118,7 @@ def operation_module(name: str, channels: int, convolution: Callable[[int, int, 
 class CellModule(nn.Module):
     """One module of one cell; (batch, inputs, height, width) -> (batch, outputs, height, width)."""
 
+    #: Networks side by side in the channels (see `nasanalysis.supernets.stacked`).
     copies = 1
 
     def __init__(self, graph: Wiring, inputs: int, outputs: int) -> None:
@@ -190,13 +191,12 @@ class NB101Network(nn.Module):
     cell, `NasAnalysisError` if the skeleton is too narrow for it.
     """
 
-    #: Networks side by side in this one (see `nasanalysis.supernets.stacked`).
-    copies = 1
-
     def __init__(self, arch: Arch | Cell | Wiring | str, skeleton: Skeleton101) -> None:
         super().__init__()
         graph = arch if isinstance(arch, Wiring) else wiring(arch)
         self.skeleton = skeleton
+        #: What the network computes but for its weights (see `nasanalysis.supernets.stacked`).
+        self.structure = (graph, skeleton)
         self.stem = ConvBnRelu(skeleton.input_channels, skeleton.channels, 3)
         self.cells = nn.ModuleList(CellModule(graph, inputs, outputs) for inputs, outputs, _ in skeleton.modules())
         self.classifier = nn.Linear(4 * skeleton.channels, skeleton.classes)

@@ -137,12 +137,11 @@ def _features(skeleton: Skeleton, cell: Callable[[int], nn.Module]) -> Iterator[
 class CellNetwork(nn.Module):
     """The network of one architecture; (batch, input_channels, size, size) -> (batch, classes)."""
 
-    #: Networks side by side in this one (see `nasanalysis.supernets.stacked`).
-    copies = 1
-
     def __init__(self, arch: Arch | str, skeleton: Skeleton) -> None:
         super().__init__()
         ops = SPACE.operations(arch)
+        #: What the network computes but for its weights (see `nasanalysis.supernets.stacked`).
+        self.structure = (ops, skeleton)
         self.features = nn.Sequential(*_features(skeleton, lambda channels: Cell(ops, channels)))
         self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
 

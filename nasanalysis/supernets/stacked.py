@@ -19,8 +19,12 @@ from .base import Net
 
 
 def stackable(net: nn.Module) -> bool:
-    """Whether networks of this class can be stacked: they say so, by an attribute `copies` wherever it matters."""
-    return hasattr(net, "copies")
+    """Whether networks of this class can be stacked.
+
+    Such a class has `structure`, which is equal for networks that compute the same but for their weights, and
+    `copies` on every module that must know how many networks stand side by side.
+    """
+    return hasattr(net, "structure")
 
 
 class StackedLinear(nn.Module):
@@ -44,8 +48,7 @@ class StackedNetwork(nn.Module):
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
         super().__init__()
-        shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in nets]
-        if not nets or any(other != shapes[0] for other in shapes) or not stackable(nets[0]):
+        if not nets or not all(stackable(net) and net.structure == nets[0].structure for net in nets):
             raise ArchError("stacked: expected networks of one architecture and one skeleton, of a class that stacks")
         self.count = len(nets)
         self.net = copy.deepcopy(nets[0])
