@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -223,7 +224,7 @@ def _from_cache(path: Path, hashes: Mapping[str, str]) -> Raw | None:
 
 def _to_cache(path: Path, raw: Raw) -> None:
     parts = {"train": raw.train} | ({} if raw.test is None else {"test": raw.test})
-    arrays = {f"{name}_images": part.images for name, part in parts.items()}
+    arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
     arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}
 
     def write(temp: Path) -> None:

@@ -42,8 +42,9 @@ class DataSet(BaseModel):
     unpack: dict[str, str] = {}
 
     def sha256(self, file: str) -> str | None:
-        """What a file of this data set must hash to, if anything is known of it."""
-        return self.sha256_published.get(file) or self.sha256_seen.get(file)
+        """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""
+        known = {**self.sha256_seen, **self.sha256_published}
+        return known.get(file) or known.get(Path(file).name)
 
 
 @dataclass(frozen=True)
