@@ -21,6 +21,9 @@ ARCHS = 4
 STEPS = 30
 ROUNDS = 3
 
+#: Images of the validation half of CIFAR-10 in NAS-Bench-201's split.
+WHOLE = 25_000
+
 
 def rows(data: Path | None) -> Iterator[Row | Skipped]:
     name = "finetune one architecture"
@@ -132,6 +135,17 @@ def _compare(name: str, case: Case, together: int) -> Iterator[Row]:
     note = "ratio: ours, with everything that is read, over forward and backward passes alone, one network at a time"
     yield Row(f"{name}, over the bare passes, together", mine, bare, "s", "ours", note)
     yield Row(f"{name}, over the bare passes, alone", alone, bare, "s", "ours", note)
+    sotl, val_acc = (
+        statistics.mean(each) for each in zip(*(_sotl_and_val_acc(case, a) for a in case.archs), strict=True)
+    )
+    images = len(case.task.valid[1])
+    note = (
+        f"SoTL: 100 minibatches of 64; accuracy: {images:,} images scaled to {WHOLE:,}, the validation half of "
+        "CIFAR-10, and batch-norm statistics from 512"
+    )
+    yield Row(
+        f"{name}: SoTL against validation accuracy", val_acc * WHOLE / images, sotl, "s", "validation accuracy", note
+    )
 
 
 def _difference(case: Case, batches: Any) -> float:
@@ -155,6 +169,28 @@ def _difference(case: Case, batches: Any) -> float:
             last = rows.row(-1, named=True)
             worst = max(worst, *(abs(last[k] / theirs[k] - 1) for k in ("sotl", "sog", "sogn")))
     return worst
+
+
+def _sotl_and_val_acc(case: Case, arch: str) -> tuple[float, float]:
+    """Seconds of SoTL over 100 minibatches, and of accuracy on the whole validation part, from inherited weights."""
+    from dataclasses import replace
+
+    import torch
+
+    from nasanalysis.supernets.batchnorm import own_statistics
+    from nasanalysis.supernets.finetune import draw_batches, finetune
+
+    settings = replace(case.settings, minibatches=100, valid_batch=0, gradients=False)
+    batches = draw_batches(case.task, settings, seed=0)
+    net = case.net.subnet(arch)
+
+    @torch.no_grad()
+    def accuracy() -> None:
+        with own_statistics(net, batches.recalibration):
+            sum((net(x).argmax(1) == y).sum() for x, y in batches.whole)
+
+    spent = seconds(accuracy)
+    return seconds(lambda: finetune(net, replace(batches, whole=[]), settings)), spent
 
 
 def _bare(case: Case, arch: str, batches: Any) -> float:

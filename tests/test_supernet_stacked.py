@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from nasanalysis.errors import ArchError
+from nasanalysis.errors import ArchError, ParameterError
 from nasanalysis.spaces.nb101_enumeration import Skeleton101
 from nasanalysis.spaces.nb201 import format_cell
 from nasanalysis.spaces.skeletons import SKELETONS, Skeleton
@@ -151,3 +152,18 @@ def test_one_that_diverges_leaves_the_others_alone() -> None:
     assert "training loss nan at minibatch 1 of 2" in str(second)
     for net, rows in ((nets[0], first), (nets[2], third)):
         assert_frame_equal(rows.drop("seconds"), finetune(net, batches, settings).drop("seconds"), abs_tol=1e-8)
+
+
+def test_bfloat16_is_near_and_leaves_weights_as_they_are() -> None:
+    net = networks("digits", 1)[0].float()
+    single = Batches(
+        [(x.float(), y) for x, y in drawn("digits").train], [], [x.float() for x in drawn("digits").recalibration], []
+    )
+    settings = FinetuneSettings(minibatches=4, batch_size=8, valid_batch=0, precision="bfloat16")
+    [low] = finetune_together([net], single, settings)
+    [full] = finetune_together([net], single, replace(settings, precision="float32"))
+    assert low["sotl"][-1] == pytest.approx(full["sotl"][-1], rel=0.02)
+    assert low["sotl"][-1] != full["sotl"][-1]
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+    with pytest.raises(ParameterError, match="expected precision float32 or bfloat16, got 'half'"):
+        replace(settings, precision="half")

@@ -124,6 +124,7 @@ class FinetuneConfig(_Model):
     val_acc_every: int = 100
     recalibration: int = 1024
     gradients: bool = True
+    precision: str = "float32"
 
     def settings(self, train: TrainConfig) -> FinetuneSettings:
         """`weight_decay` is that of the training unless given."""

@@ -76,6 +76,8 @@ class FinetuneSettings:
     val_acc_every: steps between accuracies on the whole validation part; 0: only before the first step.
     recalibration: training images that batch-norm statistics are re-estimated on.
     gradients: accumulate `sog` and `sogn`.
+    precision: of the forward pass: ``float32``, or ``bfloat16`` (torch's autocast; weights, batch-norm statistics,
+        losses and sums stay float32).
     """
 
     minibatches: int = 100
@@ -89,8 +91,11 @@ class FinetuneSettings:
     val_acc_every: int = 100
     recalibration: int = 1024
     gradients: bool = True
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16"):
+            raise ParameterError(f"finetuning: expected precision float32 or bfloat16, got {self.precision!r}")
         if self.minibatches < 1 or self.batch_size < 2 or self.valid_every < 1:
             raise ParameterError(
                 "finetuning: expected at least 1 minibatch, batches of at least 2 images (batch-norm needs two) and "
@@ -186,6 +191,9 @@ def finetune_together(
 
 def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[pl.DataFrame | DivergedError]:
     """The finetuning of one network, or of the K of a `StackedNetwork`: what is read has K columns."""
+    gradients = _Gradients(net) if settings.gradients else None
+    if settings.precision == "bfloat16":
+        net = _Bfloat16(net)
     # an architecture's own statistics to begin with: a supernet's mix all of them
     recalibrate(net, batches.recalibration)
     weights = [p for p in net.parameters() if p.requires_grad]
@@ -195,7 +203,6 @@ def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    gradients = _Gradients(net) if settings.gradients else None
     losses: list[Tensor] = []
     right: list[Tensor] = []
     mini: dict[int, tuple[Tensor, Tensor]] = {}
@@ -289,6 +296,19 @@ class _Gradients:
         rows[:, 2] = rows[:, 2].sqrt()
         rows[:, 3:] = rows[:, 3:].cumsum(0)
         return {name: _spread(dict(enumerate(rows[:, i], 1)), steps, self._count) for i, name in enumerate(self._NAMES)}
+
+
+class _Bfloat16(nn.Module):
+    """A network whose forward pass runs under autocast."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            out: Tensor = self.net(x)
+        return out.float()
 
 
 def _logits(net: nn.Module, images: Tensor) -> Tensor:
