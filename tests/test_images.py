@@ -413,8 +413,8 @@ def test_bad_gzip_and_missing_idx_files(tmp_path: Path) -> None:
 
 
 def test_digits_are_scikit_learns() -> None:
-    data = load_images("digits")
     sklearn = pytest.importorskip("sklearn.datasets").load_digits()
+    data = load_images("digits")
     np.testing.assert_array_equal(data.train.labels, sklearn.target)
     exact = sklearn.images * 255 / 16
     assert np.abs(data.train.images[..., 0] - exact).max() <= 0.5
