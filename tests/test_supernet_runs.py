@@ -18,7 +18,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from nasanalysis import cli
-from nasanalysis.errors import BuildError, DataFileError, ParameterError
+from nasanalysis.errors import BuildError, DataFileError, ParameterError, UnknownNameError
 from nasanalysis.frames import check, read_frame, read_provenance
 from nasanalysis.loaders.image_types import image_set
 from nasanalysis.proxies import get_proxy
@@ -27,7 +27,7 @@ from nasanalysis.units import exclusive
 
 torch = pytest.importorskip("torch")
 
-from nasanalysis.supernets import checkpoints, runs
+from nasanalysis.supernets import checkpoints, runs, tasks
 from nasanalysis.supernets.base import UndefinedProtocolError
 from nasanalysis.supernets.checkpoints import CheckpointError
 from nasanalysis.supernets.config import SupernetConfig
@@ -646,6 +646,22 @@ def test_units_that_lacked_memory_are_made_again(
 
 
 # --- images and labels ------------------------------------------------------------------------------------------------
+
+
+def test_the_official_parts_are_used_whole(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DataConfig(data=str(pictures), split="nb201", train=5, valid=5)
+    with pytest.raises(UnknownNameError, match="data set with an official NAS-Bench-201 split"):
+        load_task(config)
+
+    def halves(data: Any, folder: Path | None) -> Any:
+        index = np.arange(len(data.train))
+        return data.train.take(index[:30]), data.train.take(index[30:]), None
+
+    monkeypatch.setattr(tasks, "nb201_split", halves)
+    task = load_task(config)
+    assert (len(task.labels), len(task.valid[1])) == (30, 42)
+    with pytest.raises(ParameterError, match="split: expected 'stratified' or 'nb201', got 'half'"):
+        DataConfig(split="half")
 
 
 def test_labels_out_of_range_and_empty_parts_are_refused(pictures: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ParameterError
-from ..loaders.images import IMAGE_DATA, load_images, split
+from ..loaders.images import IMAGE_DATA, load_images, nb201_split, split
 from ..seeding import torch_generator
 from .batches import Augment, Images
 from .digits import DigitsConfig, load_digits, place
@@ -52,8 +52,10 @@ class DataConfig:
     data: ``cifar10``, ``cifar100``, ``svhn``, ``ImageNet16-120``, ``mnist``, ``digits``, or a folder or archive of
         images (see `nasanalysis.loaders.images`).
     size: pixels; None as stored.
-    train, valid: images of each part, drawn from the data set's training images, stratified by class.
-    split_seed: draws the two parts.
+    split: ``stratified``: `train` and `valid` images drawn from the data set's training images by `split_seed`,
+        stratified by class; or ``nb201``: the official parts of NAS-Bench-201, whole (needs the benchmark's published
+        split file in the data folder; `train`, `valid` and `split_seed` then say nothing).
+    train, valid, split_seed: see `split`.
     crop: zero padding in pixels before a random crop. flip: mirror half of the images. cutout: side of the
         erased square in pixels, 0 for none.
     labels: ``true``, or ``random``: each training image has one class drawn at random for good (RLNAS).
@@ -61,6 +63,7 @@ class DataConfig:
 
     data: str = "cifar10"
     size: int | None = None
+    split: str = "stratified"
     train: int = 25_000
     valid: int = 25_000
     split_seed: int = 0
@@ -72,6 +75,8 @@ class DataConfig:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (where it is part of a configuration)
 
     def __post_init__(self) -> None:
+        if self.split not in ("stratified", "nb201"):
+            raise ParameterError(f"split: expected 'stratified' or 'nb201', got {self.split!r}")
         if self.labels not in ("true", "random"):
             raise ParameterError(f"labels: expected 'true' or 'random', got {self.labels!r}")
 
@@ -81,7 +86,10 @@ class ImageTask:
 
     def __init__(self, config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> None:
         found = load_images(config.data, data, size=config.size)
-        train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
+        if config.split == "nb201":
+            train, valid, _ = nb201_split(found, folder=data)
+        else:
+            train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
         self.name = config.data if config.data in IMAGE_DATA else found.name
         self.classes = len(found.classes)
         self.size, self.inputs = int(train.images.shape[1]), int(train.images.shape[3])
