@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from .errors import FrameError, StudyError, UnknownNameError
-from .loaders import Benchmark
+from .loaders import Benchmark, load_benchmark
 from .loaders.samples import read_structures, thesis_sample, thesis_sample_file
 from .seeding import generator
 from .spaces import get_space, parse_arch
@@ -64,16 +64,28 @@ def take_sample(
 
 
 def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> list[str]:
-    """Architectures of a space, each once, in the sample's order: ``thesis``, ``random-N@SEED`` or a file."""
+    """Architectures of a space, each once, in the sample's order.
+
+    `sample`: ``thesis``; ``random-N@SEED`` (drawn from the space); ``BENCHMARK:random-N@SEED`` (drawn from those that a
+    benchmark has a truth for, such as ``digits:random-50@0``); or a file.
+    """
+    name, colon, rest = sample.partition(":")
     if sample == "thesis":
         found = thesis_sample(space, data)
+    elif colon and (drawn := _drawn(rest)):
+        held = sorted(load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()["arch"].to_list())
+        size, seed = drawn
+        if size > len(held):
+            raise StudyError(f"sample {sample!r}: {name} has only {len(held)} architectures to draw from")
+        chosen = generator(seed, "sample", str(size)).choice(len(held), size, replace=False)
+        found = [str(parse_arch(held[i], space)) for i in chosen]
     elif drawn := _drawn(sample):
         size, seed = drawn
         found = [str(arch) for arch in get_space(space).sample(size, generator(seed, "sample", space))]
     elif Path(sample).suffix:
         found = read_sample(Path(sample), space)
     else:
-        raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "FILE"])
+        raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "BENCHMARK:random-N@SEED", "FILE"])
     return list(dict.fromkeys(found))
 
 

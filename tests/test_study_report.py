@@ -18,7 +18,7 @@ from nasanalysis.provenance import sha256
 from nasanalysis.report import Result, write_report
 from nasanalysis.report.tables import latex_text, number, with_interval
 from nasanalysis.resources import shipped
-from nasanalysis.samples import read_sample, take_sample
+from nasanalysis.samples import read_sample, space_archs, take_sample
 from nasanalysis.spaces.nb201 import SPACE
 from nasanalysis.study import STUDIES, Study
 
@@ -384,3 +384,12 @@ def test_the_shipped_nb201_study_runs_on_the_real_files(data_dir: Path, tmp_path
     everything = next(t for s in result.sections for t in s.tables if t.name == "all")
     assert set(everything.data["n_archs"]) == {15_625}
     write_report([result], tmp_path / "out")
+
+
+def test_a_sample_of_a_benchmark_has_a_truth() -> None:
+    archs = space_archs("digits:random-20@3", "nb201")
+    assert len(set(archs)) == 20
+    assert archs == space_archs("digits:random-20@3", "nb201")
+    assert set(archs) <= set(load_benchmark("digits").truth(split="test")["arch"])
+    with pytest.raises(StudyError, match="digits has only 800 architectures"):
+        space_archs("digits:random-900@0", "nb201")

@@ -99,7 +99,7 @@ class FinetuneConfig(_Model):
     Attributes
     ----------
     name: the `setting` of its scores. protocols, seeds: of the supernets; default all that are trained.
-    archs: ``thesis``, ``random-N@SEED``, or a file that lists architectures. limit: only the first so many.
+    archs: a sample (see `nasanalysis.samples.space_archs`). limit: only the first so many.
     data_seed: draws the minibatches, the same for every supernet and every architecture.
     together: networks of one architecture (from different supernets) that are finetuned at once; see
         `nasanalysis.supernets.stacked`. Small networks gain, large ones need memory.
