@@ -17,7 +17,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from nasanalysis.seeding import generator, torch_generator
 from nasanalysis.spaces import get_space
-from nasanalysis.supernets.base import initialise
+from nasanalysis.supernets.base import initialise_on_cpu
 from nasanalysis.supernets.config import SupernetConfig
 from nasanalysis.supernets.finetune import draw_batches, finetune
 from nasanalysis.supernets.networks import build_supernet
@@ -49,8 +49,7 @@ def main() -> None:
     settings = config.finetune[0].settings(config.train)
     task = load_task(config.data, data=args.data, device=args.device)
     net = build_supernet(config.space, config.network, task, device=args.device)
-    initialise(net.cpu(), torch_generator(0, "profile"))
-    net.to(args.device)
+    initialise_on_cpu(net, torch_generator(0, "profile"))
     batches = draw_batches(task, settings, seed=0)
     archs = get_space(config.space).sample(args.archs, generator(0, "profile"))
     finetune(net.subnet(archs[0]), batches, settings)  # warm

@@ -414,14 +414,16 @@ WorkersOption = Annotated[
 ]
 
 
-def _supernet_runs(workers: int, device: str) -> tuple[Any, int]:
-    """The module that runs supernets, and how many processes."""
+def _supernet_run(config: Path, out: Path, device: str, data: Path | None, workers: int) -> tuple[Any, int]:
+    """What a command on live supernets starts from, and how many processes."""
     try:
-        from .supernets import runs
+        from .supernets.config import SupernetConfig
+        from .supernets.devices import choose_device
+        from .supernets.run import Run
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
-    on_gpu = runs.choose_device(device) == "cuda"
-    return runs, workers or (1 if on_gpu else os.cpu_count() or 1)
+    run = Run(SupernetConfig.load(config), out, choose_device(device), data)
+    return run, workers or (1 if run.device == "cuda" else os.cpu_count() or 1)
 
 
 @supernet_app.command("train")
@@ -434,10 +436,10 @@ def supernet_train(
     as_json: JsonOption = False,
 ) -> None:
     """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
-    runs, processes = _supernet_runs(workers, device)
-    from .supernets.config import SupernetConfig
+    run, processes = _supernet_run(config, out, device, data, workers)
+    from .supernets.train_run import train_all
 
-    paths = runs.train_all(SupernetConfig.load(config), out, device=device, workers=processes, data=data)
+    paths = train_all(run, workers=processes)
     _print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
 
 
@@ -452,12 +454,10 @@ def supernet_finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
-    runs, processes = _supernet_runs(workers, device)
-    from .supernets.config import SupernetConfig
+    run, processes = _supernet_run(config, out, device, data, workers)
+    from .supernets.finetune_run import finetune_all
 
-    folders = runs.finetune_all(
-        SupernetConfig.load(config), out, device=device, workers=processes, data=data, only=only
-    )
+    folders = finetune_all(run, only=only, workers=processes)
     if as_json:
         _print_json({"folders": [str(f) for f in folders]})
         return

@@ -54,12 +54,7 @@ def take_sample(
             frame = frame.filter(pl.col("arch").is_in(live))
         return frame
     if drawn := _drawn(sample):
-        size, seed = drawn
-        names = sorted(frame["arch"].unique().to_list())
-        if size > len(names):
-            raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
-        chosen = generator(seed, "sample", str(size)).choice(len(names), size, replace=False)
-        return frame.filter(pl.col("arch").is_in([names[i] for i in chosen]))
+        return frame.filter(pl.col("arch").is_in(_draw(frame, drawn, sample)))
     raise UnknownNameError("sample", sample, [*SAMPLES, "random-N@SEED", "FILE"])
 
 
@@ -73,12 +68,8 @@ def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> l
     if sample == "thesis":
         found = thesis_sample(space, data)
     elif colon and (drawn := _drawn(rest)):
-        held = sorted(load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()["arch"].to_list())
-        size, seed = drawn
-        if size > len(held):
-            raise StudyError(f"sample {sample!r}: {name} has only {len(held)} architectures to draw from")
-        chosen = generator(seed, "sample", str(size)).choice(len(held), size, replace=False)
-        found = [str(parse_arch(held[i], space)) for i in chosen]
+        held = load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()
+        found = [str(parse_arch(arch, space)) for arch in _draw(held, drawn, sample)]
     elif drawn := _drawn(sample):
         size, seed = drawn
         found = [str(arch) for arch in get_space(space).sample(size, generator(seed, "sample", space))]
@@ -97,6 +88,16 @@ def _drawn(sample: str) -> tuple[int, int] | None:
     if not (size.isdecimal() and seed.isdecimal()):
         raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
     return int(size), int(seed)
+
+
+def _draw(frame: pl.DataFrame, drawn: tuple[int, int], sample: str) -> list[str]:
+    """(size, seed) -> so many of the architectures that `frame` holds, without replacement, in the order drawn."""
+    size, seed = drawn
+    names = sorted(frame["arch"].unique().to_list())
+    if size > len(names):
+        raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
+    chosen = generator(seed, "sample", str(size)).choice(len(names), size, replace=False)
+    return [names[i] for i in chosen]
 
 
 def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> list[str] | None:

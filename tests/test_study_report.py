@@ -391,5 +391,5 @@ def test_a_sample_of_a_benchmark_has_a_truth() -> None:
     assert len(set(archs)) == 20
     assert archs == space_archs("digits:random-20@3", "nb201")
     assert set(archs) <= set(load_benchmark("digits").truth(split="test")["arch"])
-    with pytest.raises(StudyError, match="digits has only 800 architectures"):
+    with pytest.raises(StudyError, match="only 800 architectures to draw from"):
         space_archs("digits:random-900@0", "nb201")

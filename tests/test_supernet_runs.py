@@ -27,13 +27,17 @@ from nasanalysis.units import exclusive
 
 torch = pytest.importorskip("torch")
 
-from nasanalysis.supernets import checkpoints, runs, tasks
+from nasanalysis.supernets import checkpoints, finetune_run, tasks
 from nasanalysis.supernets.base import UndefinedProtocolError
 from nasanalysis.supernets.checkpoints import CheckpointError
 from nasanalysis.supernets.config import SupernetConfig
+from nasanalysis.supernets.devices import DeviceError, choose_device, explained_memory
+from nasanalysis.supernets.finetune_run import finetune_all
 from nasanalysis.supernets.protocols import PROTOCOLS
+from nasanalysis.supernets.run import Run
 from nasanalysis.supernets.tasks import DataConfig, load_task
 from nasanalysis.supernets.train import Training, TrainSettings, load_weights
+from nasanalysis.supernets.train_run import train_all
 
 pytestmark = pytest.mark.torch
 
@@ -115,6 +119,14 @@ def load(make: Make, **given: Any) -> SupernetConfig:
     return SupernetConfig.load(make(**given))
 
 
+def train(config: SupernetConfig, out: Path, **how: Any) -> list[Path]:
+    return train_all(Run(config, out, "cpu"), **how)
+
+
+def finetune(config: SupernetConfig, out: Path, **how: Any) -> list[Path]:
+    return finetune_all(Run(config, out, "cpu"), **how)
+
+
 def outcome(folder: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     """Weights and statistics of a finished training, and its trace without seconds."""
     trace = read_frame(folder / "trace.parquet", "TRACE")
@@ -155,7 +167,7 @@ def test_interrupted_training_gives_the_same_bits(
     protocol: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load(make, protocols=f'["{protocol}"]', epochs=8, train=OTHERS[protocol], images="cutout = 2")
-    runs.train_all(config, tmp_path / "whole", device="cpu")
+    train(config, tmp_path / "whole")
     run_epoch, stops = Training.run_epoch, iter((False, True, False, False, True))
 
     def interrupted(self: Training) -> Any:
@@ -167,14 +179,14 @@ def test_interrupted_training_gives_the_same_bits(
     monkeypatch.setattr(Training, "run_epoch", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            runs.train_all(config, tmp_path / "broken", device="cpu")
+            train(config, tmp_path / "broken")
     folder = tmp_path / "broken" / "supernets" / f"{protocol}-0"
     assert (folder / "checkpoint.pt").exists()
-    runs.train_all(config, tmp_path / "broken", device="cpu")
+    train(config, tmp_path / "broken")
     assert_same_training(folder, tmp_path / "whole" / "supernets" / f"{protocol}-0")
     assert not (folder / "checkpoint.pt").exists()
     before = (folder / "weights.pt").read_bytes()
-    runs.train_all(config, tmp_path / "broken", device="cpu")
+    train(config, tmp_path / "broken")
     assert (folder / "weights.pt").read_bytes() == before, "what is finished is left alone"
 
 
@@ -213,7 +225,7 @@ def test_a_killed_training_gives_the_same_bits(make: Make, tmp_path: Path) -> No
     at = torch.load(folder / "checkpoint.pt", weights_only=True)["epoch"]
     assert 8 <= at < 60
     for name in ("killed", "whole"):
-        runs.train_all(SupernetConfig.load(path), tmp_path / name, device="cpu")
+        train(SupernetConfig.load(path), tmp_path / name)
     assert_same_training(folder, tmp_path / "whole" / "supernets" / "spos-0")
 
 
@@ -221,7 +233,7 @@ def test_a_killed_training_gives_the_same_bits(make: Make, tmp_path: Path) -> No
 def test_a_killed_finetuning_gives_the_same_frames(make: Make, trained: Path, tmp_path: Path) -> None:
     path = make(archs="random-60@1", finetune="gradients = true")
     config = SupernetConfig.load(path)
-    (whole,) = runs.finetune_all(config, linked(trained, tmp_path / "whole"), device="cpu")
+    (whole,) = finetune(config, linked(trained, tmp_path / "whole"))
     killed = linked(trained, tmp_path / "killed")
     units = killed / "finetune" / "part" / "units"
     kill_when(
@@ -230,7 +242,7 @@ def test_a_killed_finetuning_gives_the_same_frames(make: Make, trained: Path, tm
     )
     assert 3 <= len(list(units.glob("*.parquet"))) < 60
     assert not (killed / "finetune" / "part" / "scores.parquet").exists()
-    (again,) = runs.finetune_all(config, killed, device="cpu")
+    (again,) = finetune(config, killed)
     assert_same_results(again, whole)
     assert not list(units.glob(".*.partial"))
 
@@ -239,7 +251,7 @@ def test_a_killed_finetuning_gives_the_same_frames(make: Make, trained: Path, tm
 def trained(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one trained supernet."""
     out = tmp_path_factory.mktemp("trained")
-    runs.train_all(load(make), out, device="cpu")
+    train(load(make), out)
     return out
 
 
@@ -254,8 +266,8 @@ def linked(trained: Path, out: Path) -> Path:
 def test_workers_do_not_change_anything(make: Make, tmp_path: Path) -> None:
     config = load(make, seeds="[0, 1]", epochs=3, archs="random-4@0")
     for name, workers in (("one", 1), ("two", 2)):
-        runs.train_all(config, tmp_path / name, device="cpu", workers=workers)
-        runs.finetune_all(config, tmp_path / name, device="cpu", workers=workers)
+        train(config, tmp_path / name, workers=workers)
+        finetune(config, tmp_path / name, workers=workers)
     for seed in (0, 1):
         assert_same_training(*(tmp_path / name / "supernets" / f"spos-{seed}" for name in ("one", "two")))
     assert_same_results(*(tmp_path / name / "finetune" / "part" for name in ("one", "two")))
@@ -266,7 +278,7 @@ def test_workers_do_not_change_anything(make: Make, tmp_path: Path) -> None:
 def test_protocols_see_equally_many_images(make: Make, tmp_path: Path) -> None:
     epochs = 5
     config = load(make, protocols=str(list(PROTOCOLS)).replace("'", '"'), epochs=epochs)
-    paths = runs.train_all(config, tmp_path, device="cpu")
+    paths = train(config, tmp_path)
     for protocol, path in zip(PROTOCOLS, paths, strict=True):
         trace = read_frame(path.parent / "trace.parquet", "TRACE")
         assert trace["method"].unique().to_list() == [protocol]
@@ -285,10 +297,10 @@ def test_protocols_see_equally_many_images(make: Make, tmp_path: Path) -> None:
 def test_spos_is_the_plain_loop(make: Make, tmp_path: Path) -> None:
     """Order, augmentation, architectures and rate are drawn as promised: torch's SGD gives the weights."""
     config = load(make, epochs=3)
-    (path,) = runs.train_all(config, tmp_path, device="cpu")
+    (path,) = train(config, tmp_path)
     initial = torch.load(path.parent / "initial.pt", weights_only=True)["net"]
     task = load_task(config.data)
-    net = runs.build_supernet(config.space, config.network, task)
+    net = Run(config, tmp_path, "cpu").blank()
     net.load_state_dict(initial)
     from nasanalysis.seeding import generator, torch_generator
 
@@ -325,9 +337,9 @@ def test_spos_is_the_plain_loop(make: Make, tmp_path: Path) -> None:
 def test_a_second_run_in_one_folder_is_refused(make: Make, trained: Path, tmp_path: Path) -> None:
     config, out = load(make), linked(trained, tmp_path / "out")
     with exclusive(out), pytest.raises(BuildError, match="another run is writing this folder; wait for it"):
-        runs.train_all(config, out, device="cpu")
+        train(config, out)
     with exclusive(out / "finetune" / "part"), pytest.raises(BuildError, match="another run is writing this folder"):
-        runs.finetune_all(config, out, device="cpu")
+        finetune(config, out)
 
 
 @pytest.mark.parametrize(
@@ -347,26 +359,26 @@ def test_other_settings_in_the_same_folder_are_refused(
 ) -> None:
     before = (trained / "supernets" / "spos-0" / "weights.pt").read_bytes()
     with pytest.raises(BuildError) as caught:
-        runs.train_all(load(make, **change), trained, device="cpu")
+        train(load(make, **change), trained)
     assert f"holds a training of other settings ({named} differ); choose another --out" in str(caught.value)
     assert (trained / "supernets" / "spos-0" / "weights.pt").read_bytes() == before
 
 
 def test_other_finetuning_settings_are_refused(make: Make, trained: Path, tmp_path: Path) -> None:
     out = linked(trained, tmp_path / "out")
-    runs.finetune_all(load(make, archs="random-2@0"), out, device="cpu")
+    finetune(load(make, archs="random-2@0"), out)
     for change in ("learning_rate = 0.5", "valid_every = 2"):
         with pytest.raises(BuildError, match=r"holds finished units of other settings \(finetune differ\)"):
-            runs.finetune_all(load(make, archs="random-2@0", finetune=change), out, device="cpu")
+            finetune(load(make, archs="random-2@0", finetune=change), out)
 
 
 def test_other_architectures_join_those_that_are_finished(make: Make, trained: Path, tmp_path: Path) -> None:
     out = linked(trained, tmp_path / "out")
-    (folder,) = runs.finetune_all(load(make, archs="random-2@0"), out, device="cpu")
+    (folder,) = finetune(load(make, archs="random-2@0"), out)
     before = {path.name: path.stat().st_mtime_ns for path in (folder / "units").glob("*.parquet")}
     names = [*space_archs("random-2@7", "nb201"), *space_archs("random-2@0", "nb201")]
     (tmp_path / "four.txt").write_text("\n".join(names))
-    runs.finetune_all(load(make, archs=str(tmp_path / "four.txt")), out, device="cpu")
+    finetune(load(make, archs=str(tmp_path / "four.txt")), out)
     frame = read_frame(folder / "scores.parquet", "SCORES")
     assert frame["arch"].unique(maintain_order=True).to_list() == names
     assert all((folder / "units" / name).stat().st_mtime_ns == at for name, at in before.items())
@@ -383,7 +395,7 @@ class Evil:
 def test_foreign_and_damaged_checkpoints_are_refused(make: Make, trained: Path, tmp_path: Path) -> None:
     good = trained / "supernets" / "spos-0" / "weights.pt"
     bad, mark = tmp_path / "weights.pt", tmp_path / "called"
-    net = runs._blank(load(make), "cpu", None)
+    net = Run(load(make), tmp_path, "cpu").blank()
     load_weights(net, good)
 
     def refused(message: str, other: Any = net) -> None:
@@ -409,9 +421,9 @@ def test_foreign_and_damaged_checkpoints_are_refused(make: Make, trained: Path, 
     torch.save({**content, "version": 99}, bad)
     refused("expected a checkpoint of version 1, got 99; use the release of nasanalysis that wrote it, or train again")
     bad.write_bytes(whole)
-    wider = runs._blank(load(make, network='reduction = "pool"\nstem_kernel = 5'), "cpu", None)
+    wider = Run(load(make, network='reduction = "pool"\nstem_kernel = 5'), tmp_path, "cpu").blank()
     refused("supernet of nb201 with this skeleton, got one of nb201 with another skeleton; use the config", wider)
-    other = runs._blank(load(make, space="nb101-1", network=""), "cpu", None)
+    other = Run(load(make, space="nb101-1", network=""), tmp_path, "cpu").blank()
     refused("expected weights of a supernet of nb101-1 with this skeleton, got one of nb201; use the config", other)
 
 
@@ -420,29 +432,29 @@ def test_a_damaged_checkpoint_stops_the_training(make: Make, tmp_path: Path) -> 
     folder.mkdir(parents=True)
     (folder / "checkpoint.pt").write_bytes(b"half a file")
     with pytest.raises(CheckpointError, match=r"checkpoint.pt: expected a whole checkpoint of this package"):
-        runs.train_all(load(make), tmp_path, device="cpu")
+        train(load(make), tmp_path)
 
 
 def test_cuda_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(runs.DeviceError, match="--device cuda: no CUDA device here .*use --device cpu"):
-        runs.choose_device("cuda")
-    assert runs.choose_device("auto") == "cpu"
+    with pytest.raises(DeviceError, match="--device cuda: no CUDA device here .*use --device cpu"):
+        choose_device("cuda")
+    assert choose_device("auto") == "cpu"
     with pytest.raises(ParameterError, match="--device: expected auto, cpu or cuda, got 'tpu'"):
-        runs.choose_device("tpu")
+        choose_device("tpu")
 
 
 def test_finetuning_before_training_is_refused(make: Make, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"expected a trained supernet, found none \(1 of 1 are missing\)"):
-        runs.finetune_all(load(make), tmp_path, device="cpu")
+        finetune(load(make), tmp_path)
     with pytest.raises(ParameterError, match=r"expected a part of the configuration \(part\), got 'prt'"):
-        runs.finetune_all(load(make), tmp_path, device="cpu", only="prt")
+        finetune(load(make), tmp_path, only="prt")
 
 
 def test_fairnas_where_it_is_undefined_is_refused_before_anything_is_trained(make: Make, tmp_path: Path) -> None:
     config = load(make, space="nb101-1", network="", protocols='["spos", "fairnas"]')
     with pytest.raises(UndefinedProtocolError, match="fairnas: not defined on nb101-1"):
-        runs.train_all(config, tmp_path, device="cpu")
+        train(config, tmp_path)
     assert not (tmp_path / "supernets").exists()
 
 
@@ -465,7 +477,7 @@ def test_training_settings_refused(given: dict[str, Any], message: str) -> None:
 def test_a_training_that_diverges_keeps_its_last_checkpoint(make: Make, tmp_path: Path) -> None:
     config = load(make, epochs=4, train="learning_rate = 1e30")
     with pytest.raises(BuildError, match="spos, seed 0: the training loss is not finite in epoch 1 .*Use a smaller"):
-        runs.train_all(config, tmp_path, device="cpu")
+        train(config, tmp_path)
     assert not (tmp_path / "supernets" / "spos-0" / "weights.pt").exists()
 
 
@@ -476,7 +488,7 @@ def test_curves_and_scores_agree(make: Make, trained: Path, tmp_path: Path) -> N
     out = linked(trained, tmp_path / "out")
     names = tmp_path / "archs.txt"
     names.write_text(DEAD + "\n" + "\n".join(space_archs("random-3@5", "nb201")))
-    (folder,) = runs.finetune_all(load(make, archs=str(names)), out, device="cpu")
+    (folder,) = finetune(load(make, archs=str(names)), out)
     curves, scores = read_frame(folder / "curves.parquet", "CURVES"), read_frame(folder / "scores.parquet", "SCORES")
     assert_frame_equal(check(curves, "CURVES"), curves)
     assert read_frame(folder / "failed.parquet").is_empty()
@@ -505,7 +517,7 @@ def test_curves_and_scores_agree(make: Make, trained: Path, tmp_path: Path) -> N
 def test_an_architecture_that_diverges_is_recorded_and_the_rest_go_on(
     make: Make, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, real = load(make), runs.finetune_together
+    config, real = load(make), finetune_run.finetune_together
     archs = space_archs("random-3@0", "nb201")
     done: list[int] = []
 
@@ -517,8 +529,8 @@ def test_an_architecture_that_diverges_is_recorded_and_the_rest_go_on(
             settings = replace(settings, learning_rate=1e30)
         return real(nets, batches, settings)
 
-    monkeypatch.setattr(runs, "finetune_together", second_diverges)
-    (folder,) = runs.finetune_all(config, linked(trained, tmp_path / "out"), device="cpu")
+    monkeypatch.setattr(finetune_run, "finetune_together", second_diverges)
+    (folder,) = finetune(config, linked(trained, tmp_path / "out"))
     failed = read_frame(folder / "failed.parquet")
     assert failed.select("method", "seed", "arch").rows() == [("spos", 0, archs[1])]
     assert "at minibatch" in failed["error"][0]
@@ -530,7 +542,7 @@ def test_an_architecture_that_diverges_is_recorded_and_the_rest_go_on(
 
 def test_all_architectures_fail(make: Make, trained: Path, tmp_path: Path) -> None:
     out = linked(trained, tmp_path / "out")
-    (folder,) = runs.finetune_all(load(make, finetune="learning_rate = 1e30"), out, device="cpu")
+    (folder,) = finetune(load(make, finetune="learning_rate = 1e30"), out)
     assert len(read_frame(folder / "failed.parquet")) == 3
     assert read_frame(folder / "scores.parquet", "SCORES").is_empty()
     assert read_frame(folder / "curves.parquet", "CURVES").is_empty()
@@ -538,7 +550,7 @@ def test_all_architectures_fail(make: Make, trained: Path, tmp_path: Path) -> No
 
 def test_from_scratch_needs_no_supernet_and_is_done_once_for_each_seed(make: Make, tmp_path: Path) -> None:
     config = load(make, protocols='["spos", "reptile"]', seeds="[0, 1]", finetune="from_scratch = true")
-    (folder,) = runs.finetune_all(config, tmp_path / "a", device="cpu")
+    (folder,) = finetune(config, tmp_path / "a")
     scores = read_frame(folder / "scores.parquet", "SCORES")
     assert scores.select("method", "seed").unique().sort("seed").rows() == [("scratch", 0), ("scratch", 1)]
     first = scores.filter((pl.col("proxy") == "sotl") & (pl.col("step") == 4))
@@ -546,7 +558,7 @@ def test_from_scratch_needs_no_supernet_and_is_done_once_for_each_seed(make: Mak
     turned = tmp_path / "turned.txt"
     turned.write_text("\n".join(reversed(space_archs("random-3@0", "nb201"))))
     again = load(make, archs=str(turned), finetune="from_scratch = true")
-    (other,) = runs.finetune_all(again, tmp_path / "b", device="cpu")
+    (other,) = finetune(again, tmp_path / "b")
     want = first.filter(pl.col("seed") == 0).sort("arch")
     got = read_frame(other / "scores.parquet").filter((pl.col("proxy") == "sotl") & (pl.col("step") == 4)).sort("arch")
     assert got["value"].to_list() == pytest.approx(want["value"].to_list(), rel=1e-5), (
@@ -562,8 +574,8 @@ def test_every_kind_of_space(space: str, network: str, images: str, make: Make, 
     config = load(
         make, space=space, network=network, images=images, protocols='["multipath+metaprox"]', archs="random-2@0"
     )
-    runs.train_all(config, tmp_path, device="cpu")
-    (folder,) = runs.finetune_all(config, tmp_path, device="cpu")
+    train(config, tmp_path)
+    (folder,) = finetune(config, tmp_path)
     assert read_frame(folder / "failed.parquet").is_empty()
     scores = read_frame(folder / "scores.parquet", "SCORES")
     assert scores["arch"].unique(maintain_order=True).to_list() == space_archs("random-2@0", space)
@@ -590,19 +602,19 @@ def test_out_of_memory_says_what_to_do_and_changes_nothing(
 
         return forward
 
-    supernet = type(runs._blank(load(make), "cpu", None))
+    supernet = type(Run(load(make), tmp_path, "cpu").blank())
     monkeypatch.setattr(supernet, "forward", full(RuntimeError(CPU_MESSAGE)))
-    with pytest.raises(runs.DeviceError) as caught:
-        runs.train_all(load(make), tmp_path, device="cpu")
+    with pytest.raises(DeviceError) as caught:
+        train(load(make), tmp_path)
     assert "training spos, seed 0: out of memory at batch_size = 8" in str(caught.value)
     assert "make one of them smaller, or use fewer --workers" in str(caught.value)
     monkeypatch.setattr(supernet, "forward", full(torch.OutOfMemoryError("CUDA out of memory")))
-    with pytest.raises(runs.DeviceError, match="out of memory on cpu at batch_size = 8"):
-        runs.train_all(load(make), tmp_path, device="cpu")
+    with pytest.raises(DeviceError, match="out of memory on cpu at batch_size = 8"):
+        train(load(make), tmp_path)
     assert sizes == [8, 8], "asked for once, with the batch of the configuration"
     monkeypatch.setattr(supernet, "forward", full(RuntimeError("another fault")))
     with pytest.raises(RuntimeError, match="^another fault$"):
-        runs.train_all(load(make), tmp_path, device="cpu")
+        train(load(make), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -621,8 +633,8 @@ def test_memory_on_a_device_is_told_in_images(
     given = {"memory_allocated": 200, "max_memory_allocated": 700, "memory_reserved": reserved}
     for name, value in {**given, "mem_get_info": (free, 1000)}.items():
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
-    expected = pytest.raises(runs.DeviceError, match=f"x: out of memory on cuda at batch_size = {batch_size}; {hint}")
-    with expected, runs.explained_memory("x", batch_size, "cuda"):
+    expected = pytest.raises(DeviceError, match=f"x: out of memory on cuda at batch_size = {batch_size}; {hint}")
+    with expected, explained_memory("x", batch_size, "cuda"):
         raise torch.OutOfMemoryError
 
 
@@ -636,11 +648,11 @@ def test_units_that_lacked_memory_are_made_again(
         def full(*_: Any) -> Any:
             raise RuntimeError(CPU_MESSAGE)
 
-        patch.setattr(runs, "finetune_together", full)
-        (folder,) = runs.finetune_all(config, out, device="cpu")
+        patch.setattr(finetune_run, "finetune_together", full)
+        (folder,) = finetune(config, out)
     assert read_frame(folder / "failed.parquet")["error"].str.contains("out of memory at batch_size = 8").all()
     assert len(read_frame(folder / "failed.parquet")) == 3
-    (folder,) = runs.finetune_all(config, out, device="cpu")
+    (folder,) = finetune(config, out)
     assert read_frame(folder / "failed.parquet").is_empty()
     assert read_frame(folder / "scores.parquet", "SCORES")["arch"].n_unique() == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -17,6 +18,7 @@ from nasanalysis.spaces.skeletons import SKELETONS, Skeleton
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from nasanalysis.supernets.base import initialised
 from nasanalysis.supernets.finetune import (
     Batches,
     DivergedError,
@@ -25,7 +27,7 @@ from nasanalysis.supernets.finetune import (
     finetune_together,
 )
 from nasanalysis.supernets.nb101 import build_network101
-from nasanalysis.supernets.nb201 import build_network
+from nasanalysis.supernets.nb201 import NB201Supernet, build_network
 from nasanalysis.supernets.stacked import StackedNetwork
 
 CELL = "nb201:|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
@@ -167,3 +169,20 @@ def test_bfloat16_is_near_and_leaves_weights_as_they_are() -> None:
     assert {p.dtype for p in net.parameters()} == {torch.float32}
     with pytest.raises(ParameterError, match="expected precision float32 or bfloat16, got 'half'"):
         replace(settings, precision="half")
+
+
+def test_several_architectures_of_one_supernet_on_the_same_images() -> None:
+    """One choice for all cells, or one for each: the logits are those of the standalone networks."""
+    skeleton = replace(SKELETONS["digits"], cells=1)
+    net = initialised(NB201Supernet(skeleton), torch.Generator().manual_seed(0)).eval()
+    rng = np.random.default_rng(1)
+    one, other = net.sample(rng), net.sample(rng)
+    x = torch.randn(4, skeleton.input_channels, skeleton.image_size, skeleton.image_size)
+    logits = net.several(x, [one, other, [one, other, one]])
+    assert logits.shape == (3, 4, skeleton.classes)
+    for row, ops in zip(logits, (one, other), strict=False):
+        torch.testing.assert_close(row, net.subnet(f"nb201:{format_cell(ops)}")(x))
+    torch.testing.assert_close(logits[2], net(x, [one, other, one]))
+    assert not torch.allclose(logits[2], logits[0])
+    with pytest.raises(ArchError, match="expected one choice or 3, one for each cell, got 2"):
+        net.several(x, [[one, other]])

@@ -27,6 +27,11 @@ Choice = Hashable
 Net = TypeVar("Net", bound=nn.Module)
 
 
+def live_benchmark(space: str) -> str:
+    """What stands in the column ``benchmark`` of frames that were measured on live networks of `space`."""
+    return f"live-{space}"
+
+
 class UndefinedProtocolError(NasAnalysisError, ValueError):
     """A training protocol that a space does not define, such as FairNAS where operations sit on nodes."""
 
@@ -103,6 +108,13 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
                 module.bias.uniform_(-bound, bound, generator=generator)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()  # ones, zeros and fresh statistics: draws nothing
+
+
+def initialise_on_cpu(net: nn.Module, generator: torch.Generator) -> None:
+    """`initialise` with the draws made on the CPU: every device has the same weights, and `net` stays on its own."""
+    device = next(net.parameters()).device
+    initialise(net.cpu(), generator)
+    net.to(device)
 
 
 def initialised(net: Net, generator: torch.Generator) -> Net:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import reprlib
 import tomllib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +32,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def given(table: _Model, kind: type) -> dict[str, Any]:
+    """What `table` says of the fields of a dataclass: a key left out has the dataclass's own default."""
+    own = table.model_dump(exclude_none=True)
+    return {field.name: own[field.name] for field in fields(kind) if field.name in own}
 
 
 class NetworkConfig(_Model):
@@ -83,27 +89,19 @@ class TrainConfig(_Model):
     def settings(self) -> TrainSettings:
         if self.preset is not None and self.preset not in PRESETS:
             raise UnknownNameError("preset", self.preset, PRESETS)
-        return TrainSettings(**{**PRESETS.get(self.preset or "", {}), **self._given(TrainSettings)})
+        return TrainSettings(**{**PRESETS.get(self.preset or "", {}), **given(self, TrainSettings)})
 
     def protocol(self, name: str) -> Protocol:
-        return replace(get_protocol(name), **self._given(Protocol))
-
-    def _given(self, kind: type) -> dict[str, Any]:
-        own = self.model_dump(exclude_none=True)
-        return {key: own[key] for key in kind.__dataclass_fields__ if key in own}  # type: ignore[attr-defined]
+        return replace(get_protocol(name), **given(self, Protocol))
 
 
-class FinetuneConfig(_Model):
-    """One finetuning of the architectures, from every supernet named.
+class PartConfig(_Model):
+    """What is done to a sample of architectures of every supernet named.
 
     Attributes
     ----------
-    name: the `setting` of its scores. protocols, seeds: of the supernets; default all that are trained.
+    name: the `setting` of its frames. protocols, seeds: of the supernets; default all that are trained.
     archs: a sample (see `nasanalysis.samples.space_archs`). limit: only the first so many.
-    data_seed: draws the minibatches, the same for every supernet and every architecture.
-    together: networks of one architecture (from different supernets) that are finetuned at once; see
-        `nasanalysis.supernets.stacked`. Small networks gain, large ones need memory.
-    The remaining keys are those of `FinetuneSettings`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9.+-]+$")
@@ -111,27 +109,38 @@ class FinetuneConfig(_Model):
     seeds: tuple[int, ...] | None = None
     archs: str = "thesis"
     limit: int | None = Field(default=None, ge=1)
+
+
+class FinetuneConfig(PartConfig):
+    """One finetuning of the architectures.
+
+    Attributes
+    ----------
+    data_seed: draws the minibatches, the same for every supernet and every architecture.
+    together: networks of one architecture (from different supernets) that are finetuned at once; see
+        `nasanalysis.supernets.stacked`. Small networks gain, large ones need memory.
+    from_scratch: fresh weights from each seed in place of a supernet's.
+    The remaining keys are those of `FinetuneSettings`.
+    """
+
     data_seed: int = Field(default=0, ge=0)
     together: int = Field(default=16, ge=1)
-    minibatches: int = 100
-    batch_size: int = 64
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float | None = None
     from_scratch: bool = False
-    valid_batch: int = 64
-    valid_every: int = 1
-    val_acc_every: int = 100
-    recalibration: int = 1024
-    gradients: bool = True
-    precision: str = "float32"
+    minibatches: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    valid_batch: int | None = None
+    valid_every: int | None = None
+    val_acc_every: int | None = None
+    recalibration: int | None = None
+    gradients: bool | None = None
+    precision: str | None = None
 
     def settings(self, train: TrainConfig) -> FinetuneSettings:
         """`weight_decay` is that of the training unless given."""
-        own = {
-            k: v for k, v in self.model_dump(exclude_none=True).items() if k in FinetuneSettings.__dataclass_fields__
-        }
-        return FinetuneSettings(**{"weight_decay": train.settings.weight_decay, **own})
+        return FinetuneSettings(**{"weight_decay": train.settings.weight_decay, **given(self, FinetuneSettings)})
 
 
 class SupernetConfig(_Model):

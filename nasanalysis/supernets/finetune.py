@@ -70,7 +70,6 @@ class FinetuneSettings:
     ----------
     minibatches: T, steps of `batch_size` images.
     learning_rate: 0.01 for SPOS, 0.001 for the others in the thesis.
-    from_scratch: fresh weights from the seed in place of the supernet's.
     valid_batch: images of a validation minibatch; 0 leaves `val_acc_mini` and `sovl` out.
     valid_every: steps between validation minibatches.
     val_acc_every: steps between accuracies on the whole validation part; 0: only before the first step.
@@ -85,7 +84,6 @@ class FinetuneSettings:
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    from_scratch: bool = False
     valid_batch: int = 64
     valid_every: int = 1
     val_acc_every: int = 100
@@ -225,11 +223,11 @@ def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[
             mini[step] = _read(net, *batches.valid[step // settings.valid_every])
         if batches.whole and settings.val_acc_every and step % settings.val_acc_every == 0:
             whole[step] = _whole(net, batches)
-    seconds = time.perf_counter() - started
     steps, count = settings.minibatches, len(losses[0])
     train = dict(enumerate(losses, 1))
-    table = {  # (steps + 1, K) each, on the CPU
-        "train_loss": _spread(train, steps, count),
+    table = {"train_loss": _spread(train, steps, count)}  # (steps + 1, K) each, on the CPU
+    seconds = time.perf_counter() - started  # what was read is here, so the device has done its work
+    table |= {
         "train_accuracy": 100 * _spread(dict(enumerate(right, 1)), steps, count),
         "sotl": _spread(_running_sum(train), steps, count),
         "sovl": _spread(_running_sum({step: loss for step, (loss, _) in mini.items() if step}), steps, count),

@@ -25,7 +25,7 @@ from ..provenance import package_versions, provenance
 from ..seeding import generator, torch_generator
 from ..units import exclusive
 from . import checkpoints
-from .base import Supernet, initialise
+from .base import Supernet, initialise_on_cpu, live_benchmark
 from .optimisers import sgd
 from .protocols import Protocol, update
 from .tasks import Task
@@ -201,7 +201,7 @@ def train_supernet(
     `config` joins the fingerprint. Raises `BuildError` where `folder` holds another run or the loss is not finite.
     """
     with exclusive(folder):
-        initialise_on_cpu(net, seed)
+        initialise_on_cpu(net, torch_generator(seed, "supernet", "weights"))
         training = Training(net, task, protocol, settings, seed=seed)
         mark = json.dumps(fingerprint(net, task, training, config or {}), sort_keys=True)
         final = folder / "weights.pt"
@@ -243,16 +243,6 @@ def load_weights(net: Supernet, path: Path) -> None:
     net.load_state_dict(found["net"])
 
 
-def initialise_on_cpu(net: Supernet, seed: int) -> None:
-    """Fresh weights from `seed`, the same on every device."""
-    device = next(net.parameters()).device
-    if device.type == "cpu":
-        initialise(net, torch_generator(seed, "supernet", "weights"))
-        return
-    initialise(net.cpu(), torch_generator(seed, "supernet", "weights"))
-    net.to(device)
-
-
 def _same(found: str, wanted: str, folder: Path) -> None:
     if found == wanted:
         return
@@ -267,7 +257,7 @@ def _same(found: str, wanted: str, folder: Path) -> None:
 def _write_trace(training: Training, path: Path, config: Mapping[str, Any]) -> None:
     rows = pl.DataFrame(training.rows).unpivot(index="epoch", variable_name="quantity", value_name="value")
     frame = rows.select(
-        benchmark=pl.lit(f"live-{training.net.space}"),
+        benchmark=pl.lit(live_benchmark(training.net.space)),
         dataset=pl.lit(training.task.name),
         method=pl.lit(training.protocol.name),
         setting=pl.lit(""),
