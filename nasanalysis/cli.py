@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -413,6 +414,8 @@ WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes (0: one for each core on the CPU, one on a GPU).")
 ]
 
+OnlyOption = Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")]
+
 
 def _supernet_run(config: Path, out: Path, device: str, data: Path | None, workers: int) -> tuple[Any, int]:
     """What a command on live supernets starts from, and how many processes."""
@@ -447,7 +450,7 @@ def supernet_train(
 def supernet_finetune(
     config: ConfigOption,
     out: RunOption,
-    only: Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")] = None,
+    only: OnlyOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
     data: DataOption = None,
@@ -458,11 +461,50 @@ def supernet_finetune(
     from .supernets.finetune_run import finetune_all
 
     folders = finetune_all(run, only=only, workers=processes)
+    _print_folders(folders, "curves.parquet, scores.parquet", as_json)
+
+
+@supernet_app.command("measure")
+def supernet_measure(
+    config: ConfigOption,
+    out: RunOption,
+    only: OnlyOption = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
+    run, processes = _supernet_run(config, out, device, data, workers)
+    from .supernets.measure_run import measure_all
+
+    folders = measure_all(run, only=only, workers=processes)
+    _print_folders(folders, "scores.parquet, perturbed.parquet, seconds.parquet", as_json)
+
+
+@supernet_app.command("search")
+def supernet_search(
+    config: ConfigOption,
+    out: RunOption,
+    only: OnlyOption = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search for the architecture with the best fitness, read from inherited weights, for each part."""
+    run, processes = _supernet_run(config, out, device, data, workers)
+    from .search.live import search_all
+
+    _print_folders(search_all(run, only=only, workers=processes), "trace.parquet", as_json)
+
+
+def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:
     if as_json:
         _print_json({"folders": [str(f) for f in folders]})
         return
     for folder in folders:
-        print(f"{folder}: curves.parquet, scores.parquet")
+        print(f"{folder}: {held}")
 
 
 def _suffix(path: Path, allowed: tuple[str, ...]) -> None:

@@ -70,6 +70,10 @@ class StudyError(NasAnalysisError, ValueError):
     """A study file that cannot be run as written."""
 
 
+class SearchError(NasAnalysisError, ValueError):
+    """A search that cannot go on: nothing defined to rank, nothing that meets a limit, scores that are not one list."""
+
+
 class OutputError(NasAnalysisError, OSError):
     """A place that results cannot be written to."""
 

@@ -30,6 +30,18 @@ An item is one truth, one or more files of SCORES that ``nasanalysis supernet fi
     arms = ["SPOS"]
     proxies = ["sotl", "tl_mini", "params"]
 
+A reading without ``step`` is a measure of weights (`nasanalysis supernet measure`); ``flatness`` and ``sharpness``,
+with their parameters, are computed from ``perturbed``, PERTURBED of the same measuring; ``terms`` are a weighted sum::
+
+    readings = [
+      { label = "Flatness", proxy = "flatness@alpha=0" },
+      { label = "Angle + Flatness", terms = [
+        { proxy = "angle", rule = "angle/pi" },
+        { proxy = "flatness", weight = 16, rule = "1/sigma_1", sigma_1 = 2e-3 } ] },
+    ]
+    between = ["Angle", "Flatness"]     # a table: the first statistic between these readings
+
+``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
 ``kind = "losses"`` draws the training losses of groups of architectures, one panel for each arm, and needs
 ``losses``, CURVES of the same finetuning. ``training`` names a TRACE of the supernets and makes a table of them;
 an item may be that table alone. All keys are checked when the study is loaded.
@@ -43,6 +55,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .plots.losses import GROUPS
+from .terms import TermModel
 
 #: The row of the parameter count, which is no reading.
 PARAMETERS = "parameters"
@@ -63,11 +76,33 @@ class Arm(_Model):
 
 
 class Reading(_Model):
-    """A measure after `step` minibatches (0: inherited weights; ``tl_mini`` is read there at step 1)."""
+    """A measure, or the sum of `terms`, after `step` minibatches.
+
+    Step 0 is the inherited weights (``tl_mini`` is read there at step 1); measures of ``nasanalysis supernet measure``
+    have no step.
+    """
 
     label: str
-    proxy: str
-    step: int = Field(ge=0)
+    proxy: str = ""
+    step: int | None = Field(default=None, ge=0)
+    terms: tuple[TermModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.proxy) == bool(self.terms):
+            got = "both" if self.proxy else "neither"
+            raise ValueError(f"reading {self.label!r}: expected proxy or terms, got {got}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """As it stands in the scores."""
+        return self.proxy or self.label
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The measures behind it."""
+        return (self.proxy,) if self.proxy else tuple(term.proxy for term in self.terms)
 
 
 class PublishedRow(_Model):
@@ -88,15 +123,17 @@ class PublishedRow(_Model):
 
 
 class SupernetFigure(_Model):
-    """A figure (see the module). `window`: minibatches whose losses are averaged. `groups`: of `losses_by_group`."""
+    """A figure (see the module). `window`: minibatches whose losses are averaged. `groups`: of
+    `losses_by_group`. `archs`: lines of ``curvature``, evenly over the ranks of the truth."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
-    kind: Literal["steps", "losses"] = "steps"
+    kind: Literal["steps", "losses", "curvature"] = "steps"
     caption: str = ""
     statistic: str = "spearman_rho"
     arms: tuple[str, ...] = Field(min_length=1)
     proxies: tuple[str, ...] = ("sotl",)
     window: int = Field(default=10, ge=1)
+    archs: int = Field(default=7, ge=2)
     groups: dict[str, tuple[float, float]] = Field(
         default={name: GROUPS[name] for name in ("best 10 %", "middle 10 %")}
     )
@@ -120,6 +157,7 @@ class SupernetItem(_Model):
     text: str = ""
     scores: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
     training: tuple[str, ...] = ()
     benchmark: str = ""
     dataset: str = "cifar10"
@@ -131,10 +169,11 @@ class SupernetItem(_Model):
     arms: tuple[Arm, ...] = ()
     readings: tuple[Reading, ...] = ()
     spread: bool = False
+    between: tuple[str, ...] = ()
     published: tuple[PublishedRow, ...] = ()
     figures: tuple[SupernetFigure, ...] = ()
 
-    @field_validator("scores", "losses", "training", mode="before")
+    @field_validator("scores", "losses", "perturbed", "training", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -163,4 +202,8 @@ class SupernetItem(_Model):
                 raise ValueError(f"figure {figure.name!r}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
             if figure.kind == "losses" and not self.losses:
                 raise ValueError(f"figure {figure.name!r}: expected losses, CURVES of the finetuning, got none")
+            if figure.kind == "curvature" and not self.perturbed:
+                raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
+        if lost := [label for label in self.between if label not in measures]:
+            raise ValueError(f"between: expected readings of {', '.join(measures)}, got {lost[0]!r}")
         return self

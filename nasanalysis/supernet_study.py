@@ -7,8 +7,9 @@ architectures and supernets, and differences to the parameter count see the same
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from .errors import MissingDataError, StudyError, UnknownNameError
 from .frames import read_frame
 from .loaders import Benchmark, load_benchmark
 from .plots.style import legend_beside, new_axes, new_panels, proxy_axis, statistic_label
-from .proxies import direction, score
+from .proxies import direction, get_proxy, needs_noise, score
 from .report.model import Figure, Mark, Section, Table
 from .report.tables import EMPHASIS_NOTE, plain_table
 from .resources import shipped
@@ -43,7 +44,10 @@ def supernet_section(item: SupernetItem, data: Path | str | None, *, n_boot: int
             tables.append(run.ranking())
         if item.spread:
             tables.append(run.spread())
-        figures = [run.losses(f) if f.kind == "losses" else run.steps(f) for f in item.figures]
+        if item.between:
+            tables.append(run.between())
+        draw = {"steps": run.steps, "losses": run.losses, "curvature": run.curvature}
+        figures = [draw[figure.kind](figure) for figure in item.figures]
     if item.training:
         tables.append(training_table(item.name, [kept_file(name) for name in item.training]))
     return Section(item.title, item.text, tuple(tables), tuple(figures))
@@ -51,7 +55,7 @@ def supernet_section(item: SupernetItem, data: Path | str | None, *, n_boot: int
 
 def supernet_inputs(item: SupernetItem, data: Path | str | None) -> list[Any]:
     """The files behind `item`, for provenance."""
-    found: list[Any] = [kept_file(name) for name in (*item.scores, *item.losses, *item.training)]
+    found: list[Any] = [kept_file(name) for name in (*item.scores, *item.losses, *item.perturbed, *item.training)]
     if item.benchmark:
         benchmark = load_benchmark(item.benchmark, data)
         found += [*benchmark.inputs, sample_file(item.sample, benchmark=benchmark, data=data)]
@@ -89,7 +93,7 @@ class _Run:
     def scores(self) -> pl.DataFrame:
         """SCORES of all arms and no others, named after the truth so that the two meet."""
         frames = [read_frame(kept_file(name), "SCORES") for name in self.item.scores]
-        held = pl.concat(frames).drop_nulls("value")
+        held = pl.concat([*frames, *self._of_noise()]).drop_nulls("value")
         for arm in self.item.arms:
             if self._of(held, arm).is_empty():
                 there = [f"{m} in {s}" for m, s in held.select(_ARM).unique().sort(_ARM).iter_rows()]
@@ -100,7 +104,38 @@ class _Run:
         held = held.join(wanted.unique(), on=_ARM, how="semi")
         if self.item.sample != "all":
             held = held.filter(pl.col("arch").is_in(self.truth["arch"].unique().to_list()))
+        held = held.with_columns(benchmark=pl.lit(self.benchmark.name), dataset=pl.lit(self.item.dataset))
+        return pl.concat([held, *self._sums(held)])
+
+    @cached_property
+    def perturbed(self) -> pl.DataFrame:
+        """PERTURBED of all files, named after the truth."""
+        held = pl.concat([read_frame(kept_file(name), "PERTURBED") for name in self.item.perturbed])
         return held.with_columns(benchmark=pl.lit(self.benchmark.name), dataset=pl.lit(self.item.dataset))
+
+    def _of_noise(self) -> list[pl.DataFrame]:
+        """SCORES of the readings that are computed from losses under noise."""
+        if not self.item.perturbed:
+            return []
+        named = dict.fromkeys(n for reading in self.item.readings for n in reading.read if needs_noise(n))
+        made = []
+        for rows in (self._of(self.perturbed, arm) for arm in self.item.arms):
+            kinds = rows.select("position", "direction", "draws").unique().rows()
+            for name, (position, noise, draws) in product(named, kinds):  # a part has one kind of noise
+                of_kind = replace(get_proxy(name), position=position, noise=noise, draws=draws)  # type: ignore[type-var]
+                made.append(of_kind(rows).with_columns(proxy=pl.lit(name)))
+        return made
+
+    def _sums(self, held: pl.DataFrame) -> list[pl.DataFrame]:
+        """SCORES of the readings that are weighted sums, under their labels."""
+        return [
+            stats.combine(
+                self._of(held, arm), [stats.Term(**term.model_dump()) for term in reading.terms], reading.label
+            )
+            for reading in self.item.readings
+            if reading.terms
+            for arm in self.item.arms
+        ]
 
     @staticmethod
     def _of(frame: pl.DataFrame, arm: Arm) -> pl.DataFrame:
@@ -193,17 +228,19 @@ class _Run:
         """The rows of all readings; `StudyError` where an arm lacks one."""
         parts = []
         for reading in self.item.readings:
-            of_proxy = self.scores.filter(pl.col("proxy") == reading.proxy)
+            of_proxy = self.scores.filter(pl.col("proxy") == reading.name)
             for arm in self.item.arms:
                 rows = self._of(of_proxy, arm)
-                found = rows.filter(pl.col("step") == reading.step)
+                found = rows.filter(pl.col("step").eq_missing(reading.step))
                 if found.is_empty():
                     if rows.is_empty():
                         known = self._of(self.scores, arm)["proxy"].unique().sort()
-                        raise UnknownNameError(f"measure of {arm.protocol} in {arm.part}", reading.proxy, known)
+                        raise UnknownNameError(f"measure of {arm.protocol} in {arm.part}", reading.name, known)
                     steps = ", ".join(map(str, rows["step"].unique().sort()))
+                    if reading.step is None:
+                        raise StudyError(f"{self.item.name}: {reading.name}: expected a step of {steps}, got none")
                     raise StudyError(
-                        f"{self.item.name}: {reading.proxy} of {arm.protocol} in {arm.part} is not read after "
+                        f"{self.item.name}: {reading.name} of {arm.protocol} in {arm.part} is not read after "
                         f"{reading.step} minibatches; it is after {steps}"
                     )
                 parts.append(found)
@@ -256,7 +293,7 @@ class _Run:
         """(label of a reading, label of an arm) -> row."""
         held = {(r["method"], r["setting"], r["proxy"], r["step"]): r for r in frame.to_dicts()}
         return {
-            (reading.label, arm.label): held[arm.protocol, arm.part, reading.proxy, reading.step]
+            (reading.label, arm.label): held[arm.protocol, arm.part, reading.name, reading.step]
             for reading in self.item.readings
             for arm in self.item.arms
         }
@@ -290,7 +327,7 @@ class _Run:
             )
         said = "; ".join(f"{arm.label}: {arm.protocol}, {arm.part}" for arm in i.arms)
         sentences.append(f"Supernets: {said}.")
-        lower = [r.label for r in i.readings if direction(r.proxy) < 0]
+        lower = [r.label for r in i.readings if direction(r.name) < 0]
         if lower:
             sentences.append(f"Lower is better in {', '.join(lower)}; turned round first.")
         if self.second is not None:
@@ -312,9 +349,11 @@ class _Run:
         found = []
         for arm in self.item.arms:
             for reading in self.item.readings:
-                one = self._of(rows, arm).filter(pl.col("proxy") == reading.proxy, pl.col("step") == reading.step)
+                one = self._of(rows, arm).filter(
+                    pl.col("proxy") == reading.name, pl.col("step").eq_missing(reading.step)
+                )
                 low, middle, high = np.quantile(one["value"].to_numpy(), [0.0, 0.5, 1.0]).tolist()
-                unit = next((u for u in ("%", "nats") if proxy_axis(reading.proxy).endswith(f"({u})")), "")
+                unit = next((u for u in ("%", "nats") if proxy_axis(reading.name).endswith(f"({u})")), "")
                 found.append((arm.label, reading.label, reading.step, unit, low, middle, high, len(one)))
         columns = ["supernet", "measure", "minibatches", "unit", "lowest", "median", "highest", "n_archs"]
         return plain_table(
@@ -324,6 +363,37 @@ class _Run:
             [*columns[:-1], "n"],
             ["s", "s", "d", "s", ",.2f", ",.2f", ",.2f", "d"],
             "Lowest, median and highest over the architectures, each a mean over the supernets.",
+        )
+
+    def between(self) -> Table:
+        """Rank correlation between readings themselves, truth left aside: mean and spread over supernets."""
+        i = self.item
+        chosen = [reading for label in i.between for reading in i.readings if reading.label == label]
+        statistic, rows, found = i.statistics[0], self._read(), []
+        for arm in i.arms:
+            of_arm = self._of(rows, arm)
+            for first, second in combinations(chosen, 2):
+                pair = of_arm.filter(pl.col("proxy").is_in([first.name, second.name]))
+                each = []
+                for one in pair.partition_by("seed", maintain_order=True):
+                    matrix = stats.proxy_matrix(one.with_columns(step=None, unit=None), statistic=statistic)
+                    [(value, n)] = (
+                        matrix.filter(first=first.name, second=second.name).select("estimate", "n_archs").rows()
+                    )
+                    each.append(value)
+                values = np.array(each, dtype=float)
+                spread = float(values.std(ddof=1)) if len(values) > 1 else None
+                found.append(
+                    (arm.label, f"{first.label} and {second.label}", float(values.mean()), spread, len(values), n)
+                )
+        columns = ["supernet", "measures", statistic, "sd", "supernets", "n_archs"]
+        return plain_table(
+            f"{i.name}-between",
+            "Do the measures rank alike?",
+            pl.DataFrame(found, schema=columns, orient="row"),
+            ["supernet", "measures", statistic_label(statistic), "sd", "supernets", "n"],
+            ["s", "s", ".3f", ".3f", "d", "d"],
+            "Of one measure with another on the same architectures, each turned so that higher is better.",
         )
 
     # --- figures ----------------------------------------------------------------------------------------
@@ -409,6 +479,32 @@ class _Run:
         return Figure(
             f"{self.item.name}-{figure.name}",
             f"{caption} Means over supernets; bands: quartiles of the architectures of a group.",
+            draw,
+            pl.concat(panels),
+        )
+
+    def curvature(self, figure: SupernetFigure) -> Figure:
+        """Loss under noise of architectures from the best to the worst, a panel for each arm."""
+        truth = self.truth
+        order = truth.group_by("arch").agg(pl.col("accuracy").mean()).sort("accuracy", "arch", descending=True)["arch"]
+        panels = []
+        for label in figure.arms:
+            arm = next(a for a in self.item.arms if a.label == label)
+            rows = self._of(self.perturbed, arm)
+            held = [arch for arch in order if arch in set(rows["arch"])]
+            picked = [held[round(k)] for k in np.linspace(0, len(held) - 1, min(figure.archs, len(held)))]
+            found = plots.loss_curvature(rows.filter(pl.col("arch").is_in(picked)), truth)
+            panels.append(found.select(pl.lit(label).alias("supernet"), pl.all()))
+
+        def draw() -> Any:
+            axes = new_panels(len(panels))
+            for ax, panel in zip(axes, panels, strict=True):
+                plots.plot_loss_curvature(panel, ax=ax, title=panel["supernet"][0])
+            return axes[0]
+
+        return Figure(
+            f"{self.item.name}-{figure.name}",
+            figure.caption or "Validation loss under weight noise, from the best architecture to the worst.",
             draw,
             pl.concat(panels),
         )

@@ -16,6 +16,7 @@ matplotlib is imported when something is drawn. PNG, SVG and PDF: ``ax.figure.sa
 `plot_eigenvalues`               architecture Hessian during a search, and where early stopping fires
 `plot_cell`                      the cell of an architecture of any space
 `plot_learning_curves`           learning curves, shaded by final accuracy
+`plot_search`, `plot_budget`     accuracy of the best found against queries, of the pick against seconds
 ================================ =================================================================
 """
 
@@ -30,12 +31,14 @@ from .matrix import plot_proxy_matrix, proxy_matrix
 from .pareto import plot_pareto, with_front
 from .ranks import plot_rank_density, rank_pairs
 from .scatter import plot_scatter, score_against_truth
+from .search import budget_frame, plot_budget, plot_search, search_frame
 from .steps import correlation_by_step, plot_correlation_by_step
 from .surfaces import loss_line, plot_loss_line, plot_loss_surface
 from .topk import plot_topk, topk_by_k
 
 __all__ = [
     "ablation_grid",
+    "budget_frame",
     "cell_graph",
     "correlation_by_step",
     "early_stopping",
@@ -47,6 +50,7 @@ __all__ = [
     "losses_by_group",
     "plot_ablation_heatmap",
     "plot_ablation_lines",
+    "plot_budget",
     "plot_cell",
     "plot_correlation_by_step",
     "plot_eigenvalues",
@@ -60,10 +64,12 @@ __all__ = [
     "plot_proxy_matrix",
     "plot_rank_density",
     "plot_scatter",
+    "plot_search",
     "plot_topk",
     "proxy_matrix",
     "rank_pairs",
     "score_against_truth",
+    "search_frame",
     "topk_by_k",
     "with_front",
 ]

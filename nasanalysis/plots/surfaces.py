@@ -1,6 +1,6 @@
 """Loss along filter-normalised directions in the weights (Li et al. 2018): lines and planes.
 
-The numbers come from `nasanalysis.supernets.surfaces`; nothing here needs torch.
+The numbers come from `nasanalysis.measures.surfaces`; nothing here needs torch.
 """
 
 from __future__ import annotations

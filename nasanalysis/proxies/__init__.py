@@ -1,7 +1,24 @@
 """Proxies: frames or weights -> SCORES."""
 
 from .base import Proxy
-from .registry import ALIASES, PROXIES, canonical, direction, get_proxy, score
-from .supernet import SUPERNET_MEASURES
+from .flatness import Flatness, Sharpness, flatness, flatness_table
+from .registry import ALIASES, OF_NOISE, PROXIES, canonical, direction, get_proxy, needs_noise, score
+from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
-__all__ = ["ALIASES", "PROXIES", "SUPERNET_MEASURES", "Proxy", "canonical", "direction", "get_proxy", "score"]
+__all__ = [
+    "ALIASES",
+    "OF_NOISE",
+    "PROXIES",
+    "SUPERNET_MEASURES",
+    "WEIGHT_MEASURES",
+    "Flatness",
+    "Proxy",
+    "Sharpness",
+    "canonical",
+    "direction",
+    "flatness",
+    "flatness_table",
+    "get_proxy",
+    "needs_noise",
+    "score",
+]

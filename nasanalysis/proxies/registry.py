@@ -12,7 +12,8 @@ from ..frames import check
 from .base import Proxy
 from .cost import Cost
 from .curves import ExponentialSum, LastValue, WindowSum
-from .supernet import SUPERNET_MEASURES
+from .flatness import Flatness, Sharpness
+from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
 if TYPE_CHECKING:
     from ..loaders import Benchmark
@@ -113,16 +114,31 @@ def is_computed(name: str) -> bool:
     return ALIASES.get(base, base) in PROXIES
 
 
+#: Name -> proxy of a PERTURBED frame; parameters as in ``flatness@alpha=0,sigmas=0.002/0.01/0.02``.
+OF_NOISE: dict[str, type[Flatness]] = {"flatness": Flatness, "sharpness": Sharpness}
+
+#: Measures that are read from live supernets, under a name without parameters.
+_READ = {**WEIGHT_MEASURES, **SUPERNET_MEASURES}
+
+
+def needs_noise(name: str) -> bool:
+    """Whether the proxy called `name` is computed from losses under weight noise (a PERTURBED frame)."""
+    return name.partition("@")[0] in OF_NOISE
+
+
 def get_proxy(name: str) -> Proxy:
-    """The proxy called `name`, such as ``params``, ``sotl``, ``sotl_e@5``, ``sotl_ema@0.99`` or ``sogn``."""
-    base, at, argument = name.partition("@")
+    """The proxy called `name`: ``params``, ``sotl_e@5``, ``sogn``, ``angle``, ``flatness@alpha=0`` ..."""
+    base, at, given = name.partition("@")
+    argument = given if at else None
     base = ALIASES.get(base, base)
-    if base in SUPERNET_MEASURES:
-        _no_argument(base, argument if at else None)
-        return SUPERNET_MEASURES[base]
+    if base in _READ:
+        _no_argument(base, argument)
+        return _READ[base]
+    if base in OF_NOISE:
+        return OF_NOISE[base].from_argument(argument)
     if base not in PROXIES:
-        raise UnknownNameError("proxy", name, [*PROXIES, *SUPERNET_MEASURES, *ALIASES])
-    return PROXIES[base](argument if at else None)
+        raise UnknownNameError("proxy", name, [*PROXIES, *OF_NOISE, *_READ, *ALIASES])
+    return PROXIES[base](argument)
 
 
 def canonical(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Measures of a supernet's finetuning that no curve holds: read from the SCORES that a finetuning wrote.
+"""Measures of live supernets that no curve holds: read from the SCORES that a finetuning or a measuring wrote.
 
 ``sotl``, ``tl_mini`` (training loss of the last minibatch), ``sovl``, ``val_acc`` and ``val_loss`` are proxies of
 `nasanalysis.proxies.curves` too and keep their entries there. How each is measured stands in
@@ -13,11 +13,12 @@ import polars as pl
 
 from ..errors import UnknownNameError
 from ..frames import any_frame, check
+from ..measures.names import WEIGHT_NAMES, ZERO_COST_NAMES
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A measure that ``nasanalysis supernet finetune`` reads; called on its SCORES frame, it picks its own rows."""
+    """A measure that ``nasanalysis supernet finetune`` or ``measure`` reads; it picks its own rows of their SCORES."""
 
     name: str
     direction: int
@@ -41,7 +42,10 @@ def _pick(scores: pl.DataFrame, name: str) -> pl.DataFrame:
 _SOG = "SoTL thesis 4.2.4 (SoG)"
 _SOGN = "SoTL thesis 4.2.4 (SoGN)"
 
-#: Measure -> what it is; those with a curve are in `nasanalysis.proxies.PROXIES`.
+#: What ``nasanalysis supernet measure`` reads.
+WEIGHT_MEASURES = {name: Recorded(name, *named) for name, named in {**WEIGHT_NAMES, **ZERO_COST_NAMES}.items()}
+
+#: What a finetuning reads; those with a curve are in `nasanalysis.proxies.PROXIES`.
 SUPERNET_MEASURES: dict[str, Recorded] = {
     m.name: m
     for m in (

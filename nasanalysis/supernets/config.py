@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import reprlib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import NasAnalysisError, StudyError, UnknownNameError
 from ..spaces import get_space
+from ..terms import TermModel
 from .finetune import FinetuneSettings
+from .measure import MeasureSettings
 from .protocols import Protocol, get_protocol
 from .tasks import DataConfig
 from .train import TrainSettings
@@ -143,6 +146,68 @@ class FinetuneConfig(PartConfig):
         return FinetuneSettings(**{"weight_decay": train.settings.weight_decay, **given(self, FinetuneSettings)})
 
 
+class MeasureConfig(PartConfig):
+    """One measuring of the architectures with the weights they inherit.
+
+    Attributes
+    ----------
+    noise_seed: draws the images and, for each architecture and supernet, the noise.
+    The remaining keys are those of `MeasureSettings`.
+    """
+
+    noise_seed: int = Field(default=0, ge=0)
+    measures: tuple[str, ...] | None = None
+    sigmas: tuple[float, ...] | None = None
+    draws: int | None = None
+    position: str | None = None
+    direction: str | None = None
+    scheme: str | None = None
+    images: int | None = None
+    recalibration: int | None = None
+    hessian_images: int | None = None
+    batch_size: int | None = None
+
+    @property
+    def settings(self) -> MeasureSettings:
+        return MeasureSettings(**given(self, MeasureSettings))
+
+
+class SearchConfig(MeasureConfig):
+    """One search over architectures, with what it measures of each as fitness.
+
+    Attributes
+    ----------
+    protocols, seeds: of the supernets; an architecture's fitness is the mean over them. Default: the first of each.
+    terms: the fitness, a weighted sum; ``flatness`` and ``sharpness`` are computed from the noise. ``sotl`` (and what
+        else a finetuning reads) needs `finetune`, the name of a part whose settings are used.
+    algorithm: of `nasanalysis.search.ALGORITHMS`. preset, options: its settings, by name or one by one.
+    queries, budget_seconds: the end of the search. search_seeds: one search each.
+    params_min, params_max, flops_min, flops_max: limits on the architectures, for this network.
+    The remaining keys are those of `MeasureSettings`; `archs` and `limit` have no meaning here.
+    """
+
+    terms: tuple[TermModel, ...] = Field(min_length=1)
+    finetune: str | None = None
+    algorithm: str = "spos_evolution"
+    preset: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    queries: int | None = Field(default=None, ge=1)
+    budget_seconds: float | None = Field(default=None, gt=0)
+    search_seeds: tuple[int, ...] = (0,)
+    params_min: float | None = None
+    params_max: float | None = None
+    flops_min: float | None = None
+    flops_max: float | None = None
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """A table as pairs, which a process can keep by."""
+        if not isinstance(value, dict):
+            return value
+        return tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in value.items())
+
+
 class SupernetConfig(_Model):
     """The whole file. `threads`: of each process on the CPU; with 1, results do not depend on the machine's cores."""
 
@@ -153,6 +218,8 @@ class SupernetConfig(_Model):
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
     finetune: tuple[FinetuneConfig, ...] = ()
+    measure: tuple[MeasureConfig, ...] = ()
+    search: tuple[SearchConfig, ...] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -166,18 +233,26 @@ class SupernetConfig(_Model):
             for name in self.train.protocols:
                 self.train.protocol(name)
             _ = self.train.settings
-            for part in self.finetune:
-                part.settings(self.train)
-                if lost := set(part.protocols or ()) - set(self.train.protocols):
-                    raise ValueError(f"finetune {part.name!r}: protocols not trained here: {', '.join(sorted(lost))}")
-                if other := set(part.seeds or ()) - set(self.train.seeds):
-                    raise ValueError(f"finetune {part.name!r}: seeds not trained here: {sorted(other)}")
+            for tuned in self.finetune:
+                tuned.settings(self.train)
+            for read in (*self.measure, *self.search):
+                _ = read.settings
         except NasAnalysisError as error:
             raise ValueError(str(error)) from error
-        names = [part.name for part in self.finetune]
-        if len(set(names)) < len(names):
-            raise ValueError(f"finetune: two parts share a name; got {', '.join(names)}")
+        self._check_parts("finetune", self.finetune)
+        self._check_parts("measure", self.measure)
+        self._check_parts("search", self.search)
         return self
+
+    def _check_parts(self, kind: str, parts: Sequence[PartConfig]) -> None:
+        for part in parts:
+            if lost := set(part.protocols or ()) - set(self.train.protocols):
+                raise ValueError(f"{kind} {part.name!r}: protocols not trained here: {', '.join(sorted(lost))}")
+            if other := set(part.seeds or ()) - set(self.train.seeds):
+                raise ValueError(f"{kind} {part.name!r}: seeds not trained here: {sorted(other)}")
+        names = [part.name for part in parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{kind}: two parts share a name; got {', '.join(names)}")
 
     @classmethod
     def load(cls, path: Path) -> Self:

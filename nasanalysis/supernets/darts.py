@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArchError, ParameterError, UnknownNameError
+from ..measures.paths import WeightPaths
 from ..spaces import get_space
 from ..spaces.base import Arch
 from ..spaces.darts import CellSpace, edges
@@ -28,6 +29,7 @@ from ..spaces.darts_genotype import CELLS, Cell, Genotype, read
 from .base import Choice, Supernet, UndefinedProtocolError, initialised
 from .darts_cells import Body, DartsCell, DartsSkeleton, FixedCell, Place, SharedCell, darts_skeleton, edge_name
 from .darts_operations import Randomness
+from .darts_paths import used_parameters, weight_paths
 
 #: Cell (``normal``, ``reduce``) -> for every edge, in DARTS's order, the weights of its candidate operations.
 Weights = Mapping[str, Tensor | Sequence[Tensor]]
@@ -67,6 +69,18 @@ class DartsNetwork(nn.Module):
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and those of the auxiliary head, both (batch, classes)."""
         return self.body(x, self._run, auxiliary=True)  # type: ignore[no-any-return]
+
+    def search_cells(self) -> list[nn.Module]:
+        """The cells, from the first to the last."""
+        return list(self.body.cells)
+
+    def used_parameters(self) -> list[str]:
+        """Names of the parameters that the logits depend on, in evaluation mode (see `darts_paths`)."""
+        return used_parameters(self.body, self.genotype)
+
+    def weight_paths(self) -> WeightPaths:
+        """RLNAS's vector (see `darts_paths`)."""
+        return weight_paths(self.body, self.genotype)
 
     def _run(self, position: int, before: Tensor, last: Tensor) -> Tensor:
         return self.body.cells[position](before, last)  # type: ignore[no-any-return]

@@ -113,7 +113,7 @@ class DartsCell(nn.Module):
 
     def __init__(self, place: Place, nodes: int, *, affine: bool, randomness: Randomness) -> None:
         super().__init__()
-        self.reduces, self.nodes, self.randomness = place.reduces, nodes, randomness
+        self.reduces, self.channels, self.nodes, self.randomness = place.reduces, place.channels, nodes, randomness
         self.preprocess0: nn.Module = (
             FactorizedReduce(place.inputs[0], place.channels, affine=affine)
             if place.after_reduction

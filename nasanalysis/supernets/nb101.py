@@ -204,6 +204,10 @@ class NB101Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return _run_network(self, x, self.cells)
 
+    def search_cells(self) -> list[nn.Module]:
+        """The modules, from the first to the last. Every parameter is in use: the cell is pruned."""
+        return list(self.cells)
+
 
 class NB1Shot1Supernet(Supernet):
     """The one-shot supernet of a NAS-Bench-1shot1 space: `subnet` is exactly the network of NAS-Bench-101.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..measures.paths import Constant, Piece, WeightPaths
 from ..spaces.base import Arch
 from ..spaces.nb201 import OPERATIONS, SPACE
 from ..spaces.nb201_isomorphism import EDGES
@@ -85,6 +86,28 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return sum_edges(x, self.read, lambda edge, _: self.edges[edge])
 
+    def used(self, fed: bool) -> tuple[list[str], bool]:
+        """Names of the parameters that the output depends on, and whether it depends on anything but zeros.
+
+        `fed`: whether the cell's input does. A convolution of zeros is zero whatever its weights, its batch-norm not.
+        """
+        names: list[str] = []
+        live = {0} if fed else set()
+        for target, source, op in self.read:
+            if op.startswith("nor_conv"):
+                own = [
+                    f"edges.{source}-{target}.{name}" for name, _ in self.edges[f"{source}-{target}"].named_parameters()
+                ]
+                names += own if source in live else own[1:]
+                live.add(target)
+            elif source in live:
+                live.add(target)
+        return names, 3 in live
+
+
+#: Paths from input to output, in the order of RLNAS's code.
+PATHS = (("0-3",), ("0-2", "2-3"), ("0-1", "1-2", "2-3"), ("0-1", "1-3"))
+
 
 class SharedCell(nn.Module):
     """The weights of every operation on every edge; a choice says which are used."""
@@ -148,6 +171,79 @@ class CellNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.classifier(self.features(x))
         return out
+
+    def search_cells(self) -> list[Cell]:
+        """The cells, from the first to the last."""
+        return [module for module in self.features if isinstance(module, Cell)]
+
+    def used_parameters(self) -> list[str]:
+        """Names of the parameters that the output depends on, in evaluation mode.
+
+        Those of edges from which nothing reaches the output are left out, and the weights of a convolution that
+        reads zeros. Where no path leads through a cell, so is all that lies before the last cell.
+        """
+        names: list[str] = []
+        connected = _connected(self.structure[0])
+        fed = True
+        for number, module in enumerate(self.features):
+            own = [name for name, _ in module.named_parameters()]
+            if isinstance(module, Cell):
+                own, fed = module.used(fed)
+                names = names if connected else []  # what came before ends here
+            elif not fed:
+                own = _used_of_zeros(module)
+                fed = bool(own)
+            names += [f"features.{number}.{name}" for name in own]
+        return [*names, "classifier.weight", "classifier.bias"]
+
+    def weight_paths(self) -> WeightPaths:
+        """RLNAS's vector (Zhang et al. 2021, Section 3.2, and its code): see `nasanalysis.measures.angle`.
+
+        Once: stem, reductions, last batch-norm, classifier. Along the four paths of each cell: the weights of the
+        convolutions (not their batch-norms); average pooling stands as a 3x3 kernel of 1/9 for every channel, a
+        skip as nothing, and a path with ``none`` is left out.
+        """
+        ops = {f"{s}-{t}": op for op, (t, s) in zip(self.structure[0], EDGES, strict=True)}
+        once = [
+            f"features.{number}.{name}"
+            for number, module in enumerate(self.features)
+            if not isinstance(module, Cell)
+            for name, _ in module.named_parameters()
+        ]
+        cells = [(n, module) for n, module in enumerate(self.features) if isinstance(module, Cell)]
+        widths = [width for width, _ in self.structure[1].stages for _ in range(self.structure[1].cells)]
+        paths: list[tuple[Piece, ...]] = []
+        for path in PATHS:
+            if any(ops[edge] == "none" for edge in path):
+                continue
+            pieces: list[Piece] = []
+            for (number, _), width in zip(cells, widths, strict=True):
+                for edge in path:
+                    if ops[edge].startswith("nor_conv"):
+                        pieces.append(f"features.{number}.edges.{edge}.1.weight")
+                    elif ops[edge] == "avg_pool_3x3":
+                        pieces.append(Constant(1 / 9, 9 * width))
+            paths.append(tuple(pieces))
+        return WeightPaths((*once, "classifier.weight", "classifier.bias"), tuple(paths))
+
+
+def _connected(ops: Ops) -> bool:
+    """Whether a path without ``none`` leads from the input of a cell to its output."""
+    return any(source == 0 for _, source, _ in read_edges(ops))
+
+
+def _used_of_zeros(module: nn.Module) -> list[str]:
+    """Names of the parameters of a reduction or batch-norm that count where it reads zeros.
+
+    The first that counts is a batch-norm's; a pooled shortcut, which has none, passes the zeros on.
+    """
+    names: list[str] = []
+    for name, part in module.named_modules():
+        if not name.startswith("shortcut") and (
+            isinstance(part, nn.BatchNorm2d) or (names and not list(part.children()))
+        ):
+            names += [f"{name}.{own}".lstrip(".") for own, _ in part.named_parameters()]
+    return names
 
 
 class NB201Supernet(Supernet):

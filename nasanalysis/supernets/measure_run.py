@@ -1,0 +1,136 @@
+"""``nasanalysis supernet measure``: SCORES and PERTURBED of every part ``[[measure]]`` of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from ..errors import BuildError, NasAnalysisError
+from ..frames import check
+from ..seeding import torch_generator
+from .config import MeasureConfig
+from .devices import explained_memory
+from .measure import ANGLES, Measured, Probes, draw_probes, measure
+from .parts import chosen, jobs_of, run_part, unit_rows
+from .run import Job, Run
+
+
+def measure_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[Path]:
+    """Measure every architecture of every part, or of the one called `only`; the folders of results.
+
+    ``scores.parquet`` (SCORES), ``perturbed.parquet`` (PERTURBED; sigma 0 is the network as it stands) and
+    ``seconds.parquet`` (architecture, supernet, what was read, seconds). Raises `BuildError` where a supernet, or for
+    an angle its initial weights, are missing. What happens to an architecture that fails: see
+    `nasanalysis.supernets.parts`.
+    """
+    return [_measure_part(run, part, workers) for part in chosen(run.config.measure, only, "measure")]
+
+
+def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
+    jobs, settings = jobs_of(run, part), part.settings
+    run.require_supernets(jobs)
+    _probes(run, part)  # images that are not there are the configuration's fault, not each architecture's
+    if any(name in ANGLES for name in settings.measures):
+        require_initial(run, jobs)
+    return run_part(
+        run,
+        part,
+        measure_unit,
+        {"scores": scores, "perturbed": lambda rows: perturbed(rows, part), "seconds": seconds},
+        kind="measure",
+        fingerprint={**run.fingerprint(jobs), "measure": {**asdict(settings), "noise_seed": part.noise_seed}},
+        seeds={"noise": part.noise_seed, **{f"supernet {seed}": seed for _, seed in jobs}},
+        workers=workers,
+    )
+
+
+def require_initial(run: Run, jobs: list[Job]) -> None:
+    """`BuildError` where the weights from before a training are gone."""
+    for job in jobs:
+        path = run.folder(*job) / "initial.pt"
+        if not path.exists():
+            raise BuildError(
+                f"{path}: expected the weights from before the training, which an angle needs, found none; "
+                "`nasanalysis supernet train` writes them: train this supernet again, or leave the angles out of "
+                "`measures`"
+            )
+
+
+def measure_unit(run: Run, part: MeasureConfig, arch: str) -> pl.DataFrame:
+    """One architecture of every supernet of a part: rows of scores, of noise and of seconds, or errors."""
+    torch.set_num_threads(run.config.threads)
+    return unit_rows(run, part, arch, _measured(run, part, arch))
+
+
+def _measured(run: Run, part: MeasureConfig, arch: str) -> Iterator[tuple[Job, pl.DataFrame | Exception]]:
+    for job in jobs_of(run, part):
+        try:
+            with explained_memory(f"measuring {arch}", part.settings.batch_size, run.device):
+                yield job, _rows(measure_arch(run, part, job, arch))
+        except NasAnalysisError as error:
+            yield job, error
+
+
+def measure_arch(run: Run, part: MeasureConfig, job: Job, arch: str) -> Measured:
+    """One architecture of one supernet. Its noise depends on the architecture, the supernet and the seed alone."""
+    settings = part.settings
+    initial = run.initial_supernet(job).subnet(arch) if any(n in ANGLES for n in settings.measures) else None
+    draws = torch_generator(part.noise_seed, "measure", "noise", *map(str, job), arch, device=run.device)
+    return measure(run.supernet(job).subnet(arch), initial, _probes(run, part), settings, draws)
+
+
+@lru_cache(maxsize=2)
+def _probes(run: Run, part: MeasureConfig) -> Probes:
+    return draw_probes(run.task, part.settings, seed=part.noise_seed)
+
+
+def _rows(found: Measured) -> pl.DataFrame:
+    """One row for each score, noisy loss and time: which it is, is said by the column that is not null."""
+    parts = [
+        pl.DataFrame({"proxy": [*found.scores], "value": [*found.scores.values()]}, schema=_SCORE),
+        found.noise,
+        pl.DataFrame({"read": [*found.seconds], "seconds": [*found.seconds.values()]}, schema=_TIME),
+    ]
+    return pl.concat(parts, how="diagonal")
+
+
+_SCORE = {"proxy": pl.String(), "value": pl.Float64()}
+_TIME = {"read": pl.String(), "seconds": pl.Float64()}
+_NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
+
+
+def scores(rows: pl.DataFrame) -> pl.DataFrame:
+    """SCORES of `measure_unit` rows; they have no step."""
+    kept = _with(rows, _SCORE, "proxy").select(*_NAMES, "proxy", "value")
+    return check(
+        kept.with_columns(
+            unit=pl.lit(None, pl.String), step=pl.lit(None, pl.Int64), value=pl.col("value").fill_nan(None)
+        ),
+        "SCORES",
+    )
+
+
+def perturbed(rows: pl.DataFrame, part: MeasureConfig) -> pl.DataFrame:
+    """PERTURBED of `measure_unit` rows."""
+    kept = _with(rows, {"sigma": pl.Float64(), "draw": pl.Int64(), "loss": pl.Float64()}, "sigma")
+    how = {"position": part.settings.position, "direction": part.settings.direction, "draws": part.settings.scheme}
+    return check(
+        kept.select(*_NAMES, *(pl.lit(word).alias(name) for name, word in how.items()), "sigma", "draw", "loss"),
+        "PERTURBED",
+    )
+
+
+def seconds(rows: pl.DataFrame) -> pl.DataFrame:
+    """What each thing that was read of `measure_unit` rows took: columns arch, method, setting, seed, read, seconds."""
+    return _with(rows, _TIME, "read").select("arch", "method", "setting", "seed", "read", "seconds")
+
+
+def _with(rows: pl.DataFrame, columns: dict[str, pl.DataType], named: str) -> pl.DataFrame:
+    """The rows in which `named` is given; `columns` are there even where every architecture failed."""
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in columns.items() if name not in rows.columns]
+    return rows.with_columns(lacking).filter(pl.col(named).is_not_null())

@@ -1,0 +1,285 @@
+"""``nasanalysis supernet measure`` and ``search``: what is read, what stays as it is, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from nasanalysis import search
+from nasanalysis.errors import BuildError, NasAnalysisError, ParameterError, StudyError
+from nasanalysis.frames import read_frame, read_provenance
+from nasanalysis.proxies import get_proxy
+from nasanalysis.samples import space_archs
+
+torch = pytest.importorskip("torch")
+
+from nasanalysis.measures.angle import angle
+from nasanalysis.search.live import search_all
+from nasanalysis.supernets import measure_run
+from nasanalysis.supernets.batchnorm import recalibrate
+from nasanalysis.supernets.config import SupernetConfig
+from nasanalysis.supernets.measure import draw_probes
+from nasanalysis.supernets.measure_run import measure_all
+from nasanalysis.supernets.run import Run
+from nasanalysis.supernets.train_run import train_all
+
+pytestmark = pytest.mark.torch
+
+CONFIG = """
+space = "nb201"
+[network]
+channels = 2
+cells = 1
+reduction = "pool"
+stem_kernel = 1
+[data]
+data = "digits"
+[train]
+protocols = ["spos", "reptile"]
+seeds = [0]
+epochs = 1
+batch_size = 64
+[[finetune]]
+name = "few"
+archs = "random-3@0"
+minibatches = 4
+recalibration = 64
+val_acc_every = 0
+[[measure]]
+name = "noise"
+archs = "random-3@0"
+recalibration = 64
+images = 40
+hessian_images = {hessian_images}
+{measure}
+[[search]]
+name = "found"
+recalibration = 64
+images = 40
+{search}
+"""
+
+ALL = 'measures = ["val_acc", "val_loss", "angle", "angle_flat", "weight_hessian_ev", "nwot"]\nsigmas = [0.01, 0.02]'
+ANGLE = 'terms = [{ proxy = "angle", rule = "angle/pi" }]\noptions = { population = 4, iterations = 2, top_k = 2, '
+ANGLE += "mutation = 2, crossover = 2 }"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def load(folder: Path, measure: str = ALL, search: str = ANGLE, hessian_images: int = 16) -> SupernetConfig:
+    path = folder / "config.toml"
+    path.write_text(CONFIG.format(measure=measure, search=search, hessian_images=hessian_images), encoding="utf-8")
+    return SupernetConfig.load(path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    train_all(Run(load(out), out, "cpu"))
+    return out
+
+
+@pytest.fixture
+def run_of(trained: Path, tmp_path: Path) -> Callable[..., Run]:
+    """A run with results of its own around the trained supernets."""
+    (tmp_path / "supernets").symlink_to(trained / "supernets")
+    return lambda **how: Run(load(tmp_path, **how), tmp_path, "cpu")
+
+
+def weights(run: Run) -> bytes:
+    net = run.supernet(("spos", 0))
+    return b"".join(value.numpy().tobytes() for value in net.state_dict().values())
+
+
+def test_what_is_measured_and_that_the_supernet_stays(run_of: Callable[..., Run]) -> None:
+    run = run_of()
+    before = weights(run)
+    (folder,) = measure_all(run)
+    assert weights(run) == before
+    scores, noise = (read_frame(folder / f"{name}.parquet", name.upper()) for name in ("scores", "perturbed"))
+    archs = space_archs("random-3@0", "nb201")
+    assert len(scores) == 3 * 2 * 6
+    assert len(noise) == 3 * 2 * (1 + 2 * 4)
+    assert noise.filter(sigma=0)["draw"].to_list() == [0] * 6
+    arch = archs[0]
+    net, initial = (held.subnet(arch) for held in (run.supernet(("spos", 0)), run.initial_supernet(("spos", 0))))
+    part = run.config.measure[0]
+    probes = draw_probes(run.task, part.settings, seed=0)
+    recalibrate(net, probes.recalibration)
+    net.eval()
+    images, labels = run.task.valid
+    with torch.no_grad():
+        logits = net(images)
+    own = {row["proxy"]: row["value"] for row in scores.filter(arch=arch, method="spos").to_dicts()}
+    assert own["val_acc"] == pytest.approx(100 * float((logits.argmax(1) == labels).float().mean()))
+    assert own["val_loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)), rel=1e-5)
+    assert own["angle_flat"] == pytest.approx(angle(initial, net, vector="flat"))
+    assert own["angle"] == pytest.approx(angle(initial, net, vector="paths"))
+    assert 0 < own["angle_flat"] < 3.2
+    with torch.no_grad():
+        loss = float(torch.nn.functional.cross_entropy(net(probes.noise[0]), probes.noise[1]))
+    assert noise.filter(arch=arch, method="spos", sigma=0)["loss"].item() == pytest.approx(loss, rel=1e-5)
+    flat = get_proxy("flatness")(noise)
+    assert len(flat) == 6
+    assert (flat["value"] > 0).all()
+    times = read_frame(folder / "seconds.parquet")
+    assert set(times["read"]) >= {"noise", "angle", "recalibration"}
+    assert (times["seconds"] > 0).all()
+    assert read_provenance(folder / "scores.parquet")["seeds"]["noise"] == 0
+
+
+def test_the_same_numbers_whatever_was_there_before(run_of: Callable[..., Run], trained: Path, tmp_path: Path) -> None:
+    (folder,) = measure_all(run_of())
+    first = [read_frame(folder / f"{name}.parquet") for name in ("scores", "perturbed")]
+    units = sorted((folder / "units").glob("*.parquet"))
+    units[1].unlink()
+    measure_all(run_of())
+    again = [read_frame(folder / f"{name}.parquet") for name in ("scores", "perturbed")]
+    for one, other in zip(first, again, strict=True):
+        assert_frame_equal(one, other, check_exact=True)
+    with pytest.raises(BuildError, match=r"holds finished units of other settings \(measure differ\)"):
+        measure_all(run_of(measure='measures = ["angle"]\nsigmas = []'))
+
+
+def test_one_that_fails_is_recorded_and_the_rest_go_on(
+    run_of: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, real = run_of(measure='measures = ["angle"]\nsigmas = []'), measure_run.measure_arch
+    bad = space_archs("random-3@0", "nb201")[1]
+
+    def failing(run: Run, part: Any, job: Any, arch: str) -> Any:
+        if (arch, job) == (bad, ("reptile", 0)):
+            raise StudyError("this one cannot be measured")
+        return real(run, part, job, arch)
+
+    monkeypatch.setattr(measure_run, "measure_arch", failing)
+    (folder,) = measure_all(run)
+    failed = read_frame(folder / "failed.parquet")
+    assert failed.rows() == [("reptile", 0, bad, "this one cannot be measured")]
+    assert len(read_frame(folder / "scores.parquet", "SCORES")) == 5
+    assert read_frame(folder / "perturbed.parquet", "PERTURBED").is_empty()
+
+
+def test_no_initial_weights_for_an_angle(run_of: Callable[..., Run], trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "supernets").unlink()
+    for path in trained.glob("supernets/*/weights.pt"):
+        home = tmp_path / "supernets" / path.parent.name
+        home.mkdir(parents=True)
+        (home / "weights.pt").symlink_to(path)
+    with pytest.raises(
+        BuildError, match=r"initial.pt: expected the weights from before the training.*train this superne"
+    ):
+        measure_all(run_of())
+    with pytest.raises(BuildError, match=r"initial.pt: expected the weights from before the training"):
+        search_all(run_of())
+    (folder,) = measure_all(run_of(measure='measures = ["val_acc"]\nsigmas = []'))
+    assert len(read_frame(folder / "scores.parquet", "SCORES")) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"measure": "sigmas = [0.02, 0.01]"},
+            "expected sigmas above 0, each larger than the one before, got [0.02, 0.01]",
+        ),
+        ({"measure": "sigmas = [0.01, 0.01]"}, "each larger than the one before"),
+        ({"measure": "sigmas = [-0.01]"}, "expected sigmas above 0"),
+        ({"measure": "sigmas = [0.0]"}, "expected sigmas above 0"),
+        ({"measure": 'measures = ["angel"]'}, "unknown measure 'angel'. Did you mean 'angle'"),
+        ({"measure": "measures = []\nsigmas = []"}, "expected measures or sigmas, got neither"),
+        ({"measure": 'position = "cell"'}, "position: expected all or cells, got 'cell'"),
+        ({"measure": 'scheme = "summed"'}, "scheme: expected independent or cumulative, got 'summed'"),
+        ({"measure": "draws = 0"}, "expected draws >= 1"),
+        ({"measure": "sigma = [0.1]"}, "measure.0.sigma: Extra inputs are not permitted"),
+        ({"search": "terms = []"}, "search.0.terms"),
+        ({"search": 'terms = [{ proxy = "angle", rule = "pi" }]'}, "search.0.terms.0.rule"),
+        ({"search": ANGLE + "\nseeds = [4]"}, "search 'found': seeds not trained here: [4]"),
+    ],
+)
+def test_a_wrong_configuration_is_told(given: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        load(tmp_path, **given)
+    assert message in str(caught.value)
+
+
+def test_more_images_than_there_are(run_of: Callable[..., Run]) -> None:
+    with pytest.raises(ParameterError, match=r"hessian_images: expected at most the \d+ images there are, got 100000"):
+        measure_all(run_of(measure='measures = ["weight_hessian_ev"]', hessian_images=100_000))
+
+
+# --- searching --------------------------------------------------------------------------------------------------------
+
+
+def trace_of(folder: Path, quantity: str) -> pl.DataFrame:
+    return read_frame(folder / "trace.parquet", "TRACE").filter(quantity=quantity).sort("seed", "epoch")
+
+
+def test_a_search_finds_what_it_measured(run_of: Callable[..., Run]) -> None:
+    run = run_of(search=ANGLE + "\nsearch_seeds = [0, 1]")
+    (folder,) = search_all(run)
+    fitness, asked = trace_of(folder, "fitness"), trace_of(folder, "arch")
+    assert len(fitness) == 2 * 8
+    assert asked.filter(seed=0)["text"].n_unique() == 8
+    net, initial = run.supernet(("spos", 0)), run.initial_supernet(("spos", 0))
+    for arch, value in zip(asked["text"], fitness["value"], strict=True):
+        radians = angle(initial.subnet(arch), net.subnet(arch), vector="paths")
+        assert (value is None and radians != radians) or value == pytest.approx(radians / 3.141592653589793, rel=1e-5)
+    best = trace_of(folder, "best_fitness").filter(seed=1)["value"]
+    assert best[-1] == fitness.filter(seed=1)["value"].max()
+    before = read_frame(folder / "trace.parquet").filter(pl.col("quantity") != "seconds")
+    search_all(run)
+    assert_frame_equal(read_frame(folder / "trace.parquet").filter(pl.col("quantity") != "seconds"), before)
+
+
+def test_successive_halving_on_sotl(run_of: Callable[..., Run]) -> None:
+    halving = 'terms = [{ proxy = "sotl" }]\nfinetune = "few"\nalgorithm = "successive_halving"\n'
+    (folder,) = search_all(run_of(search=halving + "options = { start = 4, eta = 2, steps = [1, 3] }"))
+    steps = trace_of(folder, "step")["value"].to_list()
+    assert steps == [1, 1, 1, 1, 3, 3]
+    values = trace_of(folder, "fitness")["value"].to_list()
+    asked = trace_of(folder, "arch")["text"].to_list()
+    assert all(value < 0 for value in values), "lower is better, so it is turned round"
+    kept = sorted(asked[:4], key=lambda arch: -values[asked.index(arch)])[:2]
+    assert sorted(asked[4:]) == sorted(kept)
+
+
+def test_flatness_as_fitness_within_limits(run_of: Callable[..., Run]) -> None:
+    part = (
+        'terms = [{ proxy = "flatness", rule = "1/sigma_1", sigma_1 = 0.01 }, { proxy = "angle", rule = "angle/pi" }]\n'
+    )
+    part += 'sigmas = [0.01, 0.02]\ndraws = 2\nalgorithm = "random_search"\nqueries = 3\nparams_min = 500\n'
+    (folder,) = search_all(run_of(search=part))
+    assert len(trace_of(folder, "fitness")) == 3
+    assert trace_of(folder, "fitness")["value"].is_not_null().any()
+    allowed = search.Constraint(params_min=500, channels=2, cells=1)
+    assert all(allowed(arch) for arch in trace_of(folder, "arch")["text"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (ANGLE + '\nalgorithm = "spos"', "unknown search algorithm 'spos'"),
+        (ANGLE.replace("population", "populaton"), "Did you mean 'population'"),
+        (ANGLE + '\npreset = "genas"', "unknown preset of spos_evolution 'genas'"),
+        ('terms = [{ proxy = "angel" }]', "unknown"),
+        ('terms = [{ proxy = "sotl" }]', "sotl"),
+        ('terms = [{ proxy = "sotl" }]\nfinetune = "fw"', "unknown finetune of search 'found' 'fw'"),
+        ('terms = [{ proxy = "angle" }]\nalgorithm = "random_search"', "expected a budget: queries=, seconds= or both"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(given: str, message: str, run_of: Callable[..., Run]) -> None:
+    with pytest.raises(NasAnalysisError) as caught:
+        search_all(run_of(search=given))
+    assert message in str(caught.value)
