@@ -57,10 +57,10 @@ from .supernet_items import SupernetItem
 from .supernet_study import supernet_inputs, supernet_section
 
 #: Studies shipped with the package: name -> file.
-STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts", "supernets")}
+STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts", "supernets", "weights")}
 
 #: Shipped study -> the benchmark whose files it is about; without them it is not run by default.
-STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214", "supernets": "nb201"}
+STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214", "supernets": "nb201", "weights": "nb201"}
 
 
 class _Model(BaseModel):

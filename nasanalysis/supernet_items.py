@@ -50,6 +50,7 @@ an item may be that table alone. All keys are checked when the study is loaded.
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -173,6 +174,11 @@ class SupernetItem(_Model):
     published: tuple[PublishedRow, ...] = ()
     figures: tuple[SupernetFigure, ...] = ()
 
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """What `between` compares: the name of a pair -> labels of its readings."""
+        return {f"{first} and {second}": (first, second) for first, second in combinations(self.between, 2)}
+
     @field_validator("scores", "losses", "perturbed", "training", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -188,8 +194,10 @@ class SupernetItem(_Model):
             if len(set(labels)) < len(labels):
                 raise ValueError(f"{what}: two share a label; got {', '.join(labels)}")
         arms, measures = [a.label for a in self.arms], [*(r.label for r in self.readings), PARAMETERS]
+        if lost := [label for label in self.between if label not in measures[:-1]]:
+            raise ValueError(f"between: expected readings of {', '.join(measures[:-1])}, got {lost[0]!r}")
         for row in self.published:
-            if row.measure not in measures or row.statistic not in self.statistics:
+            if row.measure not in (*measures, *self.pairs) or row.statistic not in self.statistics:
                 raise ValueError(
                     f"published: expected a measure of {', '.join(measures)} and a statistic of "
                     f"{', '.join(self.statistics)}, got {row.measure!r} and {row.statistic!r}"
@@ -204,6 +212,4 @@ class SupernetItem(_Model):
                 raise ValueError(f"figure {figure.name!r}: expected losses, CURVES of the finetuning, got none")
             if figure.kind == "curvature" and not self.perturbed:
                 raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
-        if lost := [label for label in self.between if label not in measures]:
-            raise ValueError(f"between: expected readings of {', '.join(measures)}, got {lost[0]!r}")
         return self

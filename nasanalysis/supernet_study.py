@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, product
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -368,31 +368,29 @@ class _Run:
     def between(self) -> Table:
         """Rank correlation between readings themselves, truth left aside: mean and spread over supernets."""
         i = self.item
-        chosen = [reading for label in i.between for reading in i.readings if reading.label == label]
+        names = {reading.label: reading.name for reading in i.readings}
+        printed = {(p.measure, arm): text for p in i.published for arm, text in p.values.items()}
         statistic, rows, found = i.statistics[0], self._read(), []
-        for arm in i.arms:
-            of_arm = self._of(rows, arm)
-            for first, second in combinations(chosen, 2):
-                pair = of_arm.filter(pl.col("proxy").is_in([first.name, second.name]))
-                each = []
-                for one in pair.partition_by("seed", maintain_order=True):
-                    matrix = stats.proxy_matrix(one.with_columns(step=None, unit=None), statistic=statistic)
-                    [(value, n)] = (
-                        matrix.filter(first=first.name, second=second.name).select("estimate", "n_archs").rows()
-                    )
-                    each.append(value)
-                values = np.array(each, dtype=float)
-                spread = float(values.std(ddof=1)) if len(values) > 1 else None
-                found.append(
-                    (arm.label, f"{first.label} and {second.label}", float(values.mean()), spread, len(values), n)
-                )
-        columns = ["supernet", "measures", statistic, "sd", "supernets", "n_archs"]
+        for arm, (pair, labels) in product(i.arms, i.pairs.items()):
+            first, second = (names[label] for label in labels)
+            both = self._of(rows, arm).filter(pl.col("proxy").is_in([first, second]))
+            values, n = [], 0
+            for one in both.partition_by("seed", maintain_order=True):
+                matrix = stats.proxy_matrix(one.with_columns(step=None, unit=None), statistic=statistic)
+                row = matrix.row(by_predicate=(pl.col("first") == first) & (pl.col("second") == second), named=True)
+                values.append(row["estimate"])
+                n = row["n_archs"]
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            found.append(
+                (arm.label, pair, float(np.mean(values)), spread, printed.get((pair, arm.label)), len(values), n)
+            )
+        columns = ["supernet", "measures", statistic, "sd", "published", "supernets", "n_archs"]
         return plain_table(
             f"{i.name}-between",
             "Do the measures rank alike?",
-            pl.DataFrame(found, schema=columns, orient="row"),
-            ["supernet", "measures", statistic_label(statistic), "sd", "supernets", "n"],
-            ["s", "s", ".3f", ".3f", "d", "d"],
+            pl.DataFrame(found, schema=columns, orient="row", schema_overrides={"published": pl.String()}),
+            ["supernet", "measures", statistic_label(statistic), "sd", "published", "supernets", "n"],
+            ["s", "s", ".3f", ".3f", "s", "d", "d"],
             "Of one measure with another on the same architectures, each turned so that higher is better.",
         )
 

@@ -381,6 +381,22 @@ def test_all_ways_to_rectify_are_one(how: str) -> None:
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+def test_what_works_in_place_changes_nothing() -> None:
+    class Doubling(Plainly):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x.mul_(2))
+
+    images, labels = batch()
+    names = ["fisher", "snip", "jacov"]
+    expected = zero_cost(drawn(Plainly(torch.tanh)), images * 2, labels, proxies=names, generator=seeded())
+    kept = images.clone()
+    in_place = {"fisher": Plainly(lambda x: x.tanh_()), "snip": Doubling(torch.tanh), "jacov": Doubling(torch.tanh_)}
+    for name, net in in_place.items():
+        given = images if isinstance(net, Doubling) else images * 2
+        assert measure(name, drawn(net), given, labels) == pytest.approx(expected[name], rel=1e-12), name
+    assert torch.equal(images, kept)
+
+
 def test_a_layer_that_runs_twice_counts_each_run() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
@@ -686,5 +702,5 @@ def test_the_registry_is_what_its_functions_say() -> None:
     for name, entry in ZERO_COST.items():
         assert (entry.name, entry.function) == (name, getattr(zc, name))
         assert entry.direction in (1, -1)
-        assert entry.source
+        assert entry.reference
         assert entry.function.__doc__

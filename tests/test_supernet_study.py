@@ -421,8 +421,8 @@ def test_what_is_kept_travels_in_the_wheel() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     shipped_files = tomllib.loads(text)["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert set(STUDIES.values()) <= set(shipped_files)
-    for item in Study.load("supernets").supernet:
-        for name in (*item.scores, *item.losses, *item.training):
+    for item in (*Study.load("supernets").supernet, *Study.load("weights").supernet):
+        for name in (*item.scores, *item.losses, *item.perturbed, *item.training):
             path = f"reports/results/{name}"
             if (ROOT / path).exists():
                 assert shipped_files.get(path) == f"nasanalysis/_shipped/{path}", f"add {path} to force-include"
@@ -506,3 +506,144 @@ def test_seeds_against_a_baseline() -> None:
         stats.seeds_against_baseline(truth(), scores, costs, statistic="topk_mean@5")
     with pytest.raises(StudyError, match="baseline: expected one score without seeds and steps, got several"):
         stats.seeds_against_baseline(truth(), scores, scores)
+
+
+# --- measures of weights ----------------------------------------------------------------------------------------------
+
+WEIGHTS = """
+title = "Weights"
+bootstrap = 20
+[[supernet]]
+name = "weights"
+title = "Flatness"
+scores = "{folder}/scores.parquet"
+perturbed = "{folder}/perturbed.parquet"
+benchmark = "digits"
+dataset = "digits"
+split = "test"
+schedule = 12
+sample = "{folder}/archs.txt"
+statistics = ["kendall_tau"]
+spread = true
+between = ["Angle", "Flatness", "Deep"]
+arms = [
+  {{ label = "all", protocol = "spos", part = "all" }},
+  {{ label = "cells", protocol = "spos", part = "cells" }},
+]
+readings = [
+  {{ label = "Angle", proxy = "angle" }},
+  {{ label = "Flatness", proxy = "flatness" }},
+  {{ label = "Deep", proxy = "flatness@alpha=4,sigmas=0.1/0.2" }},
+  {{ label = "Both", terms = [
+    {{ proxy = "angle", rule = "angle/pi" }}, {{ proxy = "flatness", weight = 2, rule = "1/sigma_1", sigma_1 = 0.1 }} ] }},
+]
+[[supernet.published]]
+where = "GeNAS, Table 1"
+measure = "Angle and Flatness"
+statistic = "kendall_tau"
+values = {{ all = "0.43" }}
+[[supernet.figures]]
+name = "curvature"
+kind = "curvature"
+arms = ["all", "cells"]
+archs = 3
+"""
+
+
+def measured() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """SCORES and PERTURBED: the angle is the accuracy; losses rise as it falls (all), or the reverse (cells)."""
+    y = accuracy() / 100
+    steps = {"unit": pl.lit(None, pl.String), "step": pl.lit(None, pl.Int64)}
+    angles = [
+        rows("angle", 0, seed, y, part=part).with_columns(**steps) for seed in (0, 1) for part in ("all", "cells")
+    ]
+    noise = []
+    for part, sign in (("all", -1), ("cells", 1)):
+        for sigma in (0.0, 0.1, 0.2):
+            for seed in (0, 1):
+                frame = rows("", 0, seed, 2 + sign * y * (1 + 5 * sigma), part=part).rename({"value": "loss"})
+                keys = {"sigma": sigma, "draw": 0, "position": part, "direction": "random", "draws": "independent"}
+                noise.append(frame.with_columns(pl.lit(value).alias(name) for name, value in keys.items()))
+    return check(pl.concat(angles), "SCORES"), check(pl.concat(noise), "PERTURBED")
+
+
+@pytest.fixture(scope="module")
+def of_weights(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("weights")
+    for name, frame in zip(("scores", "perturbed"), measured(), strict=True):
+        write_frame(frame, folder / f"{name}.parquet")
+    (folder / "archs.txt").write_text("\n".join(ARCHS))
+    path = folder / "study.toml"
+    path.write_text(WEIGHTS.format(folder=folder), encoding="utf-8")
+    return Study.load(path).run()
+
+
+def test_flatness_is_computed_from_the_noise_of_each_arm(of_weights: Result) -> None:
+    ranking = of_weights.sections[0].tables[0]
+    found = {(r["measure"], r["supernet"]): r["estimate"] for r in ranking.data.to_dicts()}
+    assert found["Angle", "all"] == pytest.approx(found["Angle", "cells"])
+    assert found["Angle", "all"] == pytest.approx(1.0)
+    assert found["Flatness", "all"] == pytest.approx(1.0), "the better, the lower its losses"
+    assert found["Flatness", "cells"] == pytest.approx(-1.0)
+    y = accuracy() / 100
+    low, high = 2 - y * 1.5, 2 - y * 2
+    flat = 1 / (np.abs(high - low) / 0.1 + np.abs(low / 0.1))
+    total = stats.get_statistic("kendall_tau")(y / math.pi + 2 * flat / 0.1, accuracy())
+    assert found["Both", "all"] == pytest.approx(total)
+    spread = of_weights.sections[0].tables[1].data
+    [row] = spread.filter(pl.col("supernet") == "all", pl.col("measure") == "Flatness").to_dicts()
+    assert (row["lowest"], row["highest"]) == (pytest.approx(flat.min()), pytest.approx(flat.max()))
+
+
+def test_measures_are_set_against_each_other(of_weights: Result) -> None:
+    table = of_weights.sections[0].tables[2].data
+    found = {(r["supernet"], r["measures"]): r for r in table.to_dicts()}
+    assert {pair for _, pair in found} == {"Angle and Flatness", "Angle and Deep", "Flatness and Deep"}
+    assert found["all", "Angle and Flatness"]["kendall_tau"] == pytest.approx(1.0)
+    assert found["cells", "Angle and Flatness"]["kendall_tau"] == pytest.approx(-1.0)
+    assert found["all", "Angle and Flatness"]["published"] == "0.43"
+    assert found["cells", "Angle and Flatness"]["published"] is None
+
+
+def test_curvature_is_drawn_from_the_best_to_the_worst(of_weights: Result) -> None:
+    [figure] = of_weights.sections[0].figures
+    y = accuracy()
+    for label in ("all", "cells"):
+        drawn = figure.data.filter(pl.col("supernet") == label)
+        assert drawn["arch"].n_unique() == 3
+        assert drawn["accuracy"].max() == pytest.approx(y.max())
+        assert drawn["accuracy"].min() == pytest.approx(y.min())
+    figure.draw()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'proxy = "angle" }}',
+            'proxy = "angle", terms = [{{ proxy = "angle" }}] }}',
+            "expected proxy or terms, got both",
+        ),
+        (', proxy = "angle" }}', " }}", "reading 'Angle': expected proxy or terms, got neither"),
+        ('between = ["Angle", ', 'between = ["Angel", ', "between: expected readings of Angle, Flatness, Deep, Both"),
+        ('perturbed = "{folder}/perturbed.parquet"', "", "expected perturbed, PERTURBED of a measuring, got none"),
+        ('rule = "angle/pi"', 'rule = "pi"', "rule"),
+    ],
+)
+def test_what_a_study_of_weights_says_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in WEIGHTS
+    path = tmp_path / "study.toml"
+    path.write_text(WEIGHTS.replace(old, new, 1).format(folder=tmp_path), encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        Study.load(path)
+    assert message in str(caught.value)
+
+
+def test_sigmas_that_were_not_measured(tmp_path: Path) -> None:
+    for name, frame in zip(("scores", "perturbed"), measured(), strict=True):
+        write_frame(frame, tmp_path / f"{name}.parquet")
+    (tmp_path / "archs.txt").write_text("\n".join(ARCHS))
+    path = tmp_path / "study.toml"
+    path.write_text(WEIGHTS.replace("0.1/0.2", "0.1/0.3").format(folder=tmp_path), encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"expected sigmas that were measured, 0\.1, 0\.2, got 0\.3"):
+        Study.load(path).run()

@@ -21,7 +21,7 @@ measure fails. A value is None where it is not defined or not finite, such as fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ParameterError, UnknownNameError
+from .names import ZERO_COST_NAMES
 from .zero_cost_data_free import l2_norm_of, synflow_of, zen_of
 from .zero_cost_gradients import Variant, fisher_of, grad_norm_of, grasp_of, plain_of, snip_of
 from .zero_cost_kernels import epe_nas_of, jacov_of, nwot_of
@@ -144,39 +145,44 @@ class ZeroCost:
 
     Attributes
     ----------
-    name: as in NAS-Bench-Suite-Zero.
-    direction: +1 if it is made to be higher for better networks, -1 if lower.
-    source: the paper, and where in it.
+    name: as in NAS-Bench-Suite-Zero; direction and reference stand in `nasanalysis.measures.names`.
     function: ``(net, images, labels) -> float | None``; see its docstring (zen also takes ``generator``).
     of: the same of a `Subject`, which measures share.
     keeps: what the shared forward pass is to keep for it.
     """
 
     name: str
-    direction: int
-    source: str
     function: Callable[..., float | None] = field(repr=False)
     of: Callable[..., float] = field(repr=False)
     keeps: frozenset[str] = frozenset()
 
+    @property
+    def direction(self) -> int:
+        """+1 if it is made to be higher for better networks, -1 if lower."""
+        return ZERO_COST_NAMES[self.name].direction
 
-def _registered() -> Iterator[ZeroCost]:
-    suite = "Abdelfattah et al. 2021, section 3.2"
-    yield ZeroCost("epe_nas", 1, "Lopes et al. 2021 (EPE-NAS)", epe_nas, epe_nas_of)
-    yield ZeroCost("fisher", 1, "Theis et al. 2018 (Fisher pruning)", fisher, fisher_of, frozenset({"activations"}))
-    yield ZeroCost("grad_norm", 1, suite, grad_norm, grad_norm_of)
-    yield ZeroCost("grasp", 1, "Wang et al. 2020 (GraSP), Eq. 8", grasp, grasp_of, frozenset({"curvature"}))
-    yield ZeroCost("jacov", 1, "Mellor et al. 2020 (arXiv:2006.04647v1)", jacov, jacov_of)
-    yield ZeroCost("l2_norm", 1, suite, l2_norm, l2_norm_of)
-    yield ZeroCost("nwot", 1, "Mellor et al. 2021 (NASWOT)", nwot, nwot_of, frozenset({"kernel"}))
-    yield ZeroCost("plain", 1, suite, plain, plain_of)
-    yield ZeroCost("snip", 1, "Lee et al. 2019 (SNIP), connection sensitivity", snip, snip_of)
-    yield ZeroCost("synflow", 1, "Tanaka et al. 2020 (SynFlow), Algorithm 1", synflow, synflow_of)
-    yield ZeroCost("zen", 1, "Lin et al. 2021 (Zen-NAS), Algorithm 1", zen, zen_of)
+    @property
+    def reference(self) -> str:
+        """The paper, and where in it."""
+        return ZERO_COST_NAMES[self.name].reference
 
+
+_ALL = (
+    ZeroCost("epe_nas", epe_nas, epe_nas_of),
+    ZeroCost("fisher", fisher, fisher_of, frozenset({"activations"})),
+    ZeroCost("grad_norm", grad_norm, grad_norm_of),
+    ZeroCost("grasp", grasp, grasp_of, frozenset({"curvature"})),
+    ZeroCost("jacov", jacov, jacov_of),
+    ZeroCost("l2_norm", l2_norm, l2_norm_of),
+    ZeroCost("nwot", nwot, nwot_of, frozenset({"kernel"})),
+    ZeroCost("plain", plain, plain_of),
+    ZeroCost("snip", snip, snip_of),
+    ZeroCost("synflow", synflow, synflow_of),
+    ZeroCost("zen", zen, zen_of),
+)
 
 #: Name -> measure, in alphabetical order.
-ZERO_COST: dict[str, ZeroCost] = {measure.name: measure for measure in _registered()}
+ZERO_COST: dict[str, ZeroCost] = {measure.name: measure for measure in _ALL}
 
 
 def zero_cost(

@@ -1,4 +1,4 @@
-"""Makes the files beside it that the study ``supernets`` reads, from finished runs of ``nasanalysis supernet``.
+"""Makes the files beside it that the studies ``supernets`` and ``weights`` read, from runs of ``nasanalysis supernet``.
 
     nasanalysis supernet train    --config reports/configs/nb201_cifar10.toml --out build/nb201
     nasanalysis supernet finetune --config reports/configs/nb201_cifar10.toml --out build/nb201
@@ -8,6 +8,8 @@
 ``NAME_finetune_losses.parquet``  CURVES: ``train_loss`` at every minibatch, of the protocols named by ``--losses``
                                   and the parts of 200 architectures
 ``NAME_training.parquet``         TRACE of all supernets, with ``updates`` beside what the run wrote
+``NAME_measured_scores.parquet``  SCORES of all parts of ``nasanalysis supernet measure``, where the run has any
+``NAME_perturbed.parquet``        PERTURBED of the same; losses as Float32
 
 Weights are not kept: the two commands above make them again, bit by bit on the CPU. The provenance of every part
 and every supernet stands in each file's metadata.
@@ -46,6 +48,9 @@ def main() -> None:
     if given.losses:
         made.append(keep_losses(given.run, given.losses, given.out / f"{given.name}_finetune_losses.parquet"))
     made.append(keep_training(given.run, given.out / f"{given.name}_training.parquet"))
+    if (given.run / "measure").is_dir():
+        made += keep_measured(given.run, given.out / f"{given.name}_measured_scores.parquet", "SCORES", "value")
+        made += keep_measured(given.run, given.out / f"{given.name}_perturbed.parquet", "PERTURBED", "loss")
     for path in made:
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", file=sys.stderr)
 
@@ -84,6 +89,16 @@ def keep_training(run: Path, out: Path) -> Path:
         )
         made.append(pl.concat([trace, updates]).sort("quantity", "epoch"))
     return write(check(pl.concat(made), "TRACE"), out, records(run, paths))
+
+
+def keep_measured(run: Path, out: Path, schema: str, value: str) -> list[Path]:
+    """What a measuring wrote, all parts; rows in an order that compresses well."""
+    paths = found(run, f"measure/*/{schema.lower()}.parquet")
+    frame = pl.concat([read_frame(path, schema) for path in paths])
+    frame = frame.sort(
+        [c for c in ("method", "setting", "proxy", "sigma", "draw", "seed", "arch") if c in frame.columns]
+    )
+    return [write(frame.with_columns(pl.col(value).cast(pl.Float32)), out, records(run, paths))]
 
 
 def passes(protocol: Mapping[str, Any]) -> int:
