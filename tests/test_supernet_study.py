@@ -535,7 +535,8 @@ readings = [
   {{ label = "Flatness", proxy = "flatness" }},
   {{ label = "Deep", proxy = "flatness@alpha=4,sigmas=0.1/0.2" }},
   {{ label = "Both", terms = [
-    {{ proxy = "angle", rule = "angle/pi" }}, {{ proxy = "flatness", weight = 2, rule = "1/sigma_1", sigma_1 = 0.1 }} ] }},
+    {{ proxy = "angle", rule = "angle/pi" }},
+    {{ proxy = "flatness", weight = 2, rule = "1/sigma_1", sigma_1 = 0.1 }} ] }},
 ]
 [[supernet.published]]
 where = "GeNAS, Table 1"
