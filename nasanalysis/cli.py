@@ -5,11 +5,12 @@ Errors go to stderr as one message; ``--debug`` (or ``NASANALYSIS_DEBUG=1``) sho
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -380,6 +381,15 @@ def gallery(
     print(f"{page}: {len(drawn)} plots")
 
 
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="Where the work is done: loky, sequential, dask or ray (docs/cluster.md).")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option("--scheduler", help="Address of a running Dask or Ray cluster; without it one is started here."),
+]
+
+
 @benchmark_app.command("build")
 def benchmark_build(
     name: Annotated[str, typer.Argument(help="Benchmark to build: digits.")],
@@ -392,6 +402,8 @@ def benchmark_build(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from finished runs, or set them aside and start over.")
     ] = True,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a benchmark of our own: parallel, resumable after a kill at any moment."""
@@ -401,7 +413,10 @@ def benchmark_build(
         from .supernets.build_digits import build_digits
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "supernet", "building digits") from error
-    path = build_digits(out, archs=archs, seeds=seeds, workers=workers or os.cpu_count() or 1, resume=resume)
+    from .backends import backend_from_options
+
+    with backend_from_options(backend, workers or os.cpu_count() or 1, scheduler) as where:
+        path = build_digits(out, archs=archs, seeds=seeds, workers=where.workers, resume=resume)
     size = path.stat().st_size
     summary = {"out": str(path), "architectures": archs, "seeds": seeds, "bytes": size}
     _print_json(summary) if as_json else print(f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB")
@@ -417,16 +432,25 @@ WorkersOption = Annotated[
 OnlyOption = Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")]
 
 
-def _supernet_run(config: Path, out: Path, device: str, data: Path | None, workers: int) -> tuple[Any, int]:
-    """What a command on live supernets starts from, and how many processes."""
+@contextlib.contextmanager
+def _supernet_run(
+    config: Path, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
+) -> Iterator[Any]:
+    """What a command on live supernets starts from, with its backend in force."""
     try:
         from .supernets.config import SupernetConfig
         from .supernets.devices import choose_device
         from .supernets.run import Run
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
-    run = Run(SupernetConfig.load(config), out, choose_device(device), data)
-    return run, workers or (1 if run.device == "cuda" else os.cpu_count() or 1)
+    from .backends import backend_from_options
+
+    loaded = SupernetConfig.load(config)
+    local = None if backend in ("dask", "ray") else choose_device(device)
+    processes = workers or (1 if local == "cuda" else os.cpu_count() or 1)
+    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
+        there = local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU
+        yield Run(loaded, out, there, data)
 
 
 @supernet_app.command("train")
@@ -435,14 +459,16 @@ def supernet_train(
     out: RunOption,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
-    run, processes = _supernet_run(config, out, device, data, workers)
-    from .supernets.train_run import train_all
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        from .supernets.train_run import train_all
 
-    paths = train_all(run, workers=processes)
+        paths = train_all(run)
     _print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
 
 
@@ -453,14 +479,16 @@ def supernet_finetune(
     only: OnlyOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
-    run, processes = _supernet_run(config, out, device, data, workers)
-    from .supernets.finetune_run import finetune_all
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        from .supernets.finetune_run import finetune_all
 
-    folders = finetune_all(run, only=only, workers=processes)
+        folders = finetune_all(run, only=only)
     _print_folders(folders, "curves.parquet, scores.parquet", as_json)
 
 
@@ -471,14 +499,16 @@ def supernet_measure(
     only: OnlyOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
-    run, processes = _supernet_run(config, out, device, data, workers)
-    from .supernets.measure_run import measure_all
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        from .supernets.measure_run import measure_all
 
-    folders = measure_all(run, only=only, workers=processes)
+        folders = measure_all(run, only=only)
     _print_folders(folders, "scores.parquet, perturbed.parquet, seconds.parquet", as_json)
 
 
@@ -489,14 +519,17 @@ def supernet_search(
     only: OnlyOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search for the architecture with the best fitness, read from inherited weights, for each part."""
-    run, processes = _supernet_run(config, out, device, data, workers)
-    from .search.live import search_all
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        from .search.live import search_all
 
-    _print_folders(search_all(run, only=only, workers=processes), "trace.parquet", as_json)
+        folders = search_all(run, only=only)
+    _print_folders(folders, "trace.parquet", as_json)
 
 
 def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:

@@ -1,25 +1,25 @@
 """Long work as independent units: parallel by joblib, one file for each finished unit, resumable.
 
 A unit is a pure function of its configuration, so the result is the same whatever the number of
-workers, the order in which units finish, or how often the run was killed. ``joblib.parallel_config``
-moves the same units to Dask or Ray.
+workers, the order in which units finish, or how often the run was killed. A `Backend` moves the same
+units from the processes of one machine to a Dask or Ray cluster.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import polars as pl
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .atomic import explain, write_text
+from .backends import Backend, BackendError, current_backend
 from .errors import BuildError, DataFileError, OutputError
 from .frames import read_frame, write_frame
 
@@ -83,7 +83,15 @@ def prepare(folder: Path, fingerprint: Mapping[str, Any], *, resume: bool) -> Pa
 
 
 def _finish(work: Callable[..., pl.DataFrame], arguments: tuple[Any, ...], path: Path) -> None:
-    write_frame(work(*arguments), path)
+    _write(work(*arguments), path)
+
+
+def _make(work: Callable[..., pl.DataFrame], arguments: tuple[Any, ...], path: Path) -> tuple[Path, pl.DataFrame]:
+    return path, work(*arguments)
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    write_frame(frame.rechunk(), path)  # the same bytes however the frame was put together, or travelled
 
 
 def run_units(
@@ -91,7 +99,9 @@ def run_units(
     units: Mapping[str, tuple[Any, ...]],
     folder: Path,
     *,
-    workers: int,
+    workers: int = 1,
+    backend: Backend | None = None,
+    needs: Iterable[Path] = (),
     description: str = "units",
     quiet: bool = False,
 ) -> list[Path]:
@@ -101,21 +111,33 @@ def run_units(
     ----------
     units: file stem -> arguments of `work`.
     folder: where unit files go, from `prepare`.
-    workers: processes (joblib's ``n_jobs``).
+    workers: processes of this machine, where no backend is given.
+    backend: where units run; by default the `current_backend`, or else `workers` processes here. On a cluster
+        `work` has to stand in a module that the workers can import.
+    needs: paths that every worker of a cluster has to see (weights, images), because `work` reads them.
 
     A failure stops the run with what is finished kept: the same command goes on from there.
+
+    On one machine the process that finished a unit writes its file. From a cluster the (small) frames come back and
+    are written here: one process on one machine holds the folder's lock and writes in it, so a file is whole or
+    missing on any shared file system, workers need no right to write, and the folder may even be a local one.
     """
+    chosen = backend or current_backend() or Backend(workers=workers)
     paths = {stem: folder / f"{stem}.parquet" for stem in units}
     todo = [stem for stem in units if not paths[stem].exists()]
-    jobs = (joblib.delayed(_finish)(work, units[stem], paths[stem]) for stem in todo)
+    calls = [(work, units[stem], paths[stem]) for stem in todo]
     with progress_bar(quiet=quiet) as bar:
         task = bar.add_task(description, total=len(units), completed=len(units) - len(todo))
         try:
-            for _ in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
-                bar.advance(task)
-        except OutputError as error:
+            with contextlib.closing(chosen.run(_make if chosen.remote else _finish, calls, needs=needs)) as finished:
+                for made in finished:
+                    if chosen.remote:
+                        _write(made[1], made[0])
+                    bar.advance(task)
+        except (OutputError, BackendError) as error:
             done = sum(path.exists() for path in paths.values())
-            raise OutputError(f"{error} ({done} of {len(units)} units are finished and kept in {folder})") from error
+            kept = f"{error} ({done} of {len(units)} units are finished and kept in {folder})"
+            raise type(error)(kept) from error
     return list(paths.values())
 
 

@@ -23,7 +23,10 @@ LAYERS = (
     ("proxies",),
     ("search", "stats"),
     ("plots", "report"),
-    ("study_tables", "supernet_items", "supernet_study", "supernet_tables", "study", "comparison", "cards"),
+    (
+        *("study_tables", "supernet_items", "supernet_study", "supernet_tables"),
+        *("search_items", "search_study", "search_traces", "study", "comparison", "cards"),
+    ),
     ("cli", "__main__"),
 )
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}

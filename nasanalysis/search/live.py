@@ -6,32 +6,27 @@ it asked before without measuring it again, and several searches of one part sha
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..errors import ParameterError, SearchError, UnknownNameError
+from ..errors import SearchError, UnknownNameError
 from ..frames import check, write_frame
 from ..proxies import direction, get_proxy, needs_noise
 from ..seeding import generator
 from ..stats.combine import normalise
 from ..units import exclusive, gather, prepare, run_units
-from . import ALGORITHMS
+from .bind import bind
 from .constraints import Constraint, get_moves
 from .fitness import Answers, Memoised
-from .regularised_evolution import EvolutionSettings
-from .spos_evolution import SposSettings
 
 if TYPE_CHECKING:
     from ..supernets.config import FinetuneConfig, SearchConfig
     from ..supernets.run import Run
-
-_SETTINGS: dict[str, type[Any]] = {"regularised_evolution": EvolutionSettings, "spos_evolution": SposSettings}
 
 
 def search_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[Path]:
@@ -53,7 +48,9 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
         for seed in part.search_seeds:
             # a search pays for what it asks first; what another has measured costs it the same seconds
             found = search(fitness.fresh(), moves, generator(seed, "search", part.name))
-            traces.append(found.trace(live_benchmark(run.config.space), run.task.name, seed=seed, setting=part.name))
+            traces.append(
+                found.trace(live_benchmark(run.config.space), run.on_cpu.task.name, seed=seed, setting=part.name)
+            )
         record = run.record(part.name, {"noise": part.noise_seed, **{f"search {s}": s for s in part.search_seeds}})
         write_frame(check(pl.concat(traces), "TRACE"), folder / "trace.parquet", record)
     return folder
@@ -61,35 +58,8 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
 
 def _algorithm(part: SearchConfig) -> Any:
     """``(fitness, moves, rng) -> SearchResult`` with the settings of `part`, checked before anything is measured."""
-    if part.algorithm not in ALGORITHMS:
-        raise UnknownNameError("search algorithm", part.algorithm, ALGORITHMS)
-    function, given = ALGORITHMS[part.algorithm], dict(part.options)
-    kind = _SETTINGS.get(part.algorithm)
-    if kind is None:
-        known = set(inspect.signature(function).parameters) - {"fitness", "moves", "rng", "queries", "seconds"}
-        if part.preset is not None:
-            raise ParameterError(f"search {part.name!r}: {part.algorithm} has no presets, got {part.preset!r}")
-    else:
-        known = {field.name for field in fields(kind)}
-    if lost := sorted(set(given) - known):
-        raise UnknownNameError(f"option of {part.algorithm}", lost[0], sorted(known))
-    if kind is not None:
-        given = (
-            {"settings": part.preset or kind()} if not given else {"settings": replace(_preset(part, kind), **given)}
-        )
-    return partial(function, queries=part.queries, seconds=part.budget_seconds, **given)
-
-
-def _preset(part: SearchConfig, kind: type[Any]) -> Any:
-    from .regularised_evolution import EVOLUTION_PRESETS
-    from .spos_evolution import SPOS_PRESETS
-
-    presets: dict[str, Any] = SPOS_PRESETS if kind is SposSettings else EVOLUTION_PRESETS
-    if part.preset is None:
-        return kind()
-    if part.preset not in presets:
-        raise UnknownNameError(f"preset of {part.algorithm}", part.preset, presets)
-    return presets[part.preset]
+    bound = bind(part.algorithm, preset=part.preset, options=dict(part.options))
+    return partial(bound, queries=part.queries, seconds=part.budget_seconds)
 
 
 def _constraint(run: Run, part: SearchConfig) -> Constraint | None:
@@ -170,7 +140,15 @@ class LiveFitness:
         distinct = list(dict.fromkeys(archs))
         units = {unit_name(arch): (self.run, part, arch) for arch in distinct}
         work = measure_unit if self.tuning is None else finetune_unit
-        paths = run_units(work, units, home, workers=self.workers, description=f"search {self.part.name}", quiet=True)
+        paths = run_units(
+            work,
+            units,
+            home,
+            workers=self.workers,
+            needs=self.run.needs,
+            description=f"search {self.part.name}",
+            quiet=True,
+        )
         return dict(zip(distinct, gather(paths), strict=True))
 
     def _value(self, rows: pl.DataFrame, step: int | None) -> float:

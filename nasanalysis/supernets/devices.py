@@ -33,13 +33,13 @@ def choose_device(name: str) -> str:
 def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
     """Out of memory becomes a `DeviceError` that says what would fit; the batch is never changed silently."""
     on_gpu = device.startswith("cuda")
-    before = torch.cuda.memory_allocated() if on_gpu else 0
+    before = torch.cuda.memory_allocated(device) if on_gpu else 0
     try:
         yield
     except torch.OutOfMemoryError as error:
-        free, _ = torch.cuda.mem_get_info() if on_gpu else (0, 0)
-        used = max(1, torch.cuda.max_memory_allocated() - before) if on_gpu else 0
-        room = free + torch.cuda.memory_reserved() - before if on_gpu else 0
+        free, _ = torch.cuda.mem_get_info(device) if on_gpu else (0, 0)
+        used = max(1, torch.cuda.max_memory_allocated(device) - before) if on_gpu else 0
+        room = free + torch.cuda.memory_reserved(device) - before if on_gpu else 0
         fits = max(0, int(0.8 * batch_size * min(1.0, room / used))) if on_gpu else 0
         hint = f"about {fits} images a batch would fit" if fits > 1 else "no batch of at least 2 images would fit"
         raise DeviceError(f"{what}: out of memory on {device} at batch_size = {batch_size}; {hint}") from error

@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from ..backends import kept_for_one_run
 from ..frames import SCHEMAS, check
 from ..seeding import torch_generator
 from .base import initialise_on_cpu
@@ -69,7 +70,7 @@ def _finetuned(run: Run, part: FinetuneConfig, arch: str) -> Iterator[tuple[Job,
         chunk = jobs[start : start + part.together]
         found: list[pl.DataFrame | DivergedError] | list[DeviceError]
         try:
-            with explained_memory(f"finetuning {arch}", settings.batch_size, run.device):
+            with explained_memory(f"finetuning {arch}", settings.batch_size, run.place):
                 found = finetune_together([_network(run, part, job, arch) for job in chunk], batches, settings)
         except DeviceError as failure:
             found = [failure] * len(chunk)
@@ -85,6 +86,7 @@ def _network(run: Run, part: FinetuneConfig, job: Job, arch: str) -> nn.Module:
     return blank.subnet(arch)
 
 
+@kept_for_one_run
 @lru_cache(maxsize=2)
 def _batches(run: Run, part: FinetuneConfig) -> Batches:
     return draw_batches(run.task, part.settings(run.config.train), seed=part.data_seed)

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from ..backends import kept_for_one_run
 from ..errors import BuildError, NasAnalysisError
 from ..frames import check
 from ..seeding import torch_generator
@@ -34,7 +35,7 @@ def measure_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[
 def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
     jobs, settings = jobs_of(run, part), part.settings
     run.require_supernets(jobs)
-    _probes(run, part)  # images that are not there are the configuration's fault, not each architecture's
+    _probes(run.on_cpu, part)  # images that are not there are the configuration's fault, not each architecture's
     if any(name in ANGLES for name in settings.measures):
         require_initial(run, jobs)
     return run_part(
@@ -70,7 +71,7 @@ def measure_unit(run: Run, part: MeasureConfig, arch: str) -> pl.DataFrame:
 def _measured(run: Run, part: MeasureConfig, arch: str) -> Iterator[tuple[Job, pl.DataFrame | Exception]]:
     for job in jobs_of(run, part):
         try:
-            with explained_memory(f"measuring {arch}", part.settings.batch_size, run.device):
+            with explained_memory(f"measuring {arch}", part.settings.batch_size, run.place):
                 yield job, _rows(measure_arch(run, part, job, arch))
         except NasAnalysisError as error:
             yield job, error
@@ -80,10 +81,11 @@ def measure_arch(run: Run, part: MeasureConfig, job: Job, arch: str) -> Measured
     """One architecture of one supernet. Its noise depends on the architecture, the supernet and the seed alone."""
     settings = part.settings
     initial = run.initial_supernet(job).subnet(arch) if any(n in ANGLES for n in settings.measures) else None
-    draws = torch_generator(part.noise_seed, "measure", "noise", *map(str, job), arch, device=run.device)
+    draws = torch_generator(part.noise_seed, "measure", "noise", *map(str, job), arch)
     return measure(run.supernet(job).subnet(arch), initial, _probes(run, part), settings, draws)
 
 
+@kept_for_one_run
 @lru_cache(maxsize=2)
 def _probes(run: Run, part: MeasureConfig) -> Probes:
     return draw_probes(run.task, part.settings, seed=part.noise_seed)

@@ -64,7 +64,7 @@ def run_part(
     with exclusive(folder):
         home = prepare(folder, fingerprint, resume=True)
         units = {unit_name(arch): (run, part, arch) for arch in archs}
-        paths = run_units(unit, units, home, workers=workers, description=f"{kind} {part.name}")
+        paths = run_units(unit, units, home, workers=workers, needs=run.needs, description=f"{kind} {part.name}")
         made = gather(paths)
         rows = pl.concat(made, how="diagonal_relaxed")
         record = run.record(part.name, seeds)

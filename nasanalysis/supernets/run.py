@@ -11,15 +11,20 @@ A folder of results::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from ..backends import kept_for_one_run
 from ..errors import BuildError
 from ..provenance import package_versions, provenance, sha256
 from .base import Supernet
 from .config import SupernetConfig
+from .devices import choose_device
+from .gpu_slots import worker_gpu
 from .networks import build_supernet
 from .tasks import DataConfig, Task, load_task
 from .train import load_weights
@@ -34,7 +39,7 @@ class Run:
 
     Attributes
     ----------
-    out: folder of results. device: ``cpu`` or ``cuda`` (`devices.choose_device`).
+    out: folder of results. device: ``cpu`` or ``cuda``, that of the processes that do the work.
     data: folder of benchmark and image files; None: as everywhere (``$NASANALYSIS_DATA``, then the user's cache).
     """
 
@@ -48,12 +53,29 @@ class Run:
         return self.out / "supernets" / f"{protocol}-{seed}"
 
     @property
+    def place(self) -> str:
+        """The device of this process: with several GPUs the one that the fewest processes hold."""
+        if self.device == "cpu":
+            return "cpu"
+        return f"{choose_device(self.device)}:{worker_gpu(torch.cuda.device_count())}"
+
+    @property
+    def on_cpu(self) -> Run:
+        """The same for the process that hands out the work, which may have no GPU."""
+        return replace(self, device="cpu")
+
+    @property
+    def needs(self) -> list[Path]:
+        """Folders that every process that works must see."""
+        return [self.out, *([self.data] if self.data else [])]
+
+    @property
     def task(self) -> Task:
-        return _task(self.config.data, self.data, self.device)
+        return _task(self.config.data, self.data, self.place)
 
     def blank(self) -> Supernet:
         """A supernet with memory but without weights."""
-        return build_supernet(self.config.space, self.config.network, self.task, device=self.device)
+        return build_supernet(self.config.space, self.config.network, self.task, device=self.place)
 
     def supernet(self, job: Job) -> Supernet:
         """The trained supernet of (protocol, seed), kept by the process; not to be changed."""
@@ -77,7 +99,7 @@ class Run:
         return {
             "space": self.config.space,
             "network": self.config.network.model_dump(),
-            "data": {**vars(self.config.data), "inputs": dict(self.task.inputs_sha256)},
+            "data": {**vars(self.config.data), "inputs": dict(self.on_cpu.task.inputs_sha256)},
             "supernets": {f"{p}-{s}": sha256(self.folder(p, s) / "weights.pt") for p, s in jobs},
             "threads": self.config.threads,
             "device": self.device,
@@ -87,14 +109,16 @@ class Run:
     def record(self, part: str, seeds: Mapping[str, int]) -> dict[str, Any]:
         """Provenance of the results of a part."""
         config = {**self.config.model_dump(mode="json"), "part": part, "device": self.device}
-        return {**provenance(seeds=seeds, config=config), "inputs": dict(self.task.inputs_sha256)}
+        return {**provenance(seeds=seeds, config=config), "inputs": dict(self.on_cpu.task.inputs_sha256)}
 
 
+@kept_for_one_run
 @lru_cache(maxsize=2)
 def _task(config: DataConfig, data: Path | None, device: str) -> Task:
     return load_task(config, data=data, device=device)
 
 
+@kept_for_one_run
 @lru_cache(maxsize=64)
 def _supernet(run: Run, job: Job, file: str) -> Supernet:
     net = run.blank()

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import joblib
 import torch
 
 from ..atomic import write_text
+from ..backends import unordered
 from ..units import exclusive, progress_bar
 from .devices import explained_memory
 from .run import Job, Run
@@ -22,12 +22,11 @@ def train_all(run: Run, workers: int = 1) -> list[Path]:
     config = run.config
     for protocol in map(config.train.protocol, config.train.protocols):
         if protocol.fair:  # not defined on every space: said before hours of training
-            protocol.passes(run.blank())
+            protocol.passes(run.on_cpu.blank())
     jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
     folders = [run.folder(*job) for job in jobs]
     with exclusive(run.out), _epochs_shown(folders, config.train.settings.epochs):
-        calls = (joblib.delayed(train_one)(run, job) for job in jobs)
-        for _ in joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator_unordered")(calls):
+        for _ in unordered(train_one, [(run, job) for job in jobs], workers=workers, needs=run.needs):
             pass
     return [folder / "weights.pt" for folder in folders]
 
@@ -37,7 +36,7 @@ def train_one(run: Run, job: Job) -> Path:
     config, (protocol, seed) = run.config, job
     torch.set_num_threads(config.threads)
     settings, folder = config.train.settings, run.folder(protocol, seed)
-    with explained_memory(f"training {protocol}, seed {seed}", settings.batch_size, run.device):
+    with explained_memory(f"training {protocol}, seed {seed}", settings.batch_size, run.place):
         return train_supernet(
             run.blank(),
             run.task,

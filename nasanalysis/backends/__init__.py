@@ -1,0 +1,14 @@
+"""Where independent units of work run: processes of this machine, a Dask cluster, or Ray."""
+
+from .base import NAMES, Backend, backend_from_options, current_backend, unordered
+from .calls import BackendError, kept_for_one_run
+
+__all__ = [
+    "NAMES",
+    "Backend",
+    "BackendError",
+    "backend_from_options",
+    "current_backend",
+    "kept_for_one_run",
+    "unordered",
+]
