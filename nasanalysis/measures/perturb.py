@@ -34,6 +34,10 @@ __all__ = ["mean_loss", "noisy_parameters", "perturbed_frame", "perturbed_losses
 Direction = Literal["random", "hessian"]
 How = Literal["auto", "in_place", "vmap"]
 
+#: Bytes of the widest activation of a batch on the CPU: that much stays in the cache (`benchmarks/bench_flatness.py`).
+_CACHED = 2 << 20
+_BATCH = 256
+
 #: Numbers in the noisy weights that ``vmap`` holds at once: 64 MiB in single precision.
 _HELD = 1 << 24
 
@@ -60,9 +64,10 @@ def perturbed_losses(
     position: Position = "all",
     cell: type[nn.Module] | None = None,
     direction: Direction = "random",
+    hessian_on: tuple[Tensor, Tensor] | None = None,
     scheme: Scheme = "independent",
     recalibrate_after_noise: Tensor | None = None,
-    batch: int = 256,
+    batch: int | None = None,
     how: How = "auto",
 ) -> pl.DataFrame:
     """Columns ``sigma, draw, loss``: mean cross-entropy (nats; null where not finite) under each draw of noise.
@@ -75,16 +80,19 @@ def perturbed_losses(
     generator: the only source of randomness; it is advanced. One on the CPU gives every device the same noise.
     draws: noise draws at each sigma. Draw j of a longer measurement is draw j of a shorter one.
     position, cell: see `noisy_names`; where no parameter is there, the loss stays the same at every sigma.
-    direction: ``random``, or ``hessian``: along the eigenvector of the largest eigenvalue of the Hessian of the loss
-        on these images, in the parameters at `position` (GeNAS, Table 13, cites PyHessian and gives no details:
-        the choice here). The step is ``sigma z sqrt(parameters)`` times the unit eigenvector, z standard Gaussian:
-        the expected squared length of the random noise.
+    direction: ``random``, or ``hessian``: along the eigenvector of the largest eigenvalue of the Hessian of the loss,
+        in the parameters at `position` (GeNAS, Table 13, cites PyHessian and gives no details: the choice here). The
+        step is ``sigma z`` times the unit eigenvector, z standard Gaussian, so it raises the loss by about
+        ``lambda sigma^2 z^2 / 2``. (A step as long as the random noise, longer by the root of the number of
+        parameters, leaves the minimum altogether.)
+    hessian_on: images and labels of that Hessian; by default `images` and `labels`.
     scheme: ``independent`` noise for each sigma, or ``cumulative``: ``N(0, s_t - s_(t-1))`` is added to the noise
         before (the public code of GeNAS), whose standard deviations are smaller than the nominal
         ones (`true_standard_deviations`). Column sigma holds the nominal ones.
     recalibrate_after_noise: training images (m, channels, height, width). Batch-norm statistics are re-estimated on
         them for every row, that of sigma 0 included.
-    batch: images at once; it changes the losses by rounding only.
+    batch: images at once; it changes the losses by rounding only. By default 256, and on the CPU as many as keep the
+        widest activation in the cache.
     how: see the module; ``auto`` chooses.
 
     Raises
@@ -104,7 +112,8 @@ def perturbed_losses(
     with untouched(net) as subject:
         subject.eval()
         names = noisy_names(subject, position, cell)
-        step = _step(subject, names, images, labels, direction, generator, position, cell, batch)
+        batch = fitting_batch(subject, images) if batch is None else batch
+        step = _step(subject, names, *(hessian_on or (images, labels)), direction, generator, position, cell, batch)
         subject.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         noises = noise_vectors([s for s in levels if s > 0], draws, scheme, step)
         rows: Rows = []
@@ -135,6 +144,27 @@ def perturbed_frame(
     return check(losses.with_columns(pl.lit(value).alias(name) for name, value in keys.items()), "PERTURBED")
 
 
+@torch.no_grad()
+def fitting_batch(net: nn.Module, images: Tensor) -> int:
+    """How many images at once are fastest: by the widest activation of one image; `net` is in evaluation mode."""
+    if images.is_cuda:
+        return _BATCH
+    widest = images[:1].nbytes
+
+    def look(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal widest
+        if isinstance(output, Tensor):
+            widest = max(widest, output.nbytes)
+
+    hooks = [module.register_forward_hook(look) for module in net.modules()]
+    try:
+        net(images[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return min(max(_CACHED // widest, 16), 1024)
+
+
 def _finite(loss: float) -> float | None:
     return loss if math.isfinite(loss) else None
 
@@ -161,7 +191,7 @@ def _step(
     cell: type[nn.Module] | None,
     batch: int,
 ) -> Callable[[], Tensor]:
-    """Gives one fresh vector after the other, of as many numbers as `names` have, of standard deviation 1."""
+    """Gives one fresh vector after the other, of as many numbers as `names` have: the noise at sigma 1."""
     parameters = [subject.get_parameter(name) for name in names]
     size = sum(p.numel() for p in parameters)
     kind = parameters[0].dtype if parameters else None
@@ -175,7 +205,7 @@ def _step(
     along = found.vectors[0]
     parts = [along.get(name, torch.zeros_like(p)) for name, p in zip(names, parameters, strict=True)]
     axis = torch.cat([part.detach().flatten() for part in parts])
-    axis = axis.to(device=generator.device, dtype=kind) * math.sqrt(size)
+    axis = axis.to(device=generator.device, dtype=kind)
     return lambda: axis * torch.randn((), generator=generator, device=generator.device, dtype=kind)
 
 

@@ -195,6 +195,7 @@ def measure(
                 draws=settings.draws,
                 position=settings.position,  # type: ignore[arg-type]
                 direction=settings.direction,  # type: ignore[arg-type]
+                hessian_on=probes.hessian,
                 scheme=settings.scheme,  # type: ignore[arg-type]
             )
     return Measured(scores, noise, clock.seconds)
