@@ -203,6 +203,7 @@ def test_no_initial_weights_for_an_angle(run_of: Callable[..., Run], trained: Pa
         ({"measure": 'scheme = "summed"'}, "scheme: expected independent or cumulative, got 'summed'"),
         ({"measure": "draws = 0"}, "expected draws >= 1"),
         ({"measure": "sigma = [0.1]"}, "measure.0.sigma: Extra inputs are not permitted"),
+        ({"search": ANGLE + "\ncurvature = [0.2, 0.1]"}, "each larger than the one before, got [0.2, 0.1]"),
         ({"search": "terms = []"}, "search.0.terms"),
         ({"search": 'terms = [{ proxy = "angle", rule = "pi" }]'}, "search.0.terms.0.rule"),
         ({"search": ANGLE + "\nseeds = [4]"}, "search 'found': seeds not trained here: [4]"),
@@ -227,7 +228,7 @@ def trace_of(folder: Path, quantity: str) -> pl.DataFrame:
 
 
 def test_a_search_finds_what_it_measured(run_of: Callable[..., Run]) -> None:
-    run = run_of(search=ANGLE + "\nsearch_seeds = [0, 1]")
+    run = run_of(search=ANGLE + "\nsearch_seeds = [0, 1]\ncurvature = [0.01, 0.1]")
     (folder,) = search_all(run)
     fitness, asked = trace_of(folder, "fitness"), trace_of(folder, "arch")
     assert len(fitness) == 2 * 8
@@ -238,6 +239,9 @@ def test_a_search_finds_what_it_measured(run_of: Callable[..., Run]) -> None:
         assert (value is None and radians != radians) or value == pytest.approx(radians / 3.141592653589793, rel=1e-5)
     best = trace_of(folder, "best_fitness").filter(seed=1)["value"]
     assert best[-1] == fitness.filter(seed=1)["value"].max()
+    around = read_frame(folder / "perturbed.parquet", "PERTURBED")
+    assert set(around["arch"]) == set(trace_of(folder, "best_arch").filter(epoch=8)["text"])
+    assert sorted(around["sigma"].unique()) == [0.0, 0.01, 0.1]
     before = read_frame(folder / "trace.parquet").filter(pl.col("quantity") != "seconds")
     search_all(run)
     assert_frame_equal(read_frame(folder / "trace.parquet").filter(pl.col("quantity") != "seconds"), before)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 def search_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[Path]:
-    """Every part ``[[search]]``, or the one called `only`; folders with ``trace.parquet`` (TRACE, all seeds)."""
+    """Every part ``[[search]]``, or the one called `only`; folders with ``trace.parquet`` (TRACE, all seeds).
+
+    With ``curvature`` also ``perturbed.parquet``: PERTURBED of the architecture that each seed found.
+    """
     from ..supernets.parts import chosen
 
     return [_search_part(run, part, workers) for part in chosen(run.config.search, only, "search")]
@@ -44,15 +47,18 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
     with exclusive(folder):
         fitness = LiveFitness(run, part, folder, workers=workers)
         moves = get_moves(run.config.space, constraint=_constraint(run, part))
-        traces = []
+        traces, best = [], {}
         for seed in part.search_seeds:
             # a search pays for what it asks first; what another has measured costs it the same seconds
             found = search(fitness.fresh(), moves, generator(seed, "search", part.name))
+            best[found.best_arch] = seed
             traces.append(
                 found.trace(live_benchmark(run.config.space), run.on_cpu.task.name, seed=seed, setting=part.name)
             )
         record = run.record(part.name, {"noise": part.noise_seed, **{f"search {s}": s for s in part.search_seeds}})
         write_frame(check(pl.concat(traces), "TRACE"), folder / "trace.parquet", record)
+        if part.curvature:
+            write_frame(fitness.around(list(best)), folder / "perturbed.parquet", record)
     return folder
 
 
@@ -102,12 +108,11 @@ class LiveFitness:
                 require_initial(run, self._jobs)
         else:
             self._part = self.tuning
-        self._part = self._part.model_copy(
-            update={
-                "protocols": tuple(dict.fromkeys(p for p, _ in self._jobs)),
-                "seeds": tuple(dict.fromkeys(s for _, s in self._jobs)),
-            }
-        )
+        self._supernets = {
+            "protocols": tuple(dict.fromkeys(protocol for protocol, _ in self._jobs)),
+            "seeds": tuple(dict.fromkeys(seed for _, seed in self._jobs)),
+        }
+        self._part = self._part.model_copy(update=self._supernets)
         settings = asdict(part.settings) if self.tuning is None else asdict(self.tuning.settings(run.config.train))
         self._fingerprint = {
             **run.fingerprint(self._jobs),
@@ -150,6 +155,20 @@ class LiveFitness:
             quiet=True,
         )
         return dict(zip(distinct, gather(paths), strict=True))
+
+    def around(self, archs: Sequence[str]) -> pl.DataFrame:
+        """PERTURBED of `archs` at the sigmas of ``curvature``, from every supernet of the part."""
+        from ..supernets.measure_run import measure_unit, perturbed
+        from ..supernets.parts import unit_name
+
+        part = self.part.around.model_copy(update=self._supernets)
+        mark = {**self._fingerprint, "read": {**asdict(part.settings), "noise_seed": part.noise_seed}}
+        home = prepare(self.folder / "found", mark, resume=True)
+        units = {unit_name(arch): (self.run, part, arch) for arch in archs}
+        what = f"around what {part.name} found"
+        paths = run_units(measure_unit, units, home, workers=self.workers, needs=self.run.needs, description=what)
+        rows = pl.concat(gather(paths), how="diagonal_relaxed")
+        return perturbed(rows.filter(pl.col("error").is_null()), part)
 
     def _value(self, rows: pl.DataFrame, step: int | None) -> float:
         if rows["error"].is_not_null().any():

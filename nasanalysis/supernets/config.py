@@ -183,6 +183,7 @@ class SearchConfig(MeasureConfig):
     algorithm: of `nasanalysis.search.ALGORITHMS`. preset, options: its settings, by name or one by one.
     queries, budget_seconds: the end of the search. search_seeds: one search each.
     params_min, params_max, flops_min, flops_max: limits on the architectures, for this network.
+    curvature: sigmas at which the loss under noise of what was found is measured afterwards; none by default.
     The remaining keys are those of `MeasureSettings`; `archs` and `limit` have no meaning here.
     """
 
@@ -198,6 +199,12 @@ class SearchConfig(MeasureConfig):
     params_max: float | None = None
     flops_min: float | None = None
     flops_max: float | None = None
+    curvature: tuple[float, ...] = ()
+
+    @property
+    def around(self) -> Self:
+        """The same, to measure what was found: noise at the sigmas of `curvature` alone, or as the search itself."""
+        return self.model_copy(update={"measures": (), "sigmas": self.curvature}) if self.curvature else self
 
     @field_validator("options", mode="before")
     @classmethod
@@ -235,7 +242,7 @@ class SupernetConfig(_Model):
             _ = self.train.settings
             for tuned in self.finetune:
                 tuned.settings(self.train)
-            for read in (*self.measure, *self.search):
+            for read in (*self.measure, *self.search, *(part.around for part in self.search)):
                 _ = read.settings
         except NasAnalysisError as error:
             raise ValueError(str(error)) from error
