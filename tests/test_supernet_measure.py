@@ -215,6 +215,19 @@ def test_a_wrong_configuration_is_told(given: dict[str, str], message: str, tmp_
     assert message in str(caught.value)
 
 
+def test_a_space_without_paths_has_the_flat_angle_only(tmp_path: Path) -> None:
+    config = load(tmp_path).model_copy(update={"space": "nb101-1"})
+    out = tmp_path / "out"
+    train_all(Run(config, out, "cpu"))
+    with pytest.raises(ParameterError, match="expected a space whose paths are defined .* got nb101-1; use angle_flat"):
+        measure_all(Run(config, out, "cpu"))
+    part = config.measure[0].model_copy(update={"measures": ("angle_flat", "val_acc"), "limit": 1})
+    (folder,) = measure_all(Run(config.model_copy(update={"measure": (part,)}), out, "cpu"))
+    scores = read_frame(folder / "scores.parquet", "SCORES")
+    assert scores["value"].is_finite().all()
+    assert len(scores) == 4
+
+
 def test_more_images_than_there_are(run_of: Callable[..., Run]) -> None:
     with pytest.raises(ParameterError, match=r"hessian_images: expected at most the \d+ images there are, got 100000"):
         measure_all(run_of(measure='measures = ["weight_hessian_ev"]', hessian_images=100_000))

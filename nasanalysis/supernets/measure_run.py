@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +11,10 @@ import polars as pl
 import torch
 
 from ..backends import kept_for_one_run
-from ..errors import BuildError, NasAnalysisError
+from ..errors import BuildError, NasAnalysisError, ParameterError
 from ..frames import check
-from ..seeding import torch_generator
+from ..seeding import generator, torch_generator
+from ..spaces import get_space
 from .config import MeasureConfig
 from .devices import explained_memory
 from .measure import ANGLES, Measured, Probes, draw_probes, measure
@@ -36,8 +37,7 @@ def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
     jobs, settings = jobs_of(run, part), part.settings
     run.require_supernets(jobs)
     _probes(run.on_cpu, part)  # images that are not there are the configuration's fault, not each architecture's
-    if any(name in ANGLES for name in settings.measures):
-        require_initial(run, jobs)
+    require_angles(run, settings.measures, jobs)
     return run_part(
         run,
         part,
@@ -50,9 +50,18 @@ def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
     )
 
 
-def require_initial(run: Run, jobs: list[Job]) -> None:
-    """`BuildError` where the weights from before a training are gone."""
-    for job in jobs:
+def require_angles(run: Run, measures: Sequence[str], jobs: Sequence[Job]) -> None:
+    """What an angle needs: `BuildError` without the weights from before a training, `ParameterError` without paths."""
+    if "angle" in measures:
+        space = run.config.space
+        with torch.device("meta"):
+            net = run.on_cpu.blank().standalone(get_space(space).sample(1, generator(0, "paths"))[0])
+        if not hasattr(net, "weight_paths"):
+            raise ParameterError(
+                f"angle: expected a space whose paths are defined (nb201 and the DARTS spaces), got {space}; use "
+                "angle_flat"
+            )
+    for job in jobs if any(name in ANGLES for name in measures) else ():
         path = run.folder(*job) / "initial.pt"
         if not path.exists():
             raise BuildError(
