@@ -26,7 +26,8 @@ Other keys: ``scores_dataset`` (where curves were recorded on another dataset th
 truth repeats itself, and the ceiling that follows), ``text``, and ``[[compare.published]]`` entries
 (``dataset``, ``proxy``, ``statistic``, ``value``, ``where``) that stand beside our figures.
 
-Scores of live supernets are compared by ``[[supernet]]`` items: see `nasanalysis.supernet_items`.
+Scores of live supernets are compared by ``[[supernet]]`` items: see `nasanalysis.supernet_items`. Searches are
+compared by ``[[search]]`` items: see `nasanalysis.search_items`.
 """
 
 from __future__ import annotations
@@ -52,12 +53,16 @@ from .report.model import Figure, Result, Section, Table
 from .report.tables import plain_table, reliability_text, statistics_table
 from .resources import shipped
 from .samples import SAMPLES, named_archs, sample_file, take_sample
+from .search_items import SearchItem
+from .search_study import search_inputs, search_section
 from .study_tables import make_table, table_inputs
 from .supernet_items import SupernetItem
 from .supernet_study import supernet_inputs, supernet_section
 
 #: Studies shipped with the package: name -> file.
-STUDIES = {name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts", "supernets", "weights")}
+STUDIES = {
+    name: f"reports/{name}.toml" for name in ("digits", "nb201", "nb101", "darts", "supernets", "weights", "search")
+}
 
 #: Shipped study -> the benchmark whose files it is about; without them it is not run by default.
 STUDY_NEEDS = {"nb201": "nb201", "nb101": "nb101", "darts": "darts-214", "supernets": "nb201", "weights": "nb201"}
@@ -128,11 +133,12 @@ class Study(_Model):
     bootstrap: int = Field(default=1000, ge=0)
     compare: tuple[Comparison, ...] = ()
     supernet: tuple[SupernetItem, ...] = ()
+    search: tuple[SearchItem, ...] = ()
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
-        if not self.compare and not self.supernet:
-            raise ValueError("expected at least one [[compare]] or [[supernet]], got none")
+        if not self.compare and not self.supernet and not self.search:
+            raise ValueError("expected at least one [[compare]], [[supernet]] or [[search]], got none")
         return self
 
     @classmethod
@@ -159,7 +165,8 @@ class Study(_Model):
                 for e in error.errors()[:5]
             )
             raise StudyError(f"{path}: {lines}") from error
-        names = [*(c.name for c in study.compare), *(item.name for item in study.supernet)]
+        names = [c.name for c in study.compare]
+        names += [item.name for item in study.supernet] + [item.name for item in study.search]
         if len(set(names)) < len(names):
             raise StudyError(f"{path}: two comparisons share a name; got {', '.join(names)}")
         return study
@@ -201,6 +208,16 @@ class Study(_Model):
             if item.benchmark:
                 benchmark = load_benchmark(item.benchmark, data)
                 notes[benchmark.name] = [*benchmark.notes]
+        for searched in self.search:
+            say(f"{self.name}: {searched.title}")
+            try:
+                sections.append(search_section(searched, data, n_boot=self.bootstrap, seed=self.seed))
+            except MissingDataError as error:
+                skipped.append(f"{searched.title}: not run here. {error}")
+                continue
+            inputs.update(dict.fromkeys(search_inputs(searched, data)))
+            benchmark = load_benchmark(searched.benchmark, data)
+            notes[benchmark.name] = [*benchmark.notes]
         record = provenance(seeds={"bootstrap": self.seed}, inputs=inputs, config=self.model_dump(mode="json"))
         record["notes"] = notes
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))

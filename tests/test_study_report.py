@@ -275,7 +275,7 @@ def test_study_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="two comparisons share a name; got small, small"):
         Study.load(study_file(tmp_path, twice))
     (tmp_path / "empty.toml").write_text('title = "x"')
-    with pytest.raises(StudyError, match=r"expected at least one \[\[compare\]\] or \[\[supernet\]\], got none"):
+    with pytest.raises(StudyError, match=r"at least one \[\[compare\]\], \[\[supernet\]\] or \[\[search\]\], got none"):
         Study.load(tmp_path / "empty.toml")
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from ..errors import StudyError
 from ..frames import any_frame, check
 from .losses import mean_accuracy
-from .style import accuracy_colours, log_y, look, new_axes
+from .style import COLOURS, accuracy_colours, log_y, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,4 +90,31 @@ def plot_loss_curvature(
         figure.colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
         if title:
             ax.set_title(title, pad=16)
+    return ax
+
+
+def plot_curvature_lines(
+    table: pl.DataFrame,
+    *,
+    split: str = "validation",
+    log: bool = True,
+    legend: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw losses under noise by name: columns ``line, sigma, loss, low, high``, in the order of the lines.
+
+    As `plot_loss_curvature`, for a few architectures or means of them that a reader tells apart by name.
+    """
+    with look():
+        ax = new_axes(ax)
+        for i, line in enumerate(table["line"].unique(maintain_order=True)):
+            rows = table.filter(pl.col("line") == line).drop_nulls("loss")
+            colour, x = COLOURS[i % len(COLOURS)], rows["sigma"].to_numpy()
+            ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.15, linewidth=0)
+            ax.plot(x, rows["loss"].to_numpy(), color=colour, marker="o", markersize=3.5, label=line)
+        if log:
+            log_y(ax)
+        ax.set_xlabel("σ, standard deviation of the weight noise")
+        ax.set_ylabel(f"{split} loss (nats)")
+        ax.legend(title=legend)
     return ax

@@ -1,4 +1,4 @@
-"""Makes the files beside it that the studies ``supernets`` and ``weights`` read, from runs of ``nasanalysis supernet``.
+"""Makes the files beside it that the studies ``supernets``, ``weights`` and ``search`` read.
 
     nasanalysis supernet train    --config reports/configs/nb201_cifar10.toml --out build/nb201
     nasanalysis supernet finetune --config reports/configs/nb201_cifar10.toml --out build/nb201
@@ -10,6 +10,8 @@
 ``NAME_training.parquet``         TRACE of all supernets, with ``updates`` beside what the run wrote
 ``NAME_measured_scores.parquet``  SCORES of all parts of ``nasanalysis supernet measure``, where the run has any
 ``NAME_perturbed.parquet``        PERTURBED of the same; losses as Float32
+``NAME_search_traces.parquet``    TRACE of all parts of ``nasanalysis supernet search``, where the run has any
+``NAME_search_perturbed.parquet`` PERTURBED around what they found; losses as Float32
 
 Weights are not kept: the two commands above make them again, bit by bit on the CPU. The provenance of every part
 and every supernet stands in each file's metadata.
@@ -51,6 +53,8 @@ def main() -> None:
     if (given.run / "measure").is_dir():
         made += keep_measured(given.run, given.out / f"{given.name}_measured_scores.parquet", "SCORES", "value")
         made += keep_measured(given.run, given.out / f"{given.name}_perturbed.parquet", "PERTURBED", "loss")
+    if (given.run / "search").is_dir():
+        made += keep_searches(given.run, given.name, given.out)
     for path in made:
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", file=sys.stderr)
 
@@ -99,6 +103,19 @@ def keep_measured(run: Path, out: Path, schema: str, value: str) -> list[Path]:
         [c for c in ("method", "setting", "proxy", "sigma", "draw", "seed", "arch") if c in frame.columns]
     )
     return [write(frame.with_columns(pl.col(value).cast(pl.Float32)), out, records(run, paths))]
+
+
+def keep_searches(run: Path, name: str, out: Path) -> list[Path]:
+    """What searches went through, and the losses around what they found."""
+    traces = found(run, "search/*/trace.parquet")
+    frame = pl.concat([read_frame(path, "TRACE") for path in traces]).sort("setting", "seed", "quantity", "epoch")
+    made = [write(frame, out / f"{name}_search_traces.parquet", records(run, traces))]
+    noise = found(run, "search/*/perturbed.parquet")
+    losses = pl.concat([read_frame(path, "PERTURBED") for path in noise]).sort(
+        "setting", "arch", "seed", "sigma", "draw"
+    )
+    losses = losses.with_columns(pl.col("loss").cast(pl.Float32))
+    return [*made, write(losses, out / f"{name}_search_perturbed.parquet", records(run, noise))]
 
 
 def passes(protocol: Mapping[str, Any]) -> int:
