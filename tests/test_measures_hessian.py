@@ -211,3 +211,23 @@ def test_what_has_no_answer_is_said(net, images) -> None:  # type: ignore[no-unt
             tolerance=1e-14,
             iterations=1,
         )
+
+
+def test_a_hessian_of_zero_and_a_loss_that_is_not_finite() -> None:
+    class Flat(nn.Module):
+        """Logits that do not depend on the weights, times `scale`."""
+
+        def __init__(self, scale: float) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(40, dtype=torch.float64))
+            self.scale = scale
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([self.scale * self.w.pow(3).sum() + 0 * x[:, 0], 0 * x[:, 0]], 1)
+
+    x, y = torch.zeros(4, 1, dtype=torch.float64), torch.zeros(4, dtype=torch.int64)
+    found = weight_hessian(Flat(0.0), x, y, generator=torch.Generator().manual_seed(0), trace_draws=2)
+    assert found.eigenvalues.tolist() == [0.0]
+    assert found.trace == 0.0
+    with pytest.raises(NasAnalysisError, match="expected a finite loss, got nan"):
+        weight_hessian(Flat(float("inf")), x, y, generator=torch.Generator().manual_seed(0))

@@ -136,6 +136,8 @@ class _Products:
             )
             flat = [torch.zeros_like(p) if c is None else c for c, p in zip(curved, self._parameters, strict=True)]
             total += torch.cat([c.detach().reshape(-1).double().cpu() for c in flat])
+        if not bool(torch.isfinite(total).all()):
+            raise NasAnalysisError("weight_hessian: the second derivatives of the loss are not finite")
         return total.numpy()
 
     def by_name(self, vector: NDArray[np.float64]) -> dict[str, Tensor]:
@@ -165,7 +167,7 @@ def _leading(
     products: _Products, generator: torch.Generator, top_k: int, which: Which, iterations: int, tolerance: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(k,) eigenvalues, the largest first, and (n, k) unit eigenvectors."""
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
     basis = max(2 * top_k + 1, 20)
     if products.size <= basis:  # Lanczos needs more dimensions than that; the whole matrix costs no more
@@ -174,6 +176,8 @@ def _leading(
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     else:
         start = torch.randn(products.size, generator=generator, device=generator.device, dtype=torch.float64)
+        if not products(start.cpu().numpy()).any():  # Lanczos has nowhere to go from the Hessian 0
+            return np.zeros(top_k), np.eye(products.size, top_k)
         operator = LinearOperator((products.size,) * 2, matvec=products, dtype=np.float64)
         try:
             values, vectors = eigsh(
@@ -190,6 +194,8 @@ def _leading(
                 f"weight_hessian: expected {top_k} eigenvalues to a relative {tolerance:g}, got "
                 f"{len(error.eigenvalues)} after {iterations} restarts; give more iterations or a larger tolerance"
             ) from error
+        except ArpackError as error:
+            raise NasAnalysisError(f"weight_hessian: Lanczos failed ({error})") from error
     order = np.argsort(-(values if which == "algebraic" else np.abs(values)))[:top_k]
     return values[order], vectors[:, order]
 

@@ -195,7 +195,7 @@ def _step(
     parameters = [subject.get_parameter(name) for name in names]
     size = sum(p.numel() for p in parameters)
     kind = parameters[0].dtype if parameters else None
-    if direction == "random":
+    if direction == "random" or not names:
         return lambda: torch.randn(size, generator=generator, device=generator.device, dtype=kind)
     from .hessian import weight_hessian
 

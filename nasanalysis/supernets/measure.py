@@ -19,14 +19,14 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
 import torch
 from torch import Tensor, nn
 
-from ..errors import ParameterError, UnknownNameError
+from ..errors import NasAnalysisError, ParameterError, UnknownNameError
 from ..measures.angle import angle
 from ..measures.hessian import weight_hessian
 from ..measures.perturb import perturbed_losses
@@ -51,7 +51,7 @@ class MeasureSettings:
     position: ``all`` weights or those of the search ``cells``. direction: ``random`` or ``hessian``.
     scheme: ``independent`` draws (GeNAS Eq. 4) or ``cumulative`` (its public code).
     images: validation images on which the loss under noise is read; 0: all.
-    recalibration: training images for the statistics of batch-norm.
+    recalibration: training images for the statistics of batch-norm; all where there are fewer.
     hessian_images: validation images of the Hessian. batch_size: training images of the zero-cost measures.
     """
 
@@ -150,14 +150,19 @@ class Measured:
 
 
 def measure(
-    net: nn.Module, initial: nn.Module | None, probes: Probes, settings: MeasureSettings, generator: torch.Generator
+    net: nn.Module,
+    initial: nn.Module | None,
+    probes: Probes,
+    settings: MeasureSettings,
+    draws: Callable[[str], torch.Generator],
 ) -> Measured:
     """Measure `net`, whose running statistics are re-estimated in place; weights and gradients stay as they are.
 
     Parameters
     ----------
     initial: the same network before training; needed by the angles only.
-    generator: of the noise, the Hessian's starting vectors and what zero-cost measures draw; advanced.
+    draws: the generator of ``noise``, ``hessian`` or ``zero-cost``, so that what one draws does not depend on whether
+        another is measured.
     """
     clock = _Clock(next(net.parameters()).device)
     with clock("recalibration"):
@@ -174,15 +179,11 @@ def measure(
                 scores[name] = angle(initial, net, vector=vector)  # type: ignore[arg-type]
     if names := [n for n in wanted if n in HESSIAN]:
         with clock(*names):
-            found = weight_hessian(
-                net, *probes.hessian, generator=generator, trace_draws=8 if HESSIAN[1] in names else 0
-            )
-            scores |= {
-                n: v for n, v in zip(HESSIAN, (float(found.eigenvalues[0]), found.trace), strict=True) if n in names
-            }
+            both = _curvature(net, probes, draws("hessian"), trace=HESSIAN[1] in names)
+            scores |= {n: v for n, v in zip(HESSIAN, both, strict=True) if n in names}
     if names := [n for n in wanted if n in ZERO_COST]:
         with clock(*names):
-            cheap = zero_cost(net, *probes.minibatch, proxies=names, generator=generator)
+            cheap = zero_cost(net, *probes.minibatch, proxies=names, generator=draws("zero-cost"))
             scores |= {n: math.nan if v is None else v for n, v in cheap.items()}
     noise = pl.DataFrame(schema={"sigma": pl.Float64, "draw": pl.Int64, "loss": pl.Float64})
     if settings.sigmas:
@@ -191,7 +192,7 @@ def measure(
                 net,
                 *probes.noise,
                 (0.0, *settings.sigmas),
-                generator=generator,
+                generator=draws("noise"),
                 draws=settings.draws,
                 position=settings.position,  # type: ignore[arg-type]
                 direction=settings.direction,  # type: ignore[arg-type]
@@ -199,6 +200,15 @@ def measure(
                 scheme=settings.scheme,  # type: ignore[arg-type]
             )
     return Measured(scores, noise, clock.seconds)
+
+
+def _curvature(net: nn.Module, probes: Probes, generator: torch.Generator, *, trace: bool) -> tuple[float, float]:
+    """(largest eigenvalue, trace) of the Hessian; NaN where it is not defined or not found."""
+    try:
+        found = weight_hessian(net, *probes.hessian, generator=generator, trace_draws=8 if trace else 0)
+    except NasAnalysisError:
+        return math.nan, math.nan
+    return float(found.eigenvalues[0]), found.trace
 
 
 @torch.no_grad()

@@ -79,6 +79,7 @@ def measure_unit(run: Run, part: MeasureConfig, arch: str) -> pl.DataFrame:
 
 def _measured(run: Run, part: MeasureConfig, arch: str) -> Iterator[tuple[Job, pl.DataFrame | Exception]]:
     for job in jobs_of(run, part):
+        run.supernet(job)  # a file that cannot be read is not the architecture's fault
         try:
             with explained_memory(f"measuring {arch}", part.settings.batch_size, run.place):
                 yield job, _rows(measure_arch(run, part, job, arch))
@@ -87,10 +88,13 @@ def _measured(run: Run, part: MeasureConfig, arch: str) -> Iterator[tuple[Job, p
 
 
 def measure_arch(run: Run, part: MeasureConfig, job: Job, arch: str) -> Measured:
-    """One architecture of one supernet. Its noise depends on the architecture, the supernet and the seed alone."""
+    """One architecture of one supernet. What is drawn depends on the architecture, the supernet and the seed alone."""
     settings = part.settings
     initial = run.initial_supernet(job).subnet(arch) if any(n in ANGLES for n in settings.measures) else None
-    draws = torch_generator(part.noise_seed, "measure", "noise", *map(str, job), arch)
+
+    def draws(what: str) -> torch.Generator:
+        return torch_generator(part.noise_seed, "measure", what, *map(str, job), arch)
+
     return measure(run.supernet(job).subnet(arch), initial, _probes(run, part), settings, draws)
 
 
