@@ -447,7 +447,7 @@ def _supernet_run(
 
     loaded = SupernetConfig.load(config)
     local = None if backend in ("dask", "ray") else choose_device(device)
-    processes = workers or (1 if local == "cuda" else os.cpu_count() or 1)
+    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
     with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
         there = local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU
         yield Run(loaded, out, there, data)
@@ -526,10 +526,15 @@ def supernet_search(
 ) -> None:
     """Search for the architecture with the best fitness, read from inherited weights, for each part."""
     with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .search.live import search_all
+        from .search.live import found_in, search_all
 
         folders = search_all(run, only=only)
-    _print_folders(folders, "trace.parquet", as_json)
+    found = [(folder, row) for folder in folders for row in found_in(folder).to_dicts()]
+    if as_json:
+        _print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in found]})
+        return
+    for folder, row in found:
+        print(f"{folder}: seed {row['seed']}, {row['queries']} queries: {row['arch']} (fitness {row['fitness']:.4g})")
 
 
 def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:

@@ -146,7 +146,7 @@ def found_curvature(
             .agg(pl.col("loss", "low", "high").mean(), pl.col("n_draws", "n_undefined").sum())
             .sort("sigma")
             .select(
-                pl.lit(f"{label}: {accuracy:.2f} %").alias("line"),
+                pl.lit(f"{label}: {accuracy:.2f} %" if accuracy == accuracy else str(label)).alias("line"),
                 pl.lit(label).alias("search"),
                 pl.lit(accuracy).alias("true_accuracy"),
                 pl.lit(len(archs)).alias("n_archs"),

@@ -57,6 +57,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .plots.losses import GROUPS
+from .proxies import is_proxy
 from .terms import TermModel
 
 #: The row of the parameter count, which is no reading.
@@ -94,6 +95,12 @@ class Reading(_Model):
         if bool(self.proxy) == bool(self.terms):
             got = "both" if self.proxy else "neither"
             raise ValueError(f"reading {self.label!r}: expected proxy or terms, got {got}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_name_of_its_own(self) -> Self:
+        if self.terms and is_proxy(self.label):
+            raise ValueError(f"reading {self.label!r}: expected a label that is no proxy's name for a sum of terms")
         return self
 
     @property

@@ -7,7 +7,7 @@ architectures and supernets, and differences to the parameter count see the same
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -22,7 +22,7 @@ from .errors import MissingDataError, StudyError, UnknownNameError
 from .frames import read_frame
 from .loaders import Benchmark, load_benchmark
 from .plots.style import legend_beside, new_axes, new_panels, proxy_axis, statistic_label
-from .proxies import direction, get_proxy, needs_noise, score
+from .proxies import direction, needs_noise, noise_proxy, score
 from .report.model import Figure, Mark, Section, Table
 from .report.tables import EMPHASIS_NOTE, plain_table
 from .resources import shipped
@@ -126,8 +126,7 @@ class _Run:
         for rows in (self._of(self.perturbed, arm) for arm in self.item.arms):
             kinds = rows.select("position", "direction", "draws").unique().rows()
             for name, (position, noise, draws) in product(named, kinds):  # a part has one kind of noise
-                of_kind = replace(get_proxy(name), position=position, noise=noise, draws=draws)  # type: ignore[type-var]
-                made.append(of_kind(rows).with_columns(proxy=pl.lit(name)))
+                made.append(noise_proxy(name, position, noise, draws)(rows))
         return made
 
     def _sums(self, held: pl.DataFrame) -> list[pl.DataFrame]:
@@ -135,7 +134,7 @@ class _Run:
         return [
             stats.combine(
                 self._of(held, arm), [stats.Term(**term.model_dump()) for term in reading.terms], reading.label
-            )
+            ).drop_nulls("value")
             for reading in self.item.readings
             if reading.terms
             for arm in self.item.arms
@@ -382,7 +381,7 @@ class _Run:
             for one in both.partition_by("seed", maintain_order=True):
                 matrix = stats.proxy_matrix(one.with_columns(step=None, unit=None), statistic=statistic)
                 row = matrix.row(by_predicate=(pl.col("first") == first) & (pl.col("second") == second), named=True)
-                values.append(row["estimate"])
+                values.append(float("nan") if row["estimate"] is None else row["estimate"])
                 n = row["n_archs"]
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
             found.append(

@@ -73,7 +73,8 @@ def prepare(folder: Path, fingerprint: Mapping[str, Any], *, resume: bool) -> Pa
         changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
         raise BuildError(
             f"{folder}: holds finished units of other settings ({', '.join(changed)} differ); "
-            "run with --no-resume to start over (they are set aside), or choose another --out"
+            "to start over, set the folder aside (or run with --no-resume, where the command has it); or choose "
+            "another name or --out"
         )
     units.mkdir(parents=True, exist_ok=True)
     for leftover in units.glob(".*.partial"):

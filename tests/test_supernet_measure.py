@@ -6,25 +6,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from nasanalysis import search
 from nasanalysis.errors import BuildError, NasAnalysisError, ParameterError, StudyError
 from nasanalysis.frames import read_frame, read_provenance
 from nasanalysis.proxies import get_proxy
 from nasanalysis.samples import space_archs
+from nasanalysis.spaces import get_space
+from nasanalysis.spaces.skeletons import Skeleton
 
 torch = pytest.importorskip("torch")
 
 from nasanalysis.measures.angle import angle
-from nasanalysis.search.live import search_all
+from nasanalysis.search.live import LiveFitness, search_all
 from nasanalysis.supernets import measure_run
+from nasanalysis.supernets.base import initialised
 from nasanalysis.supernets.batchnorm import recalibrate
 from nasanalysis.supernets.config import SupernetConfig
+from nasanalysis.supernets.costs import network_costs
 from nasanalysis.supernets.measure import draw_probes
 from nasanalysis.supernets.measure_run import measure_all
+from nasanalysis.supernets.nb201 import NB201Supernet
 from nasanalysis.supernets.run import Run
 from nasanalysis.supernets.train_run import train_all
 
@@ -206,6 +211,15 @@ def test_no_initial_weights_for_an_angle(run_of: Callable[..., Run], trained: Pa
         ({"search": ANGLE + "\ncurvature = [0.2, 0.1]"}, "each larger than the one before, got [0.2, 0.1]"),
         ({"search": "terms = []"}, "search.0.terms"),
         ({"search": 'terms = [{ proxy = "angle", rule = "pi" }]'}, "search.0.terms.0.rule"),
+        ({"search": ANGLE + "\nsearch_seeds = []"}, "search_seeds: expected whole numbers from 0, each once, got []"),
+        ({"search": ANGLE + "\nsearch_seeds = [0, 0]"}, "search_seeds: expected whole numbers from 0, each once"),
+        ({"search": ANGLE + '\nmeasures = ["angle"]'}, "measures: expected none in a search"),
+        ({"search": 'terms = [{ proxy = "angle" }, { proxy = "angle" }]'}, "terms: expected each proxy once"),
+        ({"search": 'terms = [{ proxy = "angle", rule = "rank" }]'}, "look at a set of architectures, which a search"),
+        (
+            {"search": 'terms = [{ proxy = "flatness", rule = "1/sigma_1" }]'},
+            "expected sigma_1 with the rule 1/sigma_1",
+        ),
         ({"search": ANGLE + "\nseeds = [4]"}, "search 'found': seeds not trained here: [4]"),
     ],
 )
@@ -280,8 +294,65 @@ def test_flatness_as_fitness_within_limits(run_of: Callable[..., Run]) -> None:
     (folder,) = search_all(run_of(search=part))
     assert len(trace_of(folder, "fitness")) == 3
     assert trace_of(folder, "fitness")["value"].is_not_null().any()
-    allowed = search.Constraint(params_min=500, channels=2, cells=1)
-    assert all(allowed(arch) for arch in trace_of(folder, "arch")["text"])
+    net = run_of(search=part).supernet(("spos", 0))
+    for arch in trace_of(folder, "arch")["text"]:
+        assert sum(p.numel() for p in net.subnet(arch).parameters()) >= 500
+
+
+def test_any_terms_together(run_of: Callable[..., Run]) -> None:
+    """A cost, what a finetuning reads and what is measured; each as it is by itself."""
+    budget = 'algorithm = "random_search"\nqueries = 3\n'
+    angle_of = 'terms = [{ proxy = "angle" }]\n'
+    sotl_of = 'terms = [{ proxy = "sotl" }]\nfinetune = "few"\n'
+    both = 'terms = [{ proxy = "angle", weight = 2 }, { proxy = "sotl" }, { proxy = "params", weight = 0.001 }]\n'
+    found = []
+    for name, terms in (("angle", angle_of), ("sotl", sotl_of), ("both", both + 'finetune = "few"\n')):
+        run = run_of(search=budget + terms)
+        part = run.config.search[0].model_copy(update={"name": name})
+        (folder,) = search_all(Run(run.config.model_copy(update={"search": (part,)}), run.out, "cpu"))
+        asked = trace_of(folder, "arch")["text"].to_list()
+        found.append(dict(zip(asked, trace_of(folder, "fitness")["value"], strict=True)))
+    net = run_of().supernet(("spos", 0))
+    archs = space_archs("random-3@0", "nb201")
+    config = run_of(search=budget + both + 'finetune = "few"\n').config
+    fitness = LiveFitness(run_of(search=budget + both + 'finetune = "few"\n'), config.search[0], run_of().out / "own")
+    alone = [
+        LiveFitness(
+            run_of(search=budget + terms), run_of(search=budget + terms).config.search[0], run_of().out / str(i)
+        )
+        for i, terms in enumerate((angle_of, sotl_of))
+    ]
+    together, angles, losses = fitness(archs), *(each(archs) for each in alone)
+    counts = [sum(p.numel() for p in net.subnet(arch).parameters()) for arch in archs]
+    expected = 2 * angles.values + losses.values + 0.001 * np.array(counts)
+    np.testing.assert_allclose(together.values, expected, rtol=1e-6)
+    np.testing.assert_array_less(0, together.seconds)
+    assert all(len(each) == 3 for each in found)
+
+
+def test_other_settings_do_not_answer(run_of: Callable[..., Run]) -> None:
+    """Units of another noise, or of another finetuning, are refused, not read."""
+    budget = 'algorithm = "random_search"\nqueries = 2\n'
+    search_all(run_of(search=budget + 'terms = [{ proxy = "val_acc" }]'))
+    with pytest.raises(BuildError, match="holds finished units of other settings"):
+        search_all(run_of(search=budget + 'terms = [{ proxy = "val_acc" }, { proxy = "flatness" }]'))
+    tuned = budget + 'terms = [{ proxy = "sotl" }]\nfinetune = "few"\n'
+    search_all(run_of(search=tuned))
+    run = run_of(search=tuned)
+    other = run.config.finetune[0].model_copy(update={"data_seed": 7})
+    with pytest.raises(BuildError, match="holds finished units of other settings"):
+        search_all(Run(run.config.model_copy(update={"finetune": (other,)}), run.out, "cpu"))
+
+
+def test_costs_are_those_of_the_live_network() -> None:
+    """At the published size they are the benchmark's own: parameters, and multiply-accumulates."""
+    space = get_space("nb201")
+    net = initialised(NB201Supernet(Skeleton(32, 10, 16, 5)), torch.Generator().manual_seed(0))
+    for arch in space_archs("random-6@3", "nb201"):
+        costs = network_costs(net, arch, inputs=3, size=32)
+        assert costs["params"] == space.params(arch)
+        if "none" not in arch:  # the benchmark also counts operations that nothing reads
+            assert costs["flops"] == pytest.approx(space.flops(arch), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +365,8 @@ def test_flatness_as_fitness_within_limits(run_of: Callable[..., Run]) -> None:
         ('terms = [{ proxy = "sotl" }]', "sotl"),
         ('terms = [{ proxy = "sotl" }]\nfinetune = "fw"', "unknown finetune of search 'found' 'fw'"),
         ('terms = [{ proxy = "angle" }]\nalgorithm = "random_search"', "expected a budget: queries=, seconds= or both"),
+        ('terms = [{ proxy = "angle" }]\nalgorithm = "successive_halving"', "needs a fitness that grows with training"),
+        ('terms = [{ proxy = "flatness" }]\nsigmas = [0.1]', "flatness: expected at least two sigmas"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(given: str, message: str, run_of: Callable[..., Run]) -> None:

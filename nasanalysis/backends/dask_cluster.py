@@ -28,6 +28,12 @@ ANSWER, COME, GONE = 5.0, 10.0, 300.0
 #: Calls handed out for each thread of the cluster, and at least in all: enough that no worker waits for the next.
 AHEAD, LEAST = 3, 16
 
+#: What a client raises when its scheduler is gone.
+_DEAD = (OSError, TimeoutError, CancelledError, RuntimeError)
+
+#: Numbers the runs of this process: no two calls of theirs share a key.
+_RUNS = itertools.count()
+
 _LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm", "tornado.application")
 
 
@@ -82,7 +88,7 @@ class DaskCluster:
         self._check(session)
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         out: set[Any] = set()
-        numbered = enumerate(calls)
+        number, numbered = next(_RUNS), enumerate(calls)
         room, asked, seen = 0, -1.0, time.monotonic()
         name = getattr(function, "__name__", "call")
         try:
@@ -97,7 +103,7 @@ class DaskCluster:
                             f"`dask worker {self.where} --nthreads 1`, and run the same command again"
                         )
                 for i, arguments in itertools.islice(numbered, max(0, room - len(out))):
-                    key = f"{name}-{session.token[:8]}-{i}-{id(done):x}"
+                    key = f"{name}-{session.token[:8]}-{number}-{i}"
                     future = self.client.submit(call, session, function, arguments, key=key, pure=False)
                     future.add_done_callback(done.put)
                     out.add(future)
@@ -117,7 +123,7 @@ class DaskCluster:
     def _threads(self) -> int:
         try:
             return sum(self.client.nthreads().values())
-        except (OSError, TimeoutError, CancelledError, RuntimeError) as error:
+        except _DEAD as error:
             raise self._lost() from error
 
     def _result(self, future: Any) -> Any:
@@ -148,9 +154,12 @@ class DaskCluster:
 
     def _check(self, session: Session) -> None:
         """Workers are there, single-threaded, with the same versions, and see the files."""
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(*_DEAD):
             self.client.wait_for_workers(1, timeout=COME)
-        threads: dict[str, int] = self.client.nthreads()
+        try:
+            threads: dict[str, int] = self.client.nthreads()
+        except _DEAD as error:
+            raise self._lost() from error
         if not threads:
             raise BackendError(
                 f"{self.where}: expected workers, the scheduler has none after {COME:.0f} s; start some with "
@@ -164,7 +173,7 @@ class DaskCluster:
             )
         try:
             found = self.client.run(check_worker, session, on_error="return")
-        except (OSError, TimeoutError, CancelledError) as error:
+        except _DEAD as error:
             raise self._lost() from error
         for address, answer in found.items():
             if isinstance(answer, BackendError):

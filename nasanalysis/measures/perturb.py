@@ -93,7 +93,7 @@ def perturbed_losses(
         them for every row, that of sigma 0 included.
     batch: images at once; it changes the losses by rounding only. By default 256, and on the CPU as many as keep the
         widest activation in the cache.
-    how: see the module; ``auto`` chooses.
+    how: see the module; ``auto`` is ``in_place`` (nobody has measured a GPU yet).
 
     Raises
     ------

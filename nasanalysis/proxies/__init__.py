@@ -2,7 +2,18 @@
 
 from .base import Proxy
 from .flatness import Flatness, Sharpness, flatness, flatness_table
-from .registry import ALIASES, OF_NOISE, PROXIES, canonical, direction, get_proxy, needs_noise, score
+from .registry import (
+    ALIASES,
+    OF_NOISE,
+    PROXIES,
+    canonical,
+    direction,
+    get_proxy,
+    is_proxy,
+    needs_noise,
+    noise_proxy,
+    score,
+)
 from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
 __all__ = [
@@ -19,6 +30,8 @@ __all__ = [
     "flatness",
     "flatness_table",
     "get_proxy",
+    "is_proxy",
     "needs_noise",
+    "noise_proxy",
     "score",
 ]

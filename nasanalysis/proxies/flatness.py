@@ -71,7 +71,7 @@ def flatness_table(
 
     Returns
     -------
-    value: null where no draw defines it: a loss is null or missing at one of the sigmas, or F is not finite.
+    value: null where a draw does not define it: a loss is null or missing at one of the sigmas, or F is not finite.
     standard_error: of the mean over draws; null with fewer than two, and for the median.
     n_draws: draws that define it.
 
@@ -94,10 +94,16 @@ def flatness_table(
         return _columns(table.with_columns(value=None, standard_error=None, n_draws=None))
     losses = _matrix(_of_kind(table, kind), levels)
     each = inverse_slope(losses.values, losses.sigmas, alpha)
-    found = pl.DataFrame({"run": losses.run, "f": each}, schema={"run": pl.UInt32, "f": pl.Float64}).drop_nans()
-    middle = pl.col("f").mean() if statistic == "mean" else pl.col("f").median()
-    error = pl.col("f").std(ddof=1) / pl.len().sqrt() if statistic == "mean" else pl.lit(None, pl.Float64)
-    by_run = found.group_by("run").agg(middle.alias("value"), error.alias("standard_error"), pl.len().alias("n_draws"))
+    drawn = pl.DataFrame({"run": losses.run, "f": each}, schema={"run": pl.UInt32, "f": pl.Float64})
+    f = pl.col("f").fill_nan(None)
+    error = f.std(ddof=1) / f.count().sqrt() if statistic == "mean" else pl.lit(None, pl.Float64)
+    # the mean of the draws that went well would flatter the sharpest networks
+    whole = f.is_not_null().all()
+    by_run = drawn.group_by("run").agg(
+        pl.when(whole).then(f.mean() if statistic == "mean" else f.median()).alias("value"),
+        pl.when(whole).then(error).alias("standard_error"),
+        f.count().alias("n_draws"),
+    )
     return _columns(losses.runs.with_row_index("run").join(by_run, on="run", how="left", maintain_order="left"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -126,6 +127,14 @@ def needs_noise(name: str) -> bool:
     return name.partition("@")[0] in OF_NOISE
 
 
+def noise_proxy(name: str, position: str, direction: str, draws: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """The proxy called `name` on noise of another kind: PERTURBED -> SCORES, under the same name."""
+    base, at, given = name.partition("@")
+    proxy = OF_NOISE[base].from_argument(given if at else None)
+    of_kind = replace(proxy, position=position, noise=direction, draws=draws)
+    return lambda perturbed: of_kind(perturbed).with_columns(proxy=pl.lit(name))
+
+
 def get_proxy(name: str) -> Proxy:
     """The proxy called `name`: ``params``, ``sotl_e@5``, ``sogn``, ``angle``, ``flatness@alpha=0`` ..."""
     base, at, given = name.partition("@")
@@ -139,6 +148,15 @@ def get_proxy(name: str) -> Proxy:
     if base not in PROXIES:
         raise UnknownNameError("proxy", name, [*PROXIES, *OF_NOISE, *_READ, *ALIASES])
     return PROXIES[base](argument)
+
+
+def is_proxy(name: str) -> bool:
+    """Whether `get_proxy` knows `name`."""
+    try:
+        get_proxy(name)
+    except NasAnalysisError:
+        return False
+    return True
 
 
 def canonical(name: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from ..errors import SearchError
 from ..spaces import get_space
 from .space import Moves, draw_fresh, plain_moves
 from .within import NEAREST, Within
+
+_ENDS = ("min", "max")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Constraint:
     flops_min, flops_max: multiply-accumulates of one image.
     dataset: whose network is meant.
     channels, cells: another size of the network, where it is not the space's own.
+    of: what an architecture costs (``params``, ``flops``), in place of the space's own count: of a live network.
     tries: draws after which a search gives up, or takes a random architecture for one that cannot be changed.
     """
 
@@ -34,6 +37,7 @@ class Constraint:
     channels: int | None = None
     cells: int | None = None
     tries: int = 10_000
+    of: Callable[[str], Mapping[str, float]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("params", "flops"):
@@ -56,13 +60,13 @@ class Constraint:
 
     def costs(self, arch: str) -> dict[str, float]:
         """What of `arch` is limited: ``params`` (count), ``flops``."""
+        limited = [name for name in ("params", "flops") if any(getattr(self, f"{name}_{e}") is not None for e in _ENDS)]
+        if self.of is not None:
+            given = self.of(arch)
+            return {name: given[name] for name in limited}
         space = get_space(arch.partition(":")[0])
-        found: dict[str, float] = {}
-        if self.params_min is not None or self.params_max is not None:
-            found["params"] = space.params(arch, self.dataset, channels=self.channels, cells=self.cells)
-        if self.flops_min is not None or self.flops_max is not None:
-            found["flops"] = space.flops(arch, self.dataset, channels=self.channels, cells=self.cells)
-        return found
+        network = {"channels": self.channels, "cells": self.cells}
+        return {name: float(getattr(space, name)(arch, self.dataset, **network)) for name in limited}
 
     def __call__(self, arch: str) -> bool:
         """Whether `arch` (text ``space:key``) is within the limits."""

@@ -40,4 +40,5 @@ def random_search(
             break
         seen.update(archs)
         search.ask(fitness, archs)
+        search.require_defined()
     return search.result()

@@ -247,8 +247,10 @@ def _of_seed(table: pl.DataFrame, seed: int | None, label: str) -> pl.DataFrame:
 
 
 def _by_arch(table: pl.DataFrame, column: str, sign: int) -> dict[str, float]:
+    """Means over seeds; undefined where one of the table's seeds has none."""
+    lacks = pl.col(column).is_null().any() | (pl.col("seed").n_unique() < table["seed"].n_unique())
     means = table.group_by("arch", maintain_order=True).agg(
-        pl.when(pl.col(column).is_null().any()).then(None).otherwise(pl.col(column).mean()).alias("value")
+        pl.when(lacks).then(None).otherwise(pl.col(column).mean()).alias("value")
     )
     values = sign * means["value"].cast(pl.Float64).fill_null(math.nan).to_numpy()
     return dict(zip(means["arch"].to_list(), values.tolist(), strict=True))

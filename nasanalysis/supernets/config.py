@@ -201,6 +201,22 @@ class SearchConfig(MeasureConfig):
     flops_max: float | None = None
     curvature: tuple[float, ...] = ()
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        seeds, proxies = self.search_seeds, [term.proxy for term in self.terms]
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"search_seeds: expected whole numbers from 0, each once, got {list(seeds)}")
+        if len(set(proxies)) < len(proxies):
+            raise ValueError(f"terms: expected each proxy once, got {', '.join(proxies)}")
+        if moving := [term.proxy for term in self.terms if term.rule in ("z", "rank")]:
+            raise ValueError(
+                f"terms: {moving[0]}: the rules z and rank look at a set of architectures, which a search does not "
+                "fix; use raw, angle/pi, 1/sigma_1 or percent"
+            )
+        if self.measures is not None:
+            raise ValueError("measures: expected none in a search, whose terms say what is measured")
+        return self
+
     @property
     def around(self) -> Self:
         """The same, to measure what was found: noise at the sigmas of `curvature` alone, or as the search itself."""

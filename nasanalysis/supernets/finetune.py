@@ -113,6 +113,16 @@ class FinetuneSettings:
         if self.recalibration < 2:
             raise ParameterError(f"finetuning: expected recalibration on at least 2 images, got {self.recalibration}")
 
+    def read_at(self, measure: str) -> int:
+        """The last step at which `measure` is read."""
+        every = {
+            "val_acc": self.val_acc_every,
+            "val_loss": self.val_acc_every,
+            "val_acc_mini": self.valid_every,
+            "sovl": self.valid_every,
+        }.get(measure, 1)
+        return self.minibatches - self.minibatches % every if every else 0
+
 
 @dataclass(frozen=True)
 class Batches:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -18,7 +19,7 @@ from .base import initialise_on_cpu
 from .config import FinetuneConfig
 from .devices import DeviceError, explained_memory
 from .finetune import MEASURES, Batches, DivergedError, draw_batches, finetune_together
-from .parts import chosen, jobs_of, run_part, unit_rows
+from .parts import ROW_NAMES, chosen, jobs_of, run_part, unit_rows
 from .run import Job, Run
 
 
@@ -33,21 +34,32 @@ def finetune_all(run: Run, *, only: str | None = None, workers: int = 1) -> list
 
 def _finetune_part(run: Run, part: FinetuneConfig, workers: int) -> Path:
     jobs = _jobs(run, part)
-    inherited = [] if part.from_scratch else jobs
-    run.require_supernets(inherited)
-    settings = asdict(part.settings(run.config.train))
-    own = {"together": part.together, "from_scratch": part.from_scratch, "data_seed": part.data_seed}
-    fresh = {"scratch": [seed for _, seed in jobs]} if part.from_scratch else {}
+    require(run, part)
     return run_part(
         run,
         part,
         finetune_unit,
         {"curves": curves, "scores": scores},
         kind="finetune",
-        fingerprint={**run.fingerprint(inherited), "finetune": {**settings, **own, **fresh}},
+        fingerprint=finetune_fingerprint(run, part),
         seeds={"minibatches": part.data_seed, **{f"supernet {seed}": seed for _, seed in jobs}},
         workers=workers,
     )
+
+
+def finetune_fingerprint(run: Run, part: FinetuneConfig) -> dict[str, Any]:
+    """What the numbers of a unit of `part` depend on."""
+    jobs, settings = _jobs(run, part), asdict(part.settings(run.config.train))
+    own = {"together": part.together, "from_scratch": part.from_scratch, "data_seed": part.data_seed}
+    fresh = {"scratch": [seed for _, seed in jobs]} if part.from_scratch else {}
+    read = [] if part.from_scratch else jobs
+    return {**run.fingerprint(read), "finetune": {**settings, **own, **fresh}}
+
+
+def require(run: Run, part: FinetuneConfig) -> None:
+    """`BuildError` where a supernet that is finetuned from is not trained yet."""
+    if not part.from_scratch:
+        run.require_supernets(_jobs(run, part))
 
 
 def _jobs(run: Run, part: FinetuneConfig) -> list[Job]:
@@ -92,14 +104,11 @@ def _batches(run: Run, part: FinetuneConfig) -> Batches:
     return draw_batches(run.task, part.settings(run.config.train), seed=part.data_seed)
 
 
-_NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
-
-
 def curves(rows: pl.DataFrame) -> pl.DataFrame:
     """CURVES by minibatch of `finetune_unit` rows: training minibatches and validation minibatches."""
     values = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
     read = [name for name in values if name in rows.columns]  # none where every architecture failed
-    return check(rows.select(*_NAMES, "schedule", pl.lit("minibatch").alias("unit"), "step", *read), "CURVES")
+    return check(rows.select(*ROW_NAMES, "schedule", pl.lit("minibatch").alias("unit"), "step", *read), "CURVES")
 
 
 def scores(rows: pl.DataFrame) -> pl.DataFrame:
@@ -107,5 +116,5 @@ def scores(rows: pl.DataFrame) -> pl.DataFrame:
     measured = [name for name in MEASURES if name in rows.columns]
     if not measured:
         return SCHEMAS["SCORES"].empty()
-    long = rows.unpivot(on=measured, index=[*_NAMES, "step"], variable_name="proxy", value_name="value")
+    long = rows.unpivot(on=measured, index=[*ROW_NAMES, "step"], variable_name="proxy", value_name="value")
     return check(long.drop_nulls("value").with_columns(unit=pl.lit("minibatch")), "SCORES")

@@ -38,6 +38,8 @@ from .tasks import Task
 ANGLES = ("angle", "angle_flat")
 ON_VALIDATION = ("val_acc", "val_loss")
 HESSIAN = ("weight_hessian_ev", "weight_hessian_trace")
+#: All names of measures, noise excepted.
+MEASURED = (*ON_VALIDATION, *ANGLES, *HESSIAN, *ZERO_COST)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class MeasureSettings:
 
     def __post_init__(self) -> None:
         for name in self.measures:
-            if name not in (*ON_VALIDATION, *ANGLES, *HESSIAN, *ZERO_COST):
-                raise UnknownNameError("measure", name, [*ON_VALIDATION, *ANGLES, *HESSIAN, *ZERO_COST])
+            if name not in MEASURED:
+                raise UnknownNameError("measure", name, MEASURED)
         if not self.measures and not self.sigmas:
             raise ParameterError("measuring: expected measures or sigmas, got neither")
         if any(not math.isfinite(s) or s <= 0 for s in self.sigmas) or list(self.sigmas) != sorted(set(self.sigmas)):
@@ -90,6 +92,11 @@ class MeasureSettings:
             )
         if self.recalibration < 2:
             raise ParameterError(f"measuring: expected recalibration on at least 2 images, got {self.recalibration}")
+
+    @property
+    def kind_of_noise(self) -> dict[str, str]:
+        """As the columns of a PERTURBED frame say it."""
+        return {"position": self.position, "direction": self.direction, "draws": self.scheme}
 
 
 @dataclass(frozen=True)

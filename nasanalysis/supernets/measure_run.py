@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -13,12 +14,13 @@ import torch
 from ..backends import kept_for_one_run
 from ..errors import BuildError, NasAnalysisError, ParameterError
 from ..frames import check
+from ..provenance import sha256
 from ..seeding import generator, torch_generator
 from ..spaces import get_space
 from .config import MeasureConfig
 from .devices import explained_memory
 from .measure import ANGLES, Measured, Probes, draw_probes, measure
-from .parts import chosen, jobs_of, run_part, unit_rows
+from .parts import ROW_NAMES, chosen, jobs_of, run_part, unit_rows
 from .run import Job, Run
 
 
@@ -34,24 +36,36 @@ def measure_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[
 
 
 def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
-    jobs, settings = jobs_of(run, part), part.settings
-    run.require_supernets(jobs)
-    _probes(run.on_cpu, part)  # images that are not there are the configuration's fault, not each architecture's
-    require_angles(run, settings.measures, jobs)
+    jobs = jobs_of(run, part)
+    require(run, part, jobs)
     return run_part(
         run,
         part,
         measure_unit,
         {"scores": scores, "perturbed": lambda rows: perturbed(rows, part), "seconds": seconds},
         kind="measure",
-        fingerprint={**run.fingerprint(jobs), "measure": {**asdict(settings), "noise_seed": part.noise_seed}},
+        fingerprint=measure_fingerprint(run, part),
         seeds={"noise": part.noise_seed, **{f"supernet {seed}": seed for _, seed in jobs}},
         workers=workers,
     )
 
 
-def require_angles(run: Run, measures: Sequence[str], jobs: Sequence[Job]) -> None:
-    """What an angle needs: `BuildError` without the weights from before a training, `ParameterError` without paths."""
+def measure_fingerprint(run: Run, part: MeasureConfig) -> dict[str, Any]:
+    """What the numbers of a unit of `part` depend on."""
+    jobs, settings = jobs_of(run, part), {**asdict(part.settings), "noise_seed": part.noise_seed}
+    angles = any(name in ANGLES for name in part.settings.measures)
+    initial = {f"{p}-{s}": sha256(run.folder(p, s) / "initial.pt") for p, s in jobs if angles}
+    return {**run.fingerprint(jobs), "initial": initial, "measure": settings}
+
+
+def require(run: Run, part: MeasureConfig, jobs: Sequence[Job]) -> None:
+    """What all architectures need, said before the first: supernets, images, and for an angle more.
+
+    `BuildError` without weights, or without those from before the training; `ParameterError` without paths or images.
+    """
+    run.require_supernets(jobs)
+    _probes(run.on_cpu, part)
+    measures = part.settings.measures
     if "angle" in measures:
         space = run.config.space
         with torch.device("meta"):
@@ -116,12 +130,11 @@ def _rows(found: Measured) -> pl.DataFrame:
 
 _SCORE = {"proxy": pl.String(), "value": pl.Float64()}
 _TIME = {"read": pl.String(), "seconds": pl.Float64()}
-_NAMES = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
 
 
 def scores(rows: pl.DataFrame) -> pl.DataFrame:
     """SCORES of `measure_unit` rows; they have no step."""
-    kept = _with(rows, _SCORE, "proxy").select(*_NAMES, "proxy", "value")
+    kept = _with(rows, _SCORE, "proxy").select(*ROW_NAMES, "proxy", "value")
     return check(
         kept.with_columns(
             unit=pl.lit(None, pl.String), step=pl.lit(None, pl.Int64), value=pl.col("value").fill_nan(None)
@@ -133,11 +146,8 @@ def scores(rows: pl.DataFrame) -> pl.DataFrame:
 def perturbed(rows: pl.DataFrame, part: MeasureConfig) -> pl.DataFrame:
     """PERTURBED of `measure_unit` rows."""
     kept = _with(rows, {"sigma": pl.Float64(), "draw": pl.Int64(), "loss": pl.Float64()}, "sigma")
-    how = {"position": part.settings.position, "direction": part.settings.direction, "draws": part.settings.scheme}
-    return check(
-        kept.select(*_NAMES, *(pl.lit(word).alias(name) for name, word in how.items()), "sigma", "draw", "loss"),
-        "PERTURBED",
-    )
+    how = [pl.lit(word).alias(name) for name, word in part.settings.kind_of_noise.items()]
+    return check(kept.select(*ROW_NAMES, *how, "sigma", "draw", "loss"), "PERTURBED")
 
 
 def seconds(rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,9 @@ from .config import PartConfig
 from .devices import DeviceError
 from .run import Job, Run
 
+#: Columns that name a row of any frame.
+ROW_NAMES = ("benchmark", "dataset", "arch", "method", "setting", "seed")
+
 Part = TypeVar("Part", bound=PartConfig)
 
 #: Rows of all units that did not fail -> a frame.

@@ -79,11 +79,15 @@ class Run:
 
     def supernet(self, job: Job) -> Supernet:
         """The trained supernet of (protocol, seed), kept by the process; not to be changed."""
-        return _supernet(self, job, "weights.pt")
+        return self._read(job, "weights.pt")
 
     def initial_supernet(self, job: Job) -> Supernet:
         """The same before its training."""
-        return _supernet(self, job, "initial.pt")
+        return self._read(job, "initial.pt")
+
+    def _read(self, job: Job, file: str) -> Supernet:
+        path = self.folder(*job) / file
+        return _supernet(self, path, path.stat().st_mtime_ns if path.exists() else 0)
 
     def require_supernets(self, jobs: Sequence[Job]) -> None:
         """`BuildError` where one is not trained yet."""
@@ -120,7 +124,8 @@ def _task(config: DataConfig, data: Path | None, device: str) -> Task:
 
 @kept_for_one_run
 @lru_cache(maxsize=64)
-def _supernet(run: Run, job: Job, file: str) -> Supernet:
+def _supernet(run: Run, path: Path, written: int) -> Supernet:
+    """`written`: when the file was; one that is made anew is read anew."""
     net = run.blank()
-    load_weights(net, run.folder(*job) / file)
+    load_weights(net, path)
     return net
