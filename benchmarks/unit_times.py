@@ -3,8 +3,10 @@
     python benchmarks/unit_times.py RUN [--archs 15625] [--seeds 3] [--workers 64]
 
 RUN is the --out of ``nasanalysis supernet``. Every part of its finetunings and measurings has recorded the seconds of
-each architecture of each supernet; units are independent, so the whole takes their sum over the workers (starting
-them, reading weights and images, and uneven ends left out). A worker is taken to be as fast as the process that
+each architecture of each supernet; units are independent, so the whole takes their sum over the workers. Left out:
+starting the workers, reading weights and images, uneven ends, and of a finetuning what it does before its first step
+(batch-norm, and the accuracy of the inherited weights). Where several supernets were finetuned at once, a unit is each
+one's share. A worker is taken to be as fast as the process that
 measured: one thread of the machine that RUN was made on, or its GPU.
 """
 

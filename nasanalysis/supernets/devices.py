@@ -34,6 +34,8 @@ def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
     """Out of memory becomes a `DeviceError` that says what would fit; the batch is never changed silently."""
     on_gpu = device.startswith("cuda")
     before = torch.cuda.memory_allocated(device) if on_gpu else 0
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(device)
     try:
         yield
     except torch.OutOfMemoryError as error:
