@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ def data_dir() -> Path:
     if found is None:
         pytest.skip("no real benchmark files: set NASANALYSIS_DATA to a folder that holds them")
     return found
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Networks of tests are fastest on one thread, and give the same bits."""
+    if request.node.get_closest_marker("torch") is None:
+        yield
+        return
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

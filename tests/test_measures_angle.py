@@ -37,14 +37,6 @@ LOOSE = "nb201:|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_
 CONV = "|{0}~0|+|{1}~0|{2}~1|+|{3}~0|{4}~1|{5}~2|"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():  # type: ignore[no-untyped-def]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def generator(seed: int = 0):  # type: ignore[no-untyped-def]
     return torch.Generator().manual_seed(seed)
 

@@ -37,15 +37,6 @@ ODD = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():  # type: ignore[no-untyped-def]
-    """Networks this small are slower on several threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def supernet(space: str | CellSpace, *, seed: int = 0, layers: int = 3, **options):  # type: ignore[no-untyped-def]
     with torch.device("meta"):
         net = darts_supernet(space, channels=4, layers=layers, image_size=12, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,6 @@ images = 40
 ALL = 'measures = ["val_acc", "val_loss", "angle", "angle_flat", "weight_hessian_ev", "nwot"]\nsigmas = [0.01, 0.02]'
 ANGLE = 'terms = [{ proxy = "angle", rule = "angle/pi" }]\noptions = { population = 4, iterations = 2, top_k = 2, '
 ANGLE += "mutation = 2, crossover = 2 }"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def load(folder: Path, measure: str = ALL, search: str = ANGLE, hessian_images: int = 16) -> SupernetConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -39,14 +38,6 @@ SMALL = Skeleton101(image_size=8, classes=5, channels=10, cells=2)
 TINY_CELL = "output~0"
 #: Three vertices feed the output, and the order written here is not the one the benchmark trained.
 SPACE_2_ENCODING = "nb101-2:conv3x3~0+conv3x3~0+maxpool3x3~01+conv1x1~12+output~134"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def count(net: torch.nn.Module) -> int:

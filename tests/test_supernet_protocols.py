@@ -33,14 +33,6 @@ RATE, MOMENTUM, DECAY = 0.1, 0.9, 0.01
 Grads = list["np.ndarray[Any, Any] | None"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Three(Supernet):
     """Weights a, b, c: z = c + (a or b) x_0 + (a or b) x_1, logits (z, -z); two cells choose "a" or "b"."""
 
