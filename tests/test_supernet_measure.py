@@ -25,7 +25,7 @@ from nasanalysis.search.live import LiveFitness, search_all
 from nasanalysis.supernets import measure_run
 from nasanalysis.supernets.base import initialised
 from nasanalysis.supernets.batchnorm import recalibrate
-from nasanalysis.supernets.config import SupernetConfig
+from nasanalysis.supernets.config import NetworkConfig, SupernetConfig
 from nasanalysis.supernets.costs import network_costs
 from nasanalysis.supernets.measure import draw_probes
 from nasanalysis.supernets.measure_run import measure_all
@@ -365,3 +365,23 @@ def test_a_search_that_cannot_be_is_refused(given: str, message: str, run_of: Ca
     with pytest.raises(NasAnalysisError) as caught:
         search_all(run_of(search=given))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("space", ["darts"])
+def test_the_darts_spaces(space: str, tmp_path: Path) -> None:
+    """Angle by paths, noise in the cells and along the Hessian, zero-cost measures: on their networks too."""
+    measured = (
+        'measures = ["val_acc", "angle", "angle_flat", "snip", "nwot"]\nsigmas = [0.01, 0.02]\ndraws = 1\nlimit = 1\n'
+    )
+    config = load(tmp_path, measure=measured + 'position = "cells"\ndirection = "hessian"')
+    config = config.model_copy(update={"space": space, "network": NetworkConfig(channels=2, layers=3)})
+    run = Run(config, tmp_path, "cpu")
+    train_all(run)
+    (folder,) = measure_all(run)
+    assert read_frame(folder / "failed.parquet").is_empty()
+    scores = read_frame(folder / "scores.parquet", "SCORES")
+    assert scores["value"].is_finite().all()
+    assert len(scores) == 2 * 5
+    noise = read_frame(folder / "perturbed.parquet", "PERTURBED")
+    assert noise["loss"].is_finite().all()
+    assert noise.select("position", "direction").unique().rows() == [("cells", "hessian")]
