@@ -132,8 +132,14 @@ class PublishedRow(_Model):
 
 
 class SupernetFigure(_Model):
-    """A figure (see the module). `window`: minibatches whose losses are averaged. `groups`: of
-    `losses_by_group`. `archs`: lines of ``curvature``, evenly over the ranks of the truth."""
+    """A figure (see the module).
+
+    Attributes
+    ----------
+    window: minibatches whose losses are averaged. groups: of `losses_by_group`.
+    archs: lines of ``curvature``, evenly over the ranks of the truth. above: of architectures that have at least this
+        true accuracy, percent.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     kind: Literal["steps", "losses", "curvature"] = "steps"
@@ -143,6 +149,7 @@ class SupernetFigure(_Model):
     proxies: tuple[str, ...] = ("sotl",)
     window: int = Field(default=10, ge=1)
     archs: int = Field(default=7, ge=2)
+    above: float = 0.0
     groups: dict[str, tuple[float, float]] = Field(
         default={name: GROUPS[name] for name in ("best 10 %", "middle 10 %")}
     )

@@ -536,7 +536,8 @@ class _Run:
     def curvature(self, figure: SupernetFigure) -> Figure:
         """Loss under noise of architectures from the best to the worst, a panel for each arm."""
         truth = self.truth
-        order = truth.group_by("arch").agg(pl.col("accuracy").mean()).sort("accuracy", "arch", descending=True)["arch"]
+        means = truth.group_by("arch").agg(pl.col("accuracy").mean()).filter(pl.col("accuracy") >= figure.above)
+        order = means.sort("accuracy", "arch", descending=True)["arch"]
         panels = []
         for label in figure.arms:
             arm = next(a for a in self.item.arms if a.label == label)

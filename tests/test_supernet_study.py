@@ -421,11 +421,13 @@ def test_what_is_kept_travels_in_the_wheel() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     shipped_files = tomllib.loads(text)["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert set(STUDIES.values()) <= set(shipped_files)
-    for item in (*Study.load("supernets").supernet, *Study.load("weights").supernet):
-        for name in (*item.scores, *item.losses, *item.perturbed, *item.training):
-            path = f"reports/results/{name}"
-            if (ROOT / path).exists():
-                assert shipped_files.get(path) == f"nasanalysis/_shipped/{path}", f"add {path} to force-include"
+    items = [*Study.load("supernets").supernet, *Study.load("weights").supernet]
+    names = [name for item in items for name in (*item.scores, *item.losses, *item.perturbed, *item.training)]
+    names += [name for item in Study.load("search").search for name in (*item.traces, *item.perturbed)]
+    for name in names:
+        path = f"reports/results/{name}"
+        assert (ROOT / path).exists(), f"{path}: the study reads it"
+        assert shipped_files.get(path) == f"nasanalysis/_shipped/{path}", f"add {path} to force-include"
 
 
 def test_keeping_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
