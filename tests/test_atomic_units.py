@@ -171,7 +171,7 @@ def test_units_of_other_settings_are_refused_or_set_aside(tmp_path: Path) -> Non
     out, log = tmp_path / "out", tmp_path / "log"
     jobs = {"0": (0, str(log))}
     run_units(work, jobs, prepare(out, {"epochs": 12, "lr": 0.1}, resume=True), workers=1, quiet=True)
-    with pytest.raises(BuildError, match=r"finished units of other settings \(epochs differ\); to start over, set the folder aside"):
+    with pytest.raises(BuildError, match=r"finished units of other settings \(epochs differ\); to start over"):
         prepare(out, {"epochs": 13, "lr": 0.1}, resume=True)
     assert (out / "units" / "0.parquet").exists()
     folder = prepare(out, {"epochs": 13, "lr": 0.1}, resume=False)
