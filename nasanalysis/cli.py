@@ -509,7 +509,21 @@ def supernet_measure(
         from .supernets.measure_run import measure_all
 
         folders = measure_all(run, only=only)
-    _print_folders(folders, "scores.parquet, perturbed.parquet, seconds.parquet", as_json)
+    for folder in folders:
+        _write_flatness(folder)
+    _print_folders(folders, "scores.parquet, perturbed.parquet, flatness.parquet, seconds.parquet", as_json)
+
+
+def _write_flatness(folder: Path) -> None:
+    """SCORES of the flatness over all sigmas of a measuring, beside the losses they come from."""
+    from .frames import SCHEMAS, read_frame, read_provenance, write_frame
+    from .proxies import noise_proxy
+
+    noise = read_frame(folder / "perturbed.parquet", "PERTURBED")
+    kinds = noise.select("position", "direction", "draws").unique().rows()
+    several = noise.filter(noise["sigma"] > 0)["sigma"].n_unique() > 1
+    scores = noise_proxy("flatness", *kinds[0])(noise) if several else SCHEMAS["SCORES"].empty()
+    write_frame(scores, folder / "flatness.parquet", read_provenance(folder / "perturbed.parquet"))
 
 
 @supernet_app.command("search")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from nasanalysis import cli
 from nasanalysis.errors import BuildError, NasAnalysisError, ParameterError, StudyError
 from nasanalysis.frames import read_frame, read_provenance
 from nasanalysis.proxies import get_proxy
@@ -147,6 +149,25 @@ def test_the_same_numbers_whatever_was_there_before(run_of: Callable[..., Run], 
         assert_frame_equal(one, other, check_exact=True)
     with pytest.raises(BuildError, match=r"holds finished units of other settings \(measure differ\)"):
         measure_all(run_of(measure='measures = ["angle"]\nsigmas = []'))
+
+
+def test_the_command_writes_the_flatness_too(
+    run_of: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_of()  # writes the configuration
+    common = ["nasanalysis", "supernet"], ["--config", f"{tmp_path}/config.toml", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", [*common[0], "measure", *common[1], "--workers", "1"])
+    cli.app(standalone_mode=False)
+    folder = tmp_path / "measure" / "noise"
+    flat = read_frame(folder / "flatness.parquet", "SCORES")
+    assert_frame_equal(flat, get_proxy("flatness")(read_frame(folder / "perturbed.parquet")))
+    monkeypatch.setattr("sys.argv", [*common[0], "search", *common[1], "--workers", "1", "--json"])
+    cli.app(standalone_mode=False)
+    said = json.loads(capsys.readouterr().out.partition("seconds.parquet\n")[2])
+    [found] = said["found"]
+    assert found["search"] == "found"
+    assert found["queries"] == 8
+    assert found["arch"].startswith("nb201:")
 
 
 def test_one_that_fails_is_recorded_and_the_rest_go_on(
