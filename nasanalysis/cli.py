@@ -5,12 +5,9 @@ Errors go to stderr as one message; ``--debug`` (or ``NASANALYSIS_DEBUG=1``) sho
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from .cli_options import BackendOption, DataOption, JsonOption, SchedulerOption, print_json
+from .cli_supernets import supernet_app
 from .errors import ArchError, MissingExtraError, NasAnalysisError, ParameterError, StudyError, UnknownNameError
 
 app = typer.Typer(
@@ -36,15 +35,8 @@ data_app = typer.Typer(
 )
 benchmark_app = typer.Typer(no_args_is_help=True, help="Build benchmarks of our own.")
 app.add_typer(data_app, name="data")
-supernet_app = typer.Typer(no_args_is_help=True, help="Train one-shot supernets, and finetune architectures from them.")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(supernet_app, name="supernet")
-
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder of benchmark files (default: $NASANALYSIS_DATA, then the user's cache)."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields on stdout.")]
 
 #: Errors in what the user typed (exit code 2); every other error of ours exits with 1.
 USAGE_ERRORS = (UnknownNameError, ArchError, StudyError, ParameterError, MissingExtraError)
@@ -89,7 +81,7 @@ def report(
     figures = sum(len(s.figures) for r in results for s in r.sections)
     skipped = [line for r in results for line in r.skipped]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "index": str(page),
                 "studies": [r.name for r in results],
@@ -111,7 +103,7 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
 
     frame = list_data(data)
     if as_json:
-        _print_json(frame.to_dicts())
+        print_json(frame.to_dicts())
         return
     _print_table(frame.select("name", "title", "present", "size", "licence"), "Benchmark data")
     for name, how in frame.filter(frame["present"] != "yes").select("name", "how").iter_rows():
@@ -129,7 +121,7 @@ def data_check(
 
     checks = check_data(name, data)
     if as_json:
-        _print_json([asdict(c) for c in checks])
+        print_json([asdict(c) for c in checks])
     else:
         for c in checks:
             colour = {"ok": "green", "failed": "red"}.get(c.status, "yellow")
@@ -154,7 +146,7 @@ def data_get(
     paths = get_data(name, to)
     checked = check_data(name, to)[0]
     if as_json:
-        _print_json({"files": [str(path) for path in paths], **asdict(checked)})
+        print_json({"files": [str(path) for path in paths], **asdict(checked)})
     else:
         print("\n".join(map(str, paths)))
         print(f"{checked.status}  {checked.name}: {checked.message}")
@@ -169,7 +161,7 @@ def data_path(data: DataOption = None, as_json: JsonOption = False) -> None:
 
     folders = [str(folder) for folder in data_folders(data)]
     if as_json:
-        _print_json({"search": folders, "cache": str(cache_dir())})
+        print_json({"search": folders, "cache": str(cache_dir())})
         return
     print("\n".join(folders))
 
@@ -212,21 +204,21 @@ def archs(
         skeleton(dataset, channels=channels, cells=cells)
     if unique_count:
         counts = {r: len(set(chosen.unique_archs(r).values())) for r in chosen.isomorphism_rules}
-        _print_json(counts) if as_json else print("\n".join(f"{r:<20}{n:>8,}" for r, n in counts.items()))
+        print_json(counts) if as_json else print("\n".join(f"{r:<20}{n:>8,}" for r, n in counts.items()))
     elif show is not None:
         arch = chosen.arch(int(show)) if re.fullmatch(r"-?[0-9]+", show) else chosen.parse(show)
         row = archs_frame(chosen, [str(arch)], dataset, rule=rule, channels=channels, cells=cells).to_dicts()[0]
         row = {"arch": row.pop("arch"), "index": chosen.index(arch), **row, "dataset": dataset}
-        _print_json(row) if as_json else print("\n".join(f"{key:<12}{value}" for key, value in row.items()))
+        print_json(row) if as_json else print("\n".join(f"{key:<12}{value}" for key, value in row.items()))
     elif csv is not None:
         frame = archs_frame(chosen, map(str, chosen), dataset, rule=rule, channels=channels, cells=cells)
         frame = frame.with_row_index("index").select("arch", "index", "unique_arch", "params", "flops")
         write_csv(frame, csv)
-        _print_json({"csv": str(csv), "architectures": len(frame)}) if as_json else print(
+        print_json({"csv": str(csv), "architectures": len(frame)}) if as_json else print(
             f"{csv}: {len(frame):,} architectures"
         )
     else:
-        _print_json({"space": space, "architectures": len(chosen)}) if as_json else print(len(chosen))
+        print_json({"space": space, "architectures": len(chosen)}) if as_json else print(len(chosen))
 
 
 @app.command()
@@ -260,7 +252,7 @@ def score(
         write_frame(frame, out, provenance(inputs=loaded.inputs, config=config))
     undefined = frame["value"].null_count()
     summary = {"out": str(out), "rows": len(frame), "architectures": frame["arch"].n_unique(), "undefined": undefined}
-    _print_json(summary) if as_json else print(
+    print_json(summary) if as_json else print(
         f"{out}: {len(frame):,} scores of {summary['architectures']:,} architectures, {undefined:,} undefined"
     )
 
@@ -305,7 +297,7 @@ def correlate(
         warn=lambda text: _stderr().print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True),
     )
     if as_json:
-        _print_json(frame.to_dicts())
+        print_json(frame.to_dicts())
         return
     shown = frame.select(
         "dataset", "proxy", "step", "statistic", "estimate", "ci_low", "ci_high", "n_archs", "n_missing"
@@ -357,7 +349,7 @@ def card(
         data=data,
     )
     write_card(made, out)
-    _print_json({"out": str(out), **made.facts}) if as_json else print(f"{out}: {made.verdict}")
+    print_json({"out": str(out), **made.facts}) if as_json else print(f"{out}: {made.verdict}")
 
 
 @app.command()
@@ -374,20 +366,11 @@ def gallery(
     console = _stderr()
     page, drawn, skipped = write_gallery(out, data=data, say=lambda text: console.print(escape(text), highlight=False))
     if as_json:
-        _print_json({"page": str(page), "plots": drawn, "skipped": skipped})
+        print_json({"page": str(page), "plots": drawn, "skipped": skipped})
         return
     for line in skipped:
         console.print(f"[yellow]skipped[/] {escape(line)}", highlight=False)
     print(f"{page}: {len(drawn)} plots")
-
-
-BackendOption = Annotated[
-    str, typer.Option("--backend", help="Where the work is done: loky, sequential, dask or ray (docs/cluster.md).")
-]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option("--scheduler", help="Address of a running Dask or Ray cluster; without it one is started here."),
-]
 
 
 @benchmark_app.command("build")
@@ -419,162 +402,12 @@ def benchmark_build(
         path = build_digits(out, archs=archs, seeds=seeds, workers=where.workers, resume=resume)
     size = path.stat().st_size
     summary = {"out": str(path), "architectures": archs, "seeds": seeds, "bytes": size}
-    _print_json(summary) if as_json else print(f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB")
-
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="TOML file; see reports/configs/ for documented ones.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-RunOption = Annotated[Path, typer.Option("--out", help="Folder of the supernets and of what is measured on them.")]
-WorkersOption = Annotated[
-    int, typer.Option("--workers", min=0, help="Processes (0: one for each core on the CPU, one on a GPU).")
-]
-
-OnlyOption = Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")]
-
-
-@contextlib.contextmanager
-def _supernet_run(
-    config: Path, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
-) -> Iterator[Any]:
-    """What a command on live supernets starts from, with its backend in force."""
-    try:
-        from .supernets.config import SupernetConfig
-        from .supernets.devices import choose_device
-        from .supernets.run import Run
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
-    from .backends import backend_from_options
-
-    loaded = SupernetConfig.load(config)
-    local = None if backend in ("dask", "ray") else choose_device(device)
-    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
-    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
-        there = local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU
-        yield Run(loaded, out, there, data)
-
-
-@supernet_app.command("train")
-def supernet_train(
-    config: ConfigOption,
-    out: RunOption,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .supernets.train_run import train_all
-
-        paths = train_all(run)
-    _print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
-
-
-@supernet_app.command("finetune")
-def supernet_finetune(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .supernets.finetune_run import finetune_all
-
-        folders = finetune_all(run, only=only)
-    _print_folders(folders, "curves.parquet, scores.parquet", as_json)
-
-
-@supernet_app.command("measure")
-def supernet_measure(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .supernets.measure_run import measure_all
-
-        folders = measure_all(run, only=only)
-    for folder in folders:
-        _write_flatness(folder)
-    _print_folders(folders, "scores.parquet, perturbed.parquet, flatness.parquet, seconds.parquet", as_json)
-
-
-def _write_flatness(folder: Path) -> None:
-    """SCORES of the flatness over all sigmas of a measuring, beside the losses they come from."""
-    from .frames import SCHEMAS, read_frame, read_provenance, write_frame
-    from .proxies import noise_proxy
-
-    noise = read_frame(folder / "perturbed.parquet", "PERTURBED")
-    kinds = noise.select("position", "direction", "draws").unique().rows()
-    several = noise.filter(noise["sigma"] > 0)["sigma"].n_unique() > 1
-    scores = noise_proxy("flatness", *kinds[0])(noise) if several else SCHEMAS["SCORES"].empty()
-    write_frame(scores, folder / "flatness.parquet", read_provenance(folder / "perturbed.parquet"))
-
-
-@supernet_app.command("search")
-def supernet_search(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Search for the architecture with the best fitness, read from inherited weights, for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .search.live import found_in, search_all
-
-        folders = search_all(run, only=only)
-    found = [(folder, row) for folder in folders for row in found_in(folder).to_dicts()]
-    if as_json:
-        _print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in found]})
-        return
-    for folder, row in found:
-        print(f"{folder}: seed {row['seed']}, {row['queries']} queries: {row['arch']} (fitness {row['fitness']:.4g})")
-
-
-def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:
-    if as_json:
-        _print_json({"folders": [str(f) for f in folders]})
-        return
-    for folder in folders:
-        print(f"{folder}: {held}")
+    print_json(summary) if as_json else print(f"{path}: {archs} architectures x {seeds} seeds, {size / 1e6:.2f} MB")
 
 
 def _suffix(path: Path, allowed: tuple[str, ...]) -> None:
     if path.suffix not in allowed:
         raise typer.BadParameter(f"expected a file ending in {' or '.join(allowed)}, got {path}")
-
-
-def _print_json(value: Any) -> None:
-    """JSON on stdout; undefined numbers are null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
 
 
 def _print_table(frame: Any, title: str, digits: int = 3) -> None:

@@ -27,7 +27,7 @@ LAYERS = (
         *("study_tables", "supernet_items", "supernet_study", "supernet_tables"),
         *("search_items", "search_study", "search_traces", "study", "comparison", "cards"),
     ),
-    ("cli", "__main__"),
+    ("cli", "cli_options", "cli_supernets", "__main__"),
 )
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(PACKAGE.rglob("*.py"))

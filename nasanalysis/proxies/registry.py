@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..errors import NasAnalysisError, ParameterError, UnknownNameError
-from ..frames import check
+from ..frames import SCHEMAS, check
 from .base import Proxy
 from .cost import Cost
 from .curves import ExponentialSum, LastValue, WindowSum
@@ -133,6 +133,14 @@ def noise_proxy(name: str, position: str, direction: str, draws: str) -> Callabl
     proxy = OF_NOISE[base].from_argument(given if at else None)
     of_kind = replace(proxy, position=position, noise=direction, draws=draws)
     return lambda perturbed: of_kind(perturbed).with_columns(proxy=pl.lit(name))
+
+
+def flatness_of_each_kind(perturbed: pl.DataFrame) -> pl.DataFrame:
+    """SCORES of the flatness over all sigmas, whatever the kind of noise; none where there is only one sigma."""
+    kinds = perturbed.select("position", "direction", "draws").unique(maintain_order=True).rows()
+    several = perturbed.filter(pl.col("sigma") > 0)["sigma"].n_unique() > 1
+    parts = [noise_proxy("flatness", *kind)(perturbed) for kind in kinds if several]
+    return pl.concat([SCHEMAS["SCORES"].empty(), *parts])
 
 
 def get_proxy(name: str) -> Proxy:
