@@ -39,7 +39,7 @@ from .search.table import Seconds
 from .search_items import HALVING, TRUTH, AlgorithmItem, BudgetCurve, Cost, FitnessItem, SearchFigure, SearchItem
 from .search_traces import found_curvature, found_table
 from .seeding import generator
-from .supernet_study import kept_file
+from .supernet_frames import kept_file
 
 #: What the truth as fitness is called in tables and figures.
 TRUTH_SHOWN = "the truth itself"

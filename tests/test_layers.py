@@ -24,7 +24,7 @@ LAYERS = (
     ("search", "stats"),
     ("plots", "report"),
     (
-        *("study_tables", "supernet_items", "supernet_study", "supernet_tables"),
+        *("study_tables", "supernet_items", "supernet_frames", "supernet_figures", "supernet_study", "supernet_tables"),
         *("search_items", "search_study", "search_traces", "study", "comparison", "cards"),
     ),
     ("cli", "cli_options", "cli_supernets", "__main__"),

@@ -22,7 +22,7 @@ from nasanalysis.proxies import direction, get_proxy, score
 from nasanalysis.report import Result, write_report
 from nasanalysis.report.model import Table
 from nasanalysis.study import STUDIES, Study
-from nasanalysis.supernet_study import kept_file
+from nasanalysis.supernet_frames import kept_file
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = load_benchmark("digits")
@@ -331,7 +331,7 @@ def test_missing_scores_skip_the_item_and_say_why(tmp_path: Path) -> None:
     assert result.sections == ()
     (line,) = result.skipped
     assert line.startswith("Two protocols: not run here. ")
-    assert "scores.parquet: expected a Parquet file of `nasanalysis supernet finetune`" in line
+    assert "scores.parquet: expected a Parquet file that `nasanalysis supernet` wrote" in line
 
 
 def test_a_missing_second_truth_costs_its_column_only(tmp_path: Path) -> None:
