@@ -409,13 +409,17 @@ def test_all_workers_are_gone(cluster: Cluster, tmp_path: Path, monkeypatch: pyt
 
 
 @needs_dask
-def test_without_an_address_workers_are_started_here(tmp_path: Path, alone: Callable[[int], list[bytes]]) -> None:
+def test_without_an_address_workers_are_started_here(
+    tmp_path: Path, alone: Callable[[int], list[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # Dask sets it, and torch suffers
     log, folder = tmp_path / "log", prepare(tmp_path / "out", {}, resume=True)
     with Backend("dask", 2) as backend:
         paths = run_units(work, jobs(log, 12, 0.05), folder, backend=backend, quiet=True)
         processes = {process for _, process in runs_of(log)}
         assert len(processes) == 2
         assert os.getpid() not in processes
+        assert list(backend.run(os.getenv, [("MALLOC_TRIM_THRESHOLD_",)])) == [None]
     assert [path.read_bytes() for path in paths] == alone(12)
     until(lambda: not any(Path(f"/proc/{p}").exists() for p in processes))
 
