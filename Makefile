@@ -69,7 +69,7 @@ gallery: $(VENV)/.light
 	$(BIN)/nasanalysis gallery $(if $(DATA),--data $(DATA) --out docs,--out reports/out/gallery)
 
 notebook: $(VENV)/.full
-	$(BIN)/python -m jupytext --to ipynb --execute --output notebooks/first_light.ipynb notebooks/first_light.py
+	$(BIN)/python -m jupytext --to ipynb --execute notebooks/*.py
 
 # NAS-Bench-301 beside the public package, which needs an environment of its own.
 test-nb301: $(VENV)/.full

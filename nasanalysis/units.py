@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ from .errors import BuildError, DataFileError, OutputError
 from .frames import read_frame, write_frame
 
 
+def progress_console() -> Console:
+    """stderr; in a notebook without ipywidgets no bar moves, it is shown once, at its end."""
+    console = Console(stderr=True)
+    if console.is_jupyter and find_spec("ipywidgets") is None:
+        return Console(stderr=True, force_jupyter=False, force_terminal=False)
+    return console
+
+
 def progress_bar(*, quiet: bool = False) -> Progress:
     """The bar of every long command: done of all, time spent, time left; on stderr."""
     return Progress(
@@ -33,7 +42,7 @@ def progress_bar(*, quiet: bool = False) -> Progress:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=progress_console(),
         disable=quiet,
     )
 

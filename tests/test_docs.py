@@ -11,13 +11,21 @@ from nasanalysis import cli
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))
+#: Those that train networks: half a minute to minutes each.
+LIVE = ("live_supernet",)
 
 
 def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, id=p.stem, marks=[pytest.mark.slow, pytest.mark.torch] if p.stem in LIVE else [])
+        for p in NOTEBOOKS
+    ],
+)
 def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
     jupytext = pytest.importorskip("jupytext", reason="jupytext is not installed (extra notebooks)")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra notebooks)")
@@ -26,8 +34,13 @@ def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
     nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     ).execute()
-    images = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
-    assert images, f"{path.name}: no cell shows a figure"
+    plotting = [cell for cell in notebook.cells if re.search(r"^axes = ", cell.source, re.M)]
+    assert plotting, f"{path.name}: no cell draws"
+    for cell in plotting:
+        shown = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+        assert shown, f"{path.name}: this cell shows no figure:\n{cell.source}"
+    said = [o.text for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "stream"]
+    assert not [text for text in said if "Warning" in text], "a cell shows a warning"
 
 
 def test_readme_names_only_commands_that_exist() -> None:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ..atomic import explain
 from ..errors import DataFileError, DownloadError, OutputError
+from ..units import progress_console
 from .files import data_folders
 from .safe_pickle import looks_like
 
@@ -254,7 +254,7 @@ class Resuming:
     def _bar(self, url: str) -> Iterator[Progress]:
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress(
-            TextColumn("{task.description}"), *columns, console=Console(stderr=True), disable=self.quiet
+            TextColumn("{task.description}"), *columns, console=progress_console(), disable=self.quiet
         ) as bar:
             bar.add_task(self.part.name.removeprefix(".").removesuffix(".part"), total=None)
             yield bar

@@ -8,7 +8,7 @@ architecture does not use are left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +36,7 @@ class WeightHessian:
     """
 
     eigenvalues: NDArray[np.float64]
-    vectors: tuple[dict[str, Tensor], ...]
+    vectors: tuple[dict[str, Tensor], ...] = field(repr=False)
     trace: float
     trace_error: float
     parameters: int

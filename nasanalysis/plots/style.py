@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -138,11 +138,15 @@ SEQUENTIAL = "cividis"
 DIVERGING = "PuOr_r"
 
 
-def look() -> AbstractContextManager[None]:
+@contextlib.contextmanager
+def look() -> Iterator[None]:
     """The package's look, for a ``with`` block; no global setting is touched."""
     import matplotlib as mpl
 
-    return mpl.rc_context(RC)  # type: ignore[arg-type]  # the stub wants its own literal keys
+    with mpl.rc_context(RC):  # type: ignore[arg-type]  # the stub wants its own literal keys
+        yield
+        interactive = mpl.is_interactive()
+    mpl.interactive(interactive)  # a kernel turns it on with its first figure; off again, it would show no other
 
 
 def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) -> Axes:
