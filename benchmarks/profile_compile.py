@@ -8,48 +8,33 @@ records CUDA graphs. The steps are bare: forward, backward, SGD. Weights are fre
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
+import torch.compiler.config
+from fresh import fresh, options
 from torch import Tensor, nn
 
-from nasanalysis.seeding import generator, torch_generator
-from nasanalysis.spaces import get_space
-from nasanalysis.supernets.base import initialise_on_cpu
-from nasanalysis.supernets.config import SupernetConfig
-from nasanalysis.supernets.finetune import draw_batches
-from nasanalysis.supernets.networks import build_supernet
 from nasanalysis.supernets.optimisers import sgd
-from nasanalysis.supernets.tasks import load_task
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=Path("reports/configs/nb201_cifar10.toml"))
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--archs", type=int, default=3)
+    parser = options(__doc__.splitlines()[0], archs=3)
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    config = SupernetConfig.load(args.config)
-    settings = config.finetune[0].settings(config.train)
-    task = load_task(config.data, data=args.data, device=args.device)
-    net = build_supernet(config.space, config.network, task, device=args.device)
-    initialise_on_cpu(net, torch_generator(0, "profile"))
-    train = draw_batches(task, settings, seed=0).train[: args.steps]
+    study = fresh(args)
+    torch.compiler.config.force_disable_caches = True  # a graph that was compiled before would look cheap
+    train = study.batches.train[: args.steps]
     wait = torch.cuda.synchronize if args.device == "cuda" else lambda: None
     print("first: the first step, with compiling; step: median of the others, eager and compiled in turn")
-    for arch in get_space(config.space).sample(args.archs, generator(0, "profile")):
-        torch.compiler.reset()
+    for arch in study.archs:
+        torch.compiler.reset()  # no graph is met twice in a study
         mode = "reduce-overhead" if args.device == "cuda" else "default"
-        nets = (net.subnet(arch), torch.compile(net.subnet(arch), mode=mode))
-        steps = [_stepper(each, settings.learning_rate) for each in nets]
+        nets = (study.net.subnet(arch), torch.compile(study.net.subnet(arch), mode=mode))
+        steps = [_stepper(each, study.settings.learning_rate) for each in nets]
         print(arch)
         try:
             eager, ours = _in_turn(steps, train, wait)

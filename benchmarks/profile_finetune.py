@@ -8,20 +8,12 @@ work does not depend on them.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
-from pathlib import Path
 
-import torch
+from fresh import fresh, options
 from torch.profiler import ProfilerActivity, profile
 
-from nasanalysis.seeding import generator, torch_generator
-from nasanalysis.spaces import get_space
-from nasanalysis.supernets.base import initialise_on_cpu
-from nasanalysis.supernets.config import SupernetConfig
-from nasanalysis.supernets.finetune import draw_batches, finetune
-from nasanalysis.supernets.networks import build_supernet
-from nasanalysis.supernets.tasks import load_task
+from nasanalysis.supernets.finetune import finetune
 
 #: Kind of work -> how the names of its operations begin.
 KINDS = {
@@ -38,20 +30,9 @@ KINDS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=Path("reports/configs/nb201_cifar10.toml"))
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--archs", type=int, default=6)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    config = SupernetConfig.load(args.config)
-    settings = config.finetune[0].settings(config.train)
-    task = load_task(config.data, data=args.data, device=args.device)
-    net = build_supernet(config.space, config.network, task, device=args.device)
-    initialise_on_cpu(net, torch_generator(0, "profile"))
-    batches = draw_batches(task, settings, seed=0)
-    archs = get_space(config.space).sample(args.archs, generator(0, "profile"))
+    args = options(__doc__.splitlines()[0], archs=6).parse_args()
+    study = fresh(args)
+    net, batches, settings, archs = study.net, study.batches, study.settings, study.archs
     finetune(net.subnet(archs[0]), batches, settings)  # warm
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if args.device == "cuda" else [])]
     with profile(activities=kinds) as trace:
