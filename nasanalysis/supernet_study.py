@@ -20,7 +20,7 @@ from .loaders import load_benchmark
 from .plots.style import proxy_axis, statistic_label
 from .proxies import direction
 from .report.model import Figure, Mark, Section, Table
-from .report.tables import EMPHASIS_NOTE, plain_table
+from .report.tables import EMPHASIS_NOTE, plain_table, significant
 from .samples import SAMPLES, sample_file
 from .supernet_figures import FIGURES
 from .supernet_frames import ARM, ItemFrames, kept_file, resampled, resampling
@@ -219,7 +219,7 @@ class _Tables(ItemFrames):
                     pl.col("proxy") == reading.name, pl.col("step").eq_missing(reading.step)
                 )
                 low, middle, high = np.quantile(one["value"].to_numpy(), [0.0, 0.5, 1.0]).tolist()
-                unit = next((u for u in ("%", "nats") if proxy_axis(reading.name).endswith(f"({u})")), "")
+                unit = next((u for u in ("%", "nats", "radians") if proxy_axis(reading.name).endswith(f"({u})")), "")
                 found.append((arm.label, reading.label, reading.step, unit, low, middle, high, len(one)))
         columns = ["supernet", "measure", "minibatches", "unit", "lowest", "median", "highest", "n_archs"]
         return plain_table(
@@ -227,7 +227,7 @@ class _Tables(ItemFrames):
             "How far the architectures lie apart",
             pl.DataFrame(found, schema=columns, orient="row"),
             [*columns[:-1], "n"],
-            ["s", "s", "d", "s", ",.2f", ",.2f", ",.2f", "d"],
+            ["s", "s", "d", "s", significant, significant, significant, "d"],
             "Lowest, median and highest over the architectures, each a mean over the supernets.",
         )
 
@@ -305,7 +305,7 @@ class _Tables(ItemFrames):
                 "published median",
                 "n",
             ],
-            ["s", "s", ".3f", ".3f", ".3f", ",.4g", ",.4g", "d"],
+            ["s", "s", ".3f", ".3f", ".3f", significant, significant, "d"],
             "Spearman's rho of ours with theirs; low and high: 95 % interval, bootstrap over architectures.",
         )
 

@@ -14,6 +14,7 @@ from test_plots_frames import ARCHS, TRUTH, curves_frame, scores_frame, stats_fr
 
 from nasanalysis import plots
 from nasanalysis.frames import to_pandas
+from nasanalysis.plots import style
 
 RNG = np.random.default_rng(0)
 CURVES = curves_frame({arch: (5.0 - np.arange(1, 4) + i / 10).tolist() for i, arch in enumerate(ARCHS)})
@@ -122,6 +123,15 @@ def test_plot_is_labelled_and_can_be_saved(name: str) -> None:
         buffer = io.BytesIO()
         ax.figure.savefig(buffer, format=kind)
         assert buffer.getvalue().startswith(magic)
+
+
+def test_look_keeps_the_mode_that_a_kernel_sets_with_its_first_figure() -> None:
+    with mpl.rc_context():
+        for interactive in (True, False):
+            mpl.interactive(not interactive)
+            with style.look():
+                mpl.interactive(interactive)
+            assert mpl.is_interactive() is interactive
 
 
 def test_plots_take_pandas_and_draw_into_given_axes() -> None:

@@ -14,6 +14,7 @@ from nasanalysis.errors import StudyError
 from nasanalysis.report import Mark, Table
 from nasanalysis.report.tables import (
     emphasis,
+    significant,
     statistics_table,
     to_html,
     to_latex,
@@ -51,6 +52,22 @@ def test_marks_follow_the_order(values: list[float | None], direction: int) -> N
         else:
             better = len({v for v in defined if v > direction * value})
             assert (Mark.BEST in mark, Mark.SECOND in mark) == (better == 0, better == 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0012213, "0.001221"),
+        (42.4389, "42.44"),
+        (10.0, "10.00"),
+        (-0.5, "-0.5000"),
+        (116503.09, "116,503"),
+        (0.0, "0"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_significant_digits(value: float, text: str) -> None:
+    assert significant(value) == text
 
 
 def test_spread_is_shown_only_where_there_is_one() -> None:

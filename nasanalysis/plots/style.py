@@ -57,6 +57,10 @@ PROXY_LABELS = {
     "sog_l2": "SoG (2-norm)",
     "sogn": "SoGN",
     "sogn_l2_per_tensor": "SoGN (2-norm of each tensor)",
+    "angle": "angle to the initial weights",
+    "angle_flat": "angle to the initial weights, each once",
+    "weight_hessian_ev": "largest eigenvalue of the Hessian",
+    "weight_hessian_trace": "trace of the Hessian",
 }
 
 STATISTIC_LABELS = {
@@ -100,6 +104,8 @@ def proxy_axis(proxy: str) -> str:
         return f"{proxy_label(proxy)} (%)"
     if base.startswith(("sotl", "sovl")) or base in ("train_loss", "val_loss", "tl_mini"):
         return f"{proxy_label(proxy)} (nats)"
+    if base in ("angle", "angle_flat"):
+        return f"{proxy_label(proxy)} (radians)"
     return proxy_label(proxy)
 
 

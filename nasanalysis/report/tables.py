@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jinja2
 import polars as pl
@@ -20,6 +21,13 @@ Published = Mapping[tuple[str, str, str], tuple[str, str]]
 def number(value: float | None, digits: int) -> str:
     """Fixed decimals; an en dash for what is undefined."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """`digits` significant ones, without an exponent, and whole numbers whole: 0.001221, 42.44, 116,503."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g}"
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def with_interval(estimate: float | None, low: float | None, high: float | None, digits: int) -> str:
@@ -274,18 +282,21 @@ def plain_table(
     title: str,
     frame: pl.DataFrame,
     header: Sequence[str],
-    formats: Sequence[str],
+    formats: Sequence[str | Callable[[Any], str]],
     note: str = "",
     *,
     rows: Sequence[int] | None = None,
 ) -> Table:
-    """A frame shown as it is: one format spec for each column, such as ``s``, ``d`` or ``.3f``.
+    """A frame shown as it is: one format spec for each column, such as ``s``, ``d``, ``.3f``, or `significant`.
 
     `rows`: which rows a reader is shown (all by default); the CSV file holds every one.
     """
     shown = frame if rows is None else frame[list(rows)]
     cells = [
-        ["–" if value is None else format(value, spec) for value, spec in zip(row, formats, strict=True)]
+        [
+            "–" if value is None else spec(value) if callable(spec) else format(value, spec)
+            for value, spec in zip(row, formats, strict=True)
+        ]
         for row in shown.iter_rows()
     ]
     return Table(name, title, list(header), cells, frame, [spec != "s" for spec in formats], note)

@@ -4,7 +4,7 @@
     nasanalysis supernet finetune --config reports/configs/nb201_cifar10.toml --out build/nb201
     python reports/results/supernets.py build/nb201 nb201 --losses spos     (seconds; needs no torch)
 
-``NAME_finetune_scores.parquet``  SCORES of all parts at the steps in `STEPS`; values as Float32
+``NAME_finetune_scores.parquet``  SCORES of all finetuned parts at the steps in `STEPS`; values as Float32
 ``NAME_finetune_losses.parquet``  CURVES: ``train_loss`` at every minibatch, of the protocols named by ``--losses``
                                   and the parts of 200 architectures
 ``NAME_training.parquet``         TRACE of all supernets, with ``updates`` beside what the run wrote
@@ -46,7 +46,9 @@ def main() -> None:
     arguments.add_argument("--losses", nargs="*", default=[], metavar="PROTOCOL", help="protocols whose losses to keep")
     arguments.add_argument("--out", type=Path, default=HERE)
     given = arguments.parse_args()
-    made = [keep_scores(given.run, given.out / f"{given.name}_finetune_scores.parquet")]
+    made = []
+    if (given.run / "finetune").is_dir():
+        made.append(keep_scores(given.run, given.out / f"{given.name}_finetune_scores.parquet"))
     if given.losses:
         made.append(keep_losses(given.run, given.losses, given.out / f"{given.name}_finetune_losses.parquet"))
     made.append(keep_training(given.run, given.out / f"{given.name}_training.parquet"))
