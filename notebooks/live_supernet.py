@@ -13,8 +13,8 @@
 # %% [markdown]
 # # A live supernet: what do its weights say about architectures?
 #
-# A one-shot supernet of NAS-Bench-201 cells is trained on scikit-learn's handwritten digits, on the CPU, in less
-# than a minute; 50 architectures are finetuned from it and measured in it, and judged by the embedded benchmark
+# A one-shot supernet of NAS-Bench-201 cells is trained on scikit-learn's handwritten digits, on the CPU, in about
+# a minute; 50 architectures are finetuned from it and measured in it, and judged by the embedded benchmark
 # `digits`, which trained each of them from scratch. Four minutes in all; what is finished stays in `build`, so
 # a second run only reads it.
 
