@@ -3,7 +3,8 @@
 A small digits supernet is trained, then a few of its architectures are finetuned, each command in a fresh process and
 a fresh folder. What a command needs before and after its units (imports, data, starting workers, gathering) is timed
 by the same command on a folder where every unit is finished, and taken off; the note gives the whole commands.
-A worker's own start (torch, images, weights: a few seconds each) counts. Ratio: 2.0 would be perfect on two idle cores.
+A worker's own start (torch, images, weights: a few seconds each) counts.
+One round, for it takes minutes: on a busy machine run it again. Ratio: 2.0 would be perfect on two idle cores.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,46 +67,44 @@ def supernet_train(
     print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
 
 
-@supernet_app.command("finetune")
-def supernet_finetune(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def _on_parts(name: str) -> Callable[[Callable[[Any, str | None, bool], None]], None]:
+    """A command that does the parts of a configuration: ``work(run, only, as_json)``."""
+
+    def register(work: Callable[[Any, str | None, bool], None]) -> None:
+        @supernet_app.command(name, help=work.__doc__)
+        def command(
+            config: ConfigOption,
+            out: RunOption,
+            only: OnlyOption = None,
+            device: DeviceOption = "auto",
+            workers: WorkersOption = 0,
+            backend: BackendOption = "loky",
+            scheduler: SchedulerOption = None,
+            data: DataOption = None,
+            as_json: JsonOption = False,
+        ) -> None:
+            with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+                work(run, only, as_json)
+
+    return register
+
+
+@_on_parts("finetune")
+def _finetune(run: Any, only: str | None, as_json: bool) -> None:
     """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .supernets.finetune_run import finetune_all
+    from .supernets.finetune_run import finetune_all
 
-        folders = finetune_all(run, only=only)
-    _print_folders(folders, "curves.parquet, scores.parquet", as_json)
+    _print_folders(finetune_all(run, only=only), "curves.parquet, scores.parquet", as_json)
 
 
-@supernet_app.command("measure")
-def supernet_measure(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_on_parts("measure")
+def _measure(run: Any, only: str | None, as_json: bool) -> None:
     """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .supernets.measure_run import measure_all
-
-        folders = measure_all(run, only=only)
     from .frames import read_frame, read_provenance, write_frame
     from .proxies import flatness_of_each_kind
+    from .supernets.measure_run import measure_all
 
+    folders = measure_all(run, only=only)
     for folder in folders:
         noise = folder / "perturbed.parquet"
         flat = flatness_of_each_kind(read_frame(noise, "PERTURBED"))
@@ -114,23 +112,12 @@ def supernet_measure(
     _print_folders(folders, "scores.parquet, perturbed.parquet, flatness.parquet, seconds.parquet", as_json)
 
 
-@supernet_app.command("search")
-def supernet_search(
-    config: ConfigOption,
-    out: RunOption,
-    only: OnlyOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 0,
-    backend: BackendOption = "loky",
-    scheduler: SchedulerOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_on_parts("search")
+def _search(run: Any, only: str | None, as_json: bool) -> None:
     """Search for the architecture with the best fitness, read from inherited weights, for each part."""
-    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
-        from .search.live import found_in, search_all
+    from .search.live import found_in, search_all
 
-        folders = search_all(run, only=only)
+    folders = search_all(run, only=only)
     found = [(folder, row) for folder in folders for row in found_in(folder).to_dicts()]
     if as_json:
         print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in found]})

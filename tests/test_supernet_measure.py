@@ -388,14 +388,13 @@ def test_a_search_that_cannot_be_is_refused(given: str, message: str, run_of: Ca
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("space", ["darts"])
-def test_the_darts_spaces(space: str, tmp_path: Path) -> None:
-    """Angle by paths, noise in the cells and along the Hessian, zero-cost measures: on their networks too."""
+def test_the_darts_space(tmp_path: Path) -> None:
+    """Angle by paths, noise in the cells and along the Hessian, zero-cost measures: on its networks too."""
     measured = (
         'measures = ["val_acc", "angle", "angle_flat", "snip", "nwot"]\nsigmas = [0.01, 0.02]\ndraws = 1\nlimit = 1\n'
     )
     config = load(tmp_path, measure=measured + 'position = "cells"\ndirection = "hessian"')
-    config = config.model_copy(update={"space": space, "network": NetworkConfig(channels=2, layers=3)})
+    config = config.model_copy(update={"space": "darts", "network": NetworkConfig(channels=2, layers=3)})
     run = Run(config, tmp_path, "cpu")
     train_all(run)
     (folder,) = measure_all(run)

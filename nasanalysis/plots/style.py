@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 #: Okabe and Ito's colours, safe for the common kinds of colour blindness, best contrasts first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-RC: dict[str, Any] = {
+RC: dict[RcKeyType, Any] = {
     "figure.figsize": (6.4, 4.2),
     "figure.dpi": 110,
     "savefig.dpi": 170,
@@ -149,7 +150,7 @@ def look() -> Iterator[None]:
     """The package's look, for a ``with`` block; no global setting is touched."""
     import matplotlib as mpl
 
-    with mpl.rc_context(RC):  # type: ignore[arg-type]  # the stub wants its own literal keys
+    with mpl.rc_context(RC):
         yield
         interactive = mpl.is_interactive()
     mpl.interactive(interactive)  # a kernel turns it on with its first figure; off again, it would show no other

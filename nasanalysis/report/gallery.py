@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,117 +17,14 @@ import polars as pl
 from .. import plots, stats
 from ..atomic import write_atomically, write_text
 from ..errors import MissingDataError
-from ..frames import read_frame
-from ..loaders import Benchmark, load_benchmark
-from ..plots.style import arch_label, look
+from ..loaders import load_benchmark
+from ..plots.style import look
 from ..proxies import score
-from ..resources import shipped
 from ..spaces import get_space
+from .gallery_sources import Sources, landscape, last_step, with_accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-ZERO_COST = (
-    "synflow",
-    "nwot",
-    "snip",
-    "grasp",
-    "fisher",
-    "jacov",
-    "grad_norm",
-    "l2_norm",
-    "zen",
-    "epe_nas",
-    "plain",
-)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the gallery's numbers come from; each is read when first asked for."""
-
-    data: Path | None = None
-    n_boot: int = 300
-
-    @cached_property
-    def digits(self) -> Benchmark:
-        return load_benchmark("digits")
-
-    @cached_property
-    def nb201(self) -> Benchmark:
-        return load_benchmark("nb201", self.data)
-
-    @cached_property
-    def digits_truth(self) -> pl.DataFrame:
-        """Test accuracy of the uniform sample, architectures without a live path left out."""
-        space, outside = get_space("nb201"), self.digits.metadata.get("outside_uniform_sample", [])
-        frame = self.digits_all.filter(~pl.col("arch").is_in(outside))
-        live = [arch for arch in frame["arch"].unique().to_list() if space.has_live_path(arch)]  # type: ignore[attr-defined]
-        return frame.filter(pl.col("arch").is_in(live))
-
-    @cached_property
-    def digits_all(self) -> pl.DataFrame:
-        return self.digits.truth("digits", split="test")
-
-    def scores(self, *proxies: str) -> pl.DataFrame:
-        """SCORES of digits for the architectures of `digits_truth`, at every epoch."""
-        held = self.digits_truth["arch"].unique().to_list()
-        return score(self.digits, proxies).filter(pl.col("arch").is_in(held))
-
-    @cached_property
-    def digits_pairs(self) -> pl.DataFrame:
-        """arch, sotl, params, accuracy of digits after the last epoch."""
-        last = _last(self.scores("sotl", "params"))
-        wide = last.group_by("arch", "proxy").agg(pl.col("value").mean()).pivot("proxy", index="arch", values="value")
-        means = self.digits_truth.filter(pl.col("seed").is_null()).select("arch", "accuracy")
-        return wide.join(means, on="arch").sort("arch")
-
-    @cached_property
-    def nb201_truth(self) -> pl.DataFrame:
-        return self.nb201.truth("cifar10", split="test", schedule=200)
-
-    @cached_property
-    def zero_cost(self) -> pl.DataFrame:
-        """SCORES of the zero-cost proxies and params on the architectures that all of them score."""
-        frame = score(self.nb201, [*ZERO_COST, "params", "flops"], dataset="cifar10").drop_nulls("value")
-        frame = frame.filter(pl.col("setting") != "Masters_Thesis")  # the same proxies once more, on 200 architectures
-        common = frame.group_by("arch").len().filter(pl.col("len") == len(ZERO_COST) + 2)["arch"]
-        return frame.filter(pl.col("arch").is_in(common.to_list()))
-
-    @cached_property
-    def zero_cost_stats(self) -> pl.DataFrame:
-        held = self.zero_cost["arch"].unique().to_list()
-        truth = self.nb201_truth.filter(pl.col("arch").is_in(held))
-        found: pl.DataFrame = stats.correlate(truth, self.zero_cost, statistics=("kendall_tau",), n_boot=self.n_boot)
-        return found
-
-    @cached_property
-    def sotl_windows(self) -> pl.DataFrame:
-        """A tidy ablation: Kendall's tau of SoTL over the last `window` epochs, read at `epoch`; digits."""
-        names = [f"sotl_e@{window}" for window in (1, 2, 3, 4, 6, 8, 12)]
-        frame: pl.DataFrame = stats.correlate(
-            self.digits_truth, self.scores(*names), statistics=("kendall_tau",), n_boot=self.n_boot
-        )
-        window = pl.col("proxy").str.split("@").list.last().cast(pl.Int64).alias("window")
-        return frame.select(window, pl.col("step").alias("epoch"), "estimate", "ci_low", "ci_high").sort(
-            "window", "epoch"
-        )
-
-
-def _last(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.filter(pl.col("step").is_null() | (pl.col("step") == pl.col("step").max().over("proxy")))
-
-
-def _landscape(name: str) -> pl.DataFrame:
-    return read_frame(shipped(f"reports/results/digits_{name}.parquet"))
-
-
-def _with_accuracy(frame: pl.DataFrame, truth: pl.DataFrame, column: str = "network") -> pl.DataFrame:
-    """A column that names each architecture by its number and true accuracy, worst first."""
-    means = truth.filter(pl.col("seed").is_null()).select("arch", "accuracy")
-    joined = frame.join(means, on="arch", maintain_order="left").sort("accuracy", maintain_order=True)
-    text = [f"{arch_label(a)} ({accuracy:.0f} %)" for a, accuracy in joined.select("arch", "accuracy").iter_rows()]
-    return joined.with_columns(pl.Series(column, text))
 
 
 @dataclass(frozen=True)
@@ -170,7 +66,7 @@ def _curves_nb201(s: Sources) -> Axes:
 
 
 def _scatter(s: Sources) -> Axes:
-    pairs = plots.score_against_truth(s.digits_truth, _last(s.scores("sotl")))
+    pairs = plots.score_against_truth(s.digits_truth, last_step(s.scores("sotl")))
     return plots.plot_scatter(pairs, proxy="sotl")
 
 
@@ -198,7 +94,7 @@ def _ranks(s: Sources) -> Axes:
 
 
 def _ranks_digits(s: Sources) -> Axes:
-    pairs = plots.score_against_truth(s.digits_truth, _last(s.scores("sotl")))
+    pairs = plots.score_against_truth(s.digits_truth, last_step(s.scores("sotl")))
     return plots.plot_rank_density(pairs, proxy="sotl")
 
 
@@ -208,7 +104,7 @@ def _topk(s: Sources) -> Axes:
 
 
 def _topk_digits(s: Sources) -> Axes:
-    frame = _last(s.scores("sotl", "val_acc", "params"))
+    frame = last_step(s.scores("sotl", "val_acc", "params"))
     return plots.plot_topk(plots.topk_by_k(s.digits_truth, frame))
 
 
@@ -218,7 +114,7 @@ def _forest(s: Sources) -> Axes:
 
 def _forest_digits(s: Sources) -> Axes:
     names = ["sotl", "sotl_e@1", "sotl_ema", "sovl", "val_acc", "val_loss", "train_accuracy", "params", "flops"]
-    frame = stats.correlate(s.digits_truth, _last(s.scores(*names)), statistics=("kendall_tau",), n_boot=s.n_boot)
+    frame = stats.correlate(s.digits_truth, last_step(s.scores(*names)), statistics=("kendall_tau",), n_boot=s.n_boot)
     return plots.plot_forest(frame, "kendall_tau")
 
 
@@ -241,15 +137,15 @@ def _matrix(s: Sources) -> Axes:
 
 def _matrix_digits(s: Sources) -> Axes:
     names = ["sotl", "sotl_e@1", "sotl_first@3", "sovl", "val_acc", "val_loss", "train_accuracy", "params", "flops"]
-    return plots.plot_proxy_matrix(plots.proxy_matrix(_last(s.scores(*names))))
+    return plots.plot_proxy_matrix(plots.proxy_matrix(last_step(s.scores(*names))))
 
 
 def _curvature(s: Sources) -> Axes:
-    return plots.plot_loss_curvature(plots.loss_curvature(_landscape("perturbed"), s.digits_all))
+    return plots.plot_loss_curvature(plots.loss_curvature(landscape("perturbed"), s.digits_all))
 
 
 def _line(s: Sources) -> Axes:
-    frame = _with_accuracy(_landscape("lines"), s.digits_all)
+    frame = with_accuracy(landscape("lines"), s.digits_all)
     archs = frame["arch"].unique(maintain_order=True).to_list()
     chosen = [archs[round(i * (len(archs) - 1) / 3)] for i in range(4)]
     return plots.plot_loss_line(frame.filter(pl.col("arch").is_in(chosen)), by="network", log=True)
@@ -257,7 +153,7 @@ def _line(s: Sources) -> Axes:
 
 def _surface(best: bool) -> Callable[[Sources], Axes]:
     def draw(s: Sources) -> Axes:
-        frame = _with_accuracy(_landscape("surfaces"), s.digits_all)
+        frame = with_accuracy(landscape("surfaces"), s.digits_all)
         names = frame["network"].unique(maintain_order=True).to_list()
         name = names[-1 if best else 0]
         return plots.plot_loss_surface(frame.filter(pl.col("network") == name), title=name)
