@@ -32,7 +32,7 @@ def rows(data: Path | None) -> Iterator[Row | Skipped]:
         return
     import torch
 
-    from nasanalysis.errors import MissingDataError
+    from nasanalysis.core.errors import MissingDataError
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -66,13 +66,13 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
     import torch
     from plain_finetune import loaders
 
-    from nasanalysis.loaders.images import load_images, split
-    from nasanalysis.seeding import generator, torch_generator
+    from nasanalysis.core.seeding import generator, torch_generator
+    from nasanalysis.loaders.images.read import load_images, split
+    from nasanalysis.networks.base import initialise
+    from nasanalysis.networks.build import build_supernet
     from nasanalysis.spaces.nb201 import SPACE
-    from nasanalysis.supernets.base import initialise
-    from nasanalysis.supernets.finetune import FinetuneSettings
-    from nasanalysis.supernets.networks import build_supernet
-    from nasanalysis.supernets.tasks import ImageTask
+    from nasanalysis.training.finetune import FinetuneSettings
+    from nasanalysis.training.tasks import ImageTask
 
     settings = FinetuneSettings(minibatches=STEPS, val_acc_every=STEPS, recalibration=512)
     task = ImageTask(config, data=data)
@@ -89,16 +89,16 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
 
 
 def _study(data: Path | None) -> Case:
-    from nasanalysis.supernets.config import NetworkConfig
-    from nasanalysis.supernets.tasks import DataConfig
+    from nasanalysis.live.config import NetworkConfig
+    from nasanalysis.training.tasks import DataConfig
 
     config = DataConfig(data="cifar10-jpeg", size=16, train=12_000, valid=1000, crop=2)
     return _case(config, NetworkConfig(channels=8, cells=1, reduction="pool"), data)
 
 
 def _digits(data: Path | None) -> Case:
-    from nasanalysis.supernets.config import NetworkConfig
-    from nasanalysis.supernets.tasks import DataConfig
+    from nasanalysis.live.config import NetworkConfig
+    from nasanalysis.training.tasks import DataConfig
 
     # scikit-learn's 8 x 8 digits as images: padded to 12 x 12 they have the digits benchmark's size
     config = DataConfig(data="digits", size=12, train=1000, valid=297, crop=2, flip=False)
@@ -108,7 +108,7 @@ def _digits(data: Path | None) -> Case:
 def _compare(name: str, case: Case, together: int) -> Iterator[Row]:
     import plain_finetune
 
-    from nasanalysis.supernets.finetune import draw_batches, finetune, finetune_together
+    from nasanalysis.training.finetune import draw_batches, finetune, finetune_together
 
     batches = draw_batches(case.task, case.settings, seed=0)
 
@@ -154,7 +154,7 @@ def _difference(case: Case, batches: Any) -> float:
 
     import plain_finetune
 
-    from nasanalysis.supernets.finetune import Batches, finetune, finetune_together
+    from nasanalysis.training.finetune import Batches, finetune, finetune_together
 
     net = copy.deepcopy(case.net).double()
     pairs = [[(x.double(), y) for x, y in part] for part in (batches.train, batches.valid, batches.whole)]
@@ -177,8 +177,8 @@ def _sotl_and_val_acc(case: Case, arch: str) -> tuple[float, float]:
 
     import torch
 
-    from nasanalysis.supernets.batchnorm import own_statistics
-    from nasanalysis.supernets.finetune import draw_batches, finetune
+    from nasanalysis.networks.batchnorm import own_statistics
+    from nasanalysis.training.finetune import draw_batches, finetune
 
     settings = replace(case.settings, minibatches=100, valid_batch=0, gradients=False)
     batches = draw_batches(case.task, settings, seed=0)

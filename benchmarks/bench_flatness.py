@@ -31,7 +31,7 @@ def rows(data: Path | None) -> Iterator[Row | Skipped]:
         return
     import torch
 
-    from nasanalysis.errors import MissingDataError
+    from nasanalysis.core.errors import MissingDataError
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -65,11 +65,11 @@ def _case(data: Path | None, device: str, size: int, channels: int, cells: int, 
     import torch
     from plain_finetune import Drawn, Shown
 
-    from nasanalysis.loaders.images import load_images, split
-    from nasanalysis.seeding import torch_generator
+    from nasanalysis.core.seeding import torch_generator
+    from nasanalysis.loaders.images.read import load_images, split
+    from nasanalysis.networks.nb201 import build_network
     from nasanalysis.spaces.skeletons import Skeleton
-    from nasanalysis.supernets.nb201 import build_network
-    from nasanalysis.supernets.tasks import DataConfig, ImageTask
+    from nasanalysis.training.tasks import DataConfig, ImageTask
 
     config = DataConfig(data="cifar10-jpeg", size=size, train=1000, valid=images, crop=0, flip=False)
     task = ImageTask(config, data=data, device=device)

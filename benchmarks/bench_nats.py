@@ -21,8 +21,8 @@ from typing import Any
 from nats_archive import WHOLE, write_archive
 from sidebyside import Row, Skipped
 
-from nasanalysis.errors import MissingDataError
-from nasanalysis.loaders import nats
+from nasanalysis.core.errors import MissingDataError
+from nasanalysis.loaders.nats import benchmark as nats
 
 HERE = Path(__file__).resolve().parent
 API_COUNT = 1000

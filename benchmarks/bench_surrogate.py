@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from sidebyside import Row, Skipped, side_by_side
 
-from nasanalysis.errors import MissingDataError
+from nasanalysis.core.errors import MissingDataError
 from nasanalysis.loaders import load_benchmark
-from nasanalysis.loaders.nb301 import Ensemble
-from nasanalysis.loaders.nb301_encoding import encode
+from nasanalysis.loaders.nb301.benchmark import Ensemble
+from nasanalysis.loaders.nb301.encoding import encode
 from nasanalysis.spaces import get_space
 
 GENOTYPES = 1000

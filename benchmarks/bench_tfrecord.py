@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from sidebyside import Row, Skipped, side_by_side
 
-from nasanalysis.loaders.nb101_records import Evaluation, encode_record, metrics_message, read_tfrecord_runs
-from nasanalysis.loaders.tfrecord import read_tfrecord, write_tfrecord
+from nasanalysis.loaders.nb101.records import Evaluation, encode_record, metrics_message, read_tfrecord_runs
+from nasanalysis.loaders.nb101.tfrecord import read_tfrecord, write_tfrecord
 from nasanalysis.spaces.nb101 import SPACE
 
 CELLS = 1500

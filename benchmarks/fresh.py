@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from nasanalysis.seeding import generator, torch_generator
+from nasanalysis.core.seeding import generator, torch_generator
+from nasanalysis.live.config import SupernetConfig
+from nasanalysis.networks.base import Supernet, initialise_on_cpu
+from nasanalysis.networks.build import build_supernet
 from nasanalysis.spaces import get_space
-from nasanalysis.supernets.base import Supernet, initialise_on_cpu
-from nasanalysis.supernets.config import SupernetConfig
-from nasanalysis.supernets.finetune import Batches, FinetuneSettings, draw_batches
-from nasanalysis.supernets.networks import build_supernet
-from nasanalysis.supernets.tasks import load_task
+from nasanalysis.training.finetune import Batches, FinetuneSettings, draw_batches
+from nasanalysis.training.tasks import load_task
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nasanalysis.atomic import write_text
-from nasanalysis.provenance import provenance
-from nasanalysis.seeding import generator
+from nasanalysis.core.atomic import write_text
+from nasanalysis.core.provenance import provenance
+from nasanalysis.core.seeding import generator
+from nasanalysis.jobs.units import gather, prepare, run_units
 from nasanalysis.stats import Resamples, get_statistic
 from nasanalysis.stats.bootstrap import make_interval
-from nasanalysis.units import gather, prepare, run_units
 
 SIZES, TAUS = (20, 50, 200), (0.0, 0.5, 0.9)
 STATISTICS = ("kendall_tau", "spearman_rho")

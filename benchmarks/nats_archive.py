@@ -20,9 +20,10 @@ from typing import Any
 import joblib
 import numpy as np
 
-from nasanalysis.loaders import nats, safe_pickle
+from nasanalysis.jobs.units import progress_bar
+from nasanalysis.loaders import safe_pickle
+from nasanalysis.loaders.nats import benchmark as nats
 from nasanalysis.spaces import get_space
-from nasanalysis.units import progress_bar
 
 NAME = "NATS-tss-v1_0-bench-simple"
 WHOLE = 15_625

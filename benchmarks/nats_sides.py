@@ -86,7 +86,7 @@ def api_final(folder: Path, count: int) -> dict[str, Any]:
 
 def _wake(_: int) -> None:
     """What a worker does before its first file: import the package and build the space."""
-    from nasanalysis.loaders import nats_convert
+    from nasanalysis.loaders.nats import convert as nats_convert
     from nasanalysis.spaces import get_space
 
     assert nats_convert.CHUNK
@@ -102,8 +102,9 @@ def convert(folder: Path, _: int) -> dict[str, Any]:
     import joblib
     from joblib.externals.loky import get_reusable_executor
 
-    from nasanalysis.loaders import nats, nats_convert
-    from nasanalysis.loaders.nats_files import archive_at
+    from nasanalysis.loaders.nats import benchmark as nats
+    from nasanalysis.loaders.nats import convert as nats_convert
+    from nasanalysis.loaders.nats.files import archive_at
 
     archive = archive_at(nats.TSS, folder)
     workers = min(-(-len(archive.members) // nats_convert.CHUNK), joblib.cpu_count(), nats_convert.MOST_WORKERS)
@@ -122,7 +123,7 @@ def final(folder: Path, _: int) -> dict[str, Any]:
     """Seconds for the seed-mean final test accuracy of every architecture from the cache, the first and the median."""
     import polars as pl
 
-    from nasanalysis.loaders import nats
+    from nasanalysis.loaders.nats import benchmark as nats
 
     benchmark = nats.from_archive(folder)
     benchmark.truth("cifar100", split="test", schedule=200)  # opens the cache

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from nasanalysis.seeding import torch_generator
-from nasanalysis.supernets.base import Supernet
-from nasanalysis.supernets.finetune import FinetuneSettings
-from nasanalysis.supernets.train import Stream
+from nasanalysis.core.seeding import torch_generator
+from nasanalysis.networks.base import Supernet
+from nasanalysis.training.finetune import FinetuneSettings
+from nasanalysis.training.train import Stream
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Shown(Dataset[tuple[Tensor, int]]):
 
 
 def drawn(order: Iterator[Tensor], generator: torch.Generator, crop: int, flip: bool) -> list[Drawn]:
-    """The draws of `nasanalysis.supernets.batches`, minibatch by minibatch: tops, lefts, mirrors."""
+    """The draws of `nasanalysis.training.batches`, minibatch by minibatch: tops, lefts, mirrors."""
     items = []
     for index in order:
         n = len(index)
@@ -86,7 +86,7 @@ def loaders(
     crop: int,
     flip: bool,
 ) -> Plain:
-    """The minibatches of `nasanalysis.supernets.finetune.draw_batches`, image by image."""
+    """The minibatches of `nasanalysis.training.finetune.draw_batches`, image by image."""
 
     def loader(part: tuple[Tensor, Tensor], items: Sequence[Drawn], size: int) -> DataLoader[tuple[Tensor, int]]:
         padding = crop if part is train else 0

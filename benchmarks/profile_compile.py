@@ -18,7 +18,7 @@ import torch.compiler.config
 from fresh import fresh, options
 from torch import Tensor, nn
 
-from nasanalysis.supernets.optimisers import sgd
+from nasanalysis.training.optimisers import sgd
 
 
 def main() -> None:

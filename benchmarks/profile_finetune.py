@@ -13,7 +13,7 @@ from collections import defaultdict
 from fresh import fresh, options
 from torch.profiler import ProfilerActivity, profile
 
-from nasanalysis.supernets.finetune import finetune
+from nasanalysis.training.finetune import finetune
 
 #: Kind of work -> how the names of its operations begin.
 KINDS = {

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sidebyside import Skipped
 
-from nasanalysis.atomic import write_text
+from nasanalysis.core.atomic import write_text
 
 HERE = Path(__file__).resolve().parent
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nasanalysis.frames import read_frame, read_provenance
+from nasanalysis.core.frames import read_frame, read_provenance
 
 
 def seconds_of(run: Path) -> pl.DataFrame:

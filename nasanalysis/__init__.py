@@ -20,21 +20,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .comparison import compare
-    from .frames import check, read_frame, read_provenance, write_frame
+    from .core.frames import check, read_frame, read_provenance, write_frame
     from .loaders import Benchmark, load_benchmark
     from .plots import plot_correlation_by_step, plot_scatter, score_against_truth
     from .proxies import get_proxy, score
     from .spaces import Arch, get_space, parse_arch
     from .stats import correlate, difference_by_step, reliability_table
-    from .study import Study
+    from .studies.files import compare
+    from .studies.study import Study
 
 _PUBLIC = {
     "Arch": "spaces",
     "Benchmark": "loaders",
-    "Study": "study",
-    "check": "frames",
-    "compare": "comparison",
+    "Study": "studies.study",
+    "check": "core.frames",
+    "compare": "studies.files",
     "correlate": "stats",
     "difference_by_step": "stats",
     "get_proxy": "proxies",
@@ -43,12 +43,12 @@ _PUBLIC = {
     "parse_arch": "spaces",
     "plot_correlation_by_step": "plots",
     "plot_scatter": "plots",
-    "read_frame": "frames",
-    "read_provenance": "frames",
+    "read_frame": "core.frames",
+    "read_provenance": "core.frames",
     "reliability_table": "stats",
     "score": "proxies",
     "score_against_truth": "plots",
-    "write_frame": "frames",
+    "write_frame": "core.frames",
 }
 
 __all__ = [

@@ -20,7 +20,7 @@
 import polars as pl
 
 import nasanalysis as na
-from nasanalysis.samples import take_sample
+from nasanalysis.loaders.samples import take_sample
 
 digits = na.load_benchmark("digits")
 digits.archs().select("params", "flops").describe()

@@ -25,11 +25,11 @@ import polars as pl
 
 import nasanalysis as na
 from nasanalysis import plots, proxies, search
-from nasanalysis.supernets.config import SupernetConfig
-from nasanalysis.supernets.finetune_run import finetune_all
-from nasanalysis.supernets.measure_run import measure_all
-from nasanalysis.supernets.run import Run
-from nasanalysis.supernets.train_run import train_all
+from nasanalysis.live.config import SupernetConfig
+from nasanalysis.live.finetune import finetune_all
+from nasanalysis.live.measure import measure_all
+from nasanalysis.live.run import Run
+from nasanalysis.live.train import train_all
 
 config = SupernetConfig.model_validate(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nasanalysis import cli
+from nasanalysis.cli import app as cli
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))

@@ -10,28 +10,28 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import MissingCurveError, MissingDataError, UnknownNameError
-from ..frames import SCHEMAS
-from ..provenance import InputSet
-from ..registry import resolve
+from ..core.errors import MissingCurveError, MissingDataError, UnknownNameError
+from ..core.frames import SCHEMAS
+from ..core.provenance import InputSet
+from ..core.registry import resolve
 from ..spaces import Space, get_space
 
 #: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
 BENCHMARKS: dict[str, str] = {
     "digits": "nasanalysis.loaders.digits:load",
-    "nb201": "nasanalysis.loaders.table:load_nb201",
-    "nb201-thesis": "nasanalysis.loaders.table:load_nb201_thesis",
-    "nats-tss": "nasanalysis.loaders.nats:load_tss",
-    "nats-sss": "nasanalysis.loaders.nats:load_sss",
-    "nb101": "nasanalysis.loaders.nb101:load",
-    "nb101-1": "nasanalysis.loaders.nb101:load_space_1",
-    "nb101-2": "nasanalysis.loaders.nb101:load_space_2",
-    "nb101-3": "nasanalysis.loaders.nb101:load_space_3",
-    "nb301": "nasanalysis.loaders.nb301:load",
-    "nb301-v0.9": "nasanalysis.loaders.nb301:load_v09",
-    "darts-214": "nasanalysis.loaders.darts:load_214",
-    "darts-1000": "nasanalysis.loaders.darts:load_1000",
-    "robust-darts": "nasanalysis.loaders.robust_darts:load",
+    "nb201": "nasanalysis.loaders.tables.benchmark:load_nb201",
+    "nb201-thesis": "nasanalysis.loaders.tables.benchmark:load_nb201_thesis",
+    "nats-tss": "nasanalysis.loaders.nats.benchmark:load_tss",
+    "nats-sss": "nasanalysis.loaders.nats.benchmark:load_sss",
+    "nb101": "nasanalysis.loaders.nb101.benchmark:load",
+    "nb101-1": "nasanalysis.loaders.nb101.benchmark:load_space_1",
+    "nb101-2": "nasanalysis.loaders.nb101.benchmark:load_space_2",
+    "nb101-3": "nasanalysis.loaders.nb101.benchmark:load_space_3",
+    "nb301": "nasanalysis.loaders.nb301.benchmark:load",
+    "nb301-v0.9": "nasanalysis.loaders.nb301.benchmark:load_v09",
+    "darts-214": "nasanalysis.loaders.darts.trained:load_214",
+    "darts-1000": "nasanalysis.loaders.darts.trained:load_1000",
+    "robust-darts": "nasanalysis.loaders.darts.robust_darts:load",
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ..errors import DataFileError, OutputError
-from ..frames import read_frame, write_frame
-from ..provenance import sha256
+from ..core.errors import DataFileError, OutputError
+from ..core.frames import read_frame, write_frame
+from ..core.provenance import sha256
 from .files import cache_dir
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..frames import read_frame, read_provenance
-from ..resources import shipped
+from ..core.frames import read_frame, read_provenance
+from ..core.resources import shipped
 from .benchmark import Benchmark
 
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from ..atomic import explain
-from ..errors import DataFileError, DownloadError, OutputError
-from ..units import progress_console
+from ..core.atomic import explain
+from ..core.errors import DataFileError, DownloadError, OutputError
+from ..jobs.units import progress_console
 from .files import data_folders
 from .safe_pickle import looks_like
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import MissingDataError
+from ..core.errors import MissingDataError
 
 
 def cache_dir() -> Path:

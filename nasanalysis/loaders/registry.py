@@ -14,11 +14,11 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
-from ..resources import shipped
-from . import nats
+from ..core.errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
+from ..core.resources import shipped
 from .download import Patience, check_no_page, download, target_folder, unzip
 from .files import data_folders
+from .nats import benchmark as nats
 from .registry_checks import CHECKS as _CHECKS
 
 

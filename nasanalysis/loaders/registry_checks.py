@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import DataFileError
-from ..frames import read_frame
-from ..provenance import sha256
-from ..resources import shipped
+from ..core.errors import DataFileError
+from ..core.frames import read_frame
+from ..core.provenance import sha256
+from ..core.resources import shipped
 from ..spaces import get_space
-from . import nats, nb101, nb301, robust_darts, safe_pickle
+from . import safe_pickle
 from .benchmark import load_benchmark
-from .images import load_images
-from .nats_files import Format, archive_at
-from .nb101_oneshot import read_oneshot
-from .nb201_checks import faulty_cost_records
-from .samples import thesis_sample
-from .table import load_descriptor, read_table
+from .darts import robust_darts
+from .images.read import load_images
+from .nats import benchmark as nats
+from .nats.files import Format, archive_at
+from .nb101 import benchmark as nb101
+from .nb101.one_shot import read_oneshot
+from .nb301 import benchmark as nb301
+from .tables.benchmark import load_descriptor, read_table
+from .tables.nb201_checks import faulty_cost_records
+from .thesis_samples import thesis_sample
 
 if TYPE_CHECKING:
     from .registry import DataSet

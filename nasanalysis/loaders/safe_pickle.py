@@ -28,7 +28,7 @@ from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 
-from ..errors import DataFileError, MissingDataError, NasAnalysisError, UnsafePickleError
+from ..core.errors import DataFileError, MissingDataError, NasAnalysisError, UnsafePickleError
 
 #: numpy arrays and scalars (``numpy._core`` is read as ``numpy.core``).
 NUMPY: Final = frozenset(

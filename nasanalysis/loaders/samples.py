@@ -1,54 +1,158 @@
-"""The samples of architectures that the SoTL thesis evaluated, one for each of its spaces."""
+"""Which architectures a comparison is made over: named samples of a benchmark."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import DataFileError, UnknownNameError
-from ..registry import resolve
-from ..spaces import get_space
-from . import safe_pickle
-from .files import find
+import polars as pl
 
-#: Space -> (file, reader ``(path, space) -> list of texts``, number of architectures).
+from ..core.errors import FrameError, StudyError, UnknownNameError
+from ..core.seeding import generator
+from ..spaces import get_space, parse_arch
+from ..spaces.nb201 import NB201
+from .benchmark import Benchmark, load_benchmark
+from .thesis_samples import read_structures, thesis_sample, thesis_sample_file
+
+#: Sample name -> what it is, in words for a table's note.
 SAMPLES = {
-    "nb201": ("nb201/thesis_sample_200_seed50.pkl", "nasanalysis.loaders.samples:read_structures", 200),
-    "nb101-1": ("nb101/thesis_sample_200_space1_seed3000.pkl", "nasanalysis.loaders.nb101:read_encodings", 200),
-    "nb101-2": ("nb101/thesis_sample_200_space2_seed3000.pkl", "nasanalysis.loaders.nb101:read_encodings", 200),
-    "nb101-3": ("nb101/thesis_sample_200_space3_seed3000.pkl", "nasanalysis.loaders.nb101:read_encodings", 200),
-    "darts": ("darts/thesis_sample_350_seed1000.pkl", "nasanalysis.loaders.darts:read_genotypes", 350),
+    "all": "all that the benchmark holds",
+    "live": "all with a live path from input to output",
+    "uniform": "a uniform sample of the space",
+    "uniform-live": "a uniform sample of the space, those with a live path from input to output",
+    "with-curves": "those whose training curves are recorded",
+    "thesis": "the sample of the SoTL thesis",
 }
 
 
-def thesis_sample_file(space: str, data: Path | str | None = None) -> Path:
-    """The file of the thesis's sample of `space`."""
-    if space not in SAMPLES:
-        raise UnknownNameError("space with a sample of the thesis", space, SAMPLES)
-    return find(SAMPLES[space][0], data)
+def take_sample(
+    frame: pl.DataFrame, sample: str, *, benchmark: Benchmark, data: Path | str | None = None
+) -> pl.DataFrame:
+    """The rows of `frame` (any frame with a column ``arch``) that belong to `sample`.
 
-
-def thesis_sample(space: str, data: Path | str | None = None) -> list[str]:
-    """Architectures (text ``space:key``) of the thesis's sample of `space`, in its own order.
-
-    ``nb201``: 200, drawn with seed 50. ``nb101-1`` to ``nb101-3``: 200 encodings with loose ends each, drawn
-    with replacement (seed 3000): only 127, 165 and 147 of their cells in ``nb101`` are distinct. ``darts``: 350
-    (seed 1000).
+    `sample` is a name in `SAMPLES`, ``random-N@SEED`` (N architectures drawn without replacement from
+    those the frame holds), or a file (see `read_sample`).
     """
-    path = thesis_sample_file(space, data)
-    _, reader, count = SAMPLES[space]
-    archs: list[str] = [str(arch) for arch in resolve("reader", space, {space: reader})(path, space)]
-    if len(archs) != count:
-        raise DataFileError(f"{path}: expected {count} architectures, got {len(archs)}; is the download complete?")
-    return archs
+    if sample == "all":
+        return frame
+    named = named_archs(sample, benchmark=benchmark, data=data)
+    if named is not None:
+        return frame.filter(pl.col("arch").is_in(named))
+    if sample == "with-curves":
+        held = benchmark.lazy("CURVES").select("arch").unique().collect()["arch"].to_list()
+        return frame.filter(pl.col("arch").is_in(held))
+    if sample in ("live", "uniform", "uniform-live"):
+        if sample.startswith("uniform"):
+            outside = benchmark.metadata.get("outside_uniform_sample")
+            if outside is None:
+                raise StudyError(f"sample {sample!r}: benchmark {benchmark.name!r} has no uniform sample")
+            frame = frame.filter(~pl.col("arch").is_in(outside))
+        if sample.endswith("live"):
+            space = get_space(benchmark.space)
+            if not isinstance(space, NB201):
+                raise StudyError(f"sample {sample!r}: expected a benchmark over nb201, got {space.name}")
+            live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(a)]
+            frame = frame.filter(pl.col("arch").is_in(live))
+        return frame
+    if drawn := _drawn(sample):
+        return frame.filter(pl.col("arch").is_in(_draw(frame, drawn, sample)))
+    raise UnknownNameError("sample", sample, [*SAMPLES, "random-N@SEED", "FILE"])
 
 
-def read_structures(path: Path, space: str = "nb201") -> list[str]:
-    """Architectures of a pickled list of ``Structure`` objects (their `nodes`), as text ``space:key``."""
-    records = safe_pickle.load(path, safe_pickle.NB201_SAMPLE)
+def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> list[str]:
+    """Architectures of a space, each once, in the sample's order.
+
+    `sample`: ``thesis``; ``random-N@SEED`` (drawn from the space); ``BENCHMARK:random-N@SEED`` (drawn from those that a
+    benchmark has a truth for, such as ``digits:random-50@0``); or a file.
+    """
+    name, colon, rest = sample.partition(":")
+    if sample == "thesis":
+        found = thesis_sample(space, data)
+    elif colon and (drawn := _drawn(rest)):
+        held = load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()
+        found = [str(parse_arch(arch, space)) for arch in _draw(held, drawn, sample)]
+    elif drawn := _drawn(sample):
+        size, seed = drawn
+        found = [str(arch) for arch in get_space(space).sample(size, generator(seed, "sample", space))]
+    elif Path(sample).suffix:
+        found = read_sample(Path(sample), space)
+    else:
+        raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "BENCHMARK:random-N@SEED", "FILE"])
+    return list(dict.fromkeys(found))
+
+
+def _drawn(sample: str) -> tuple[int, int] | None:
+    """(size, seed) of ``random-N@SEED``; None for any other name."""
+    if not (sample.startswith("random-") and "@" in sample):
+        return None
+    size, _, seed = sample.removeprefix("random-").partition("@")
+    if not (size.isdecimal() and seed.isdecimal()):
+        raise StudyError(f"sample: expected random-N@SEED, got {sample!r}")
+    return int(size), int(seed)
+
+
+def _draw(frame: pl.DataFrame, drawn: tuple[int, int], sample: str) -> list[str]:
+    """(size, seed) -> so many of the architectures that `frame` holds, without replacement, in the order drawn."""
+    size, seed = drawn
+    names = sorted(frame["arch"].unique().to_list())
+    if size > len(names):
+        raise StudyError(f"sample {sample!r}: only {len(names)} architectures to draw from")
+    chosen = generator(seed, "sample", str(size)).choice(len(names), size, replace=False)
+    return [names[i] for i in chosen]
+
+
+def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> list[str] | None:
+    """The architectures of `sample` where it is a list of its own (the thesis's, or a file), else None."""
+    if sample == "thesis":
+        return thesis_sample(benchmark.space, data)
+    if Path(sample).suffix:
+        return read_sample(Path(sample), benchmark.space)
+    return None
+
+
+def sample_file(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> Path | None:
+    """The file that `sample` is read from, for provenance; None where it is not read from one."""
+    if sample == "thesis":
+        return thesis_sample_file(benchmark.space, data)
+    return Path(sample) if Path(sample).suffix else None
+
+
+def read_sample(path: Path, space: str | None) -> list[str]:
+    """Architectures listed in a file, as text ``space:key``.
+
+    CSV or Parquet with a column ``arch``, plain text with one architecture a line, or the thesis's
+    pickles of ``Structure`` objects (read through an allow-list).
+    """
+    if not path.exists():
+        raise StudyError(f"{path}: expected a file that lists architectures, found nothing there")
+    if path.suffix in (".pkl", ".pickle"):
+        return read_structures(path, space or "nb201")
+    if path.suffix == ".txt":
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    else:
+        names = read_columns(path, ("arch",))["arch"].to_list()
+    return [str(parse_arch(name, space)) for name in names]
+
+
+def read_columns(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    """A user's CSV or Parquet file that must hold `columns` and at least one row.
+
+    `StudyError` where there is no such file, `FrameError` where it is not such a table.
+    """
+    if not path.exists():
+        raise StudyError(f"{path}: expected a table with columns {', '.join(columns)}, found no such file")
     try:
-        keys = [
-            "+".join("|" + "|".join(f"{op}~{source}" for op, source in node) + "|" for node in r.nodes) for r in records
-        ]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise DataFileError(f"{path}: expected a list of Structure objects with `nodes`, got {error}") from error
-    return [str(get_space(space).parse(key)) for key in keys]
+        table = (
+            pl.read_parquet(path, glob=False)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, glob=False, infer_schema_length=None)
+        )
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise FrameError(
+            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, got {error}"
+        ) from error
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {', '.join(table.columns)}")
+    if table.is_empty():
+        raise FrameError(f"{path}: expected rows, got an empty table")
+    return table

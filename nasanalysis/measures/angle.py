@@ -26,7 +26,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..errors import NasAnalysisError, ParameterError
+from ..core.errors import NasAnalysisError, ParameterError
 from .parameters import used_names
 from .paths import Piece, WeightPaths
 

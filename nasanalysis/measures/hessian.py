@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import NasAnalysisError, ParameterError
+from ..core.errors import NasAnalysisError, ParameterError
 from .parameters import Position, noisy_names, used_names
 from .untouched import untouched
 

@@ -29,7 +29,7 @@ ZERO_COST_NAMES = {
     "l2_norm": Named(1, f"sum of the layers' weight norms, {_SUITE}"),
 }
 
-#: Measures of a trained network; see `nasanalysis.supernets.measure`.
+#: Measures of a trained network; see `nasanalysis.training.measure`.
 WEIGHT_NAMES = {
     "angle": Named(1, "GeNAS, Eq. 8; path by path as RLNAS (Zhang et al. 2021)"),
     "angle_flat": Named(1, "GeNAS, Eq. 8, each weight once"),

@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..errors import ParameterError
+from ..core.errors import ParameterError
 
 #: ``independent``: drawn afresh at every sigma (GeNAS, Eq. 4). ``cumulative``: added to the noise of the sigma before.
 Scheme = Literal["independent", "cumulative"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from ..errors import ParameterError
+from ..core.errors import ParameterError
 
 #: ``all``: every parameter. ``cells``: those of the searched cells (GeNAS, Table 13).
 Position = Literal["all", "cells"]

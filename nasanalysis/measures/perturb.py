@@ -21,8 +21,8 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from ..errors import NasAnalysisError, ParameterError
-from ..frames import check
+from ..core.errors import NasAnalysisError, ParameterError
+from ..core.frames import check
 from .batchnorm import recalibrate
 from .noise import Scheme, checked_scheme, checked_sigmas, noise_vectors
 from .parameters import Position, noisy_names, noisy_parameters

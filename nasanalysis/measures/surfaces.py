@@ -16,7 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from ..errors import NasAnalysisError
+from ..core.errors import NasAnalysisError
 from .perturb import mean_loss
 
 #: Parameter name -> step, of the parameter's shape.

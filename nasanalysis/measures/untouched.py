@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from ..errors import NasAnalysisError
+from ..core.errors import NasAnalysisError
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ParameterError, UnknownNameError
+from ..core.errors import ParameterError, UnknownNameError
 from .names import ZERO_COST_NAMES
 from .zero_cost_data_free import l2_norm_of, synflow_of, zen_of
 from .zero_cost_gradients import Variant, fisher_of, grad_norm_of, grasp_of, plain_of, snip_of

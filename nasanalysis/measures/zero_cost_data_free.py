@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..errors import NasAnalysisError, ParameterError
+from ..core.errors import NasAnalysisError, ParameterError
 from .untouched import untouched
 from .zero_cost_gradients import Variant, check_variant
 from .zero_cost_subject import Subject, UndefinedMeasureError, total, training_mode, weight_layers

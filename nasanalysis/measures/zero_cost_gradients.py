@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..errors import ParameterError
+from ..core.errors import ParameterError
 from .zero_cost_subject import Subject, total
 
 #: ``reference``: as NAS-Bench-Suite-Zero computes it; ``paper``: as the paper that is cited defines it.

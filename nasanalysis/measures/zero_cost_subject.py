@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..errors import NasAnalysisError, ParameterError
+from ..core.errors import NasAnalysisError, ParameterError
 from .untouched import untouched
 
 #: Every way in which torch spells a rectifier, as a function and behind a module.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..errors import ArchError, StudyError
+from ..core.errors import ArchError, StudyError
 from ..spaces import get_space, parse_arch
 from ..spaces.nb101 import parse_cell as parse_nb101
 from ..spaces.nb101_graph import SHORT, bit

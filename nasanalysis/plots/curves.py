@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame, check
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
 from .losses import mean_accuracy
 from .style import UNIT_LABELS, accuracy_colours, log_y, look, new_axes
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError, UnknownNameError
-from ..frames import any_frame, check
+from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import any_frame, check
 from .style import COLOURS, look, new_axes, proxy_label, statistic_label
 
 if TYPE_CHECKING:

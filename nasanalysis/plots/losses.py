@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame, check
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
 from .style import COLOURS, MARKERS, UNIT_LABELS, log_y, look, new_axes
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame, check
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
 from ..proxies import direction as proxy_direction
 from ..stats import get_statistic
 from .style import DIVERGING, look, new_axes, proxy_label, statistic_label

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame
+from ..core.errors import StudyError
+from ..core.frames import any_frame
 from .style import COLOURS, SEQUENTIAL, look, new_axes, proxy_axis
 
 if TYPE_CHECKING:

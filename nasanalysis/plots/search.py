@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame
+from ..core.errors import StudyError
+from ..core.frames import any_frame
 from .style import COLOURS, MARKERS, legend_beside, look, new_axes, proxy_label
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def budget_frame(curves: Mapping[str, Any]) -> pl.DataFrame:
 
     Adds band_low and band_high: 1.96 standard errors (exact curves have none).
     """
-    from ..frames import to_polars
+    from ..core.frames import to_polars
 
     if not curves:
         raise StudyError("budget_frame: expected at least one curve")

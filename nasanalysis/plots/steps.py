@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame, check
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
 from .style import COLOURS, MARKERS, UNIT_LABELS, look, new_axes, proxy_label, statistic_label
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import FrameError, StudyError
-from ..frames import any_frame
+from ..core.errors import FrameError, StudyError
+from ..core.frames import any_frame
 from .style import COLOURS, SEQUENTIAL, log_y, look, new_axes
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import any_frame, check
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
 from ..proxies import direction as proxy_direction
 from ..stats import topk_mean
 from .losses import mean_accuracy

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ..errors import UnknownNameError
-from ..frames import any_frame, check
+from ..core.errors import UnknownNameError
+from ..core.frames import any_frame, check
 
 COSTS = {
     "params": "trainable parameters (count)",

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
-from ..frames import any_frame, check
+from ..core.errors import ParameterError
+from ..core.frames import any_frame, check
 
 Matrix = NDArray[np.float64]
 Window = Literal["all", "last", "first"]
@@ -163,6 +163,6 @@ def _score(curves: pl.DataFrame, name: str, column: str, reduce) -> pl.DataFrame
 
 
 def _empty_scores() -> pl.DataFrame:
-    from ..frames import SCHEMAS
+    from ..core.frames import SCHEMAS
 
     return SCHEMAS["SCORES"].empty()

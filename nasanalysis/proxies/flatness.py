@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import ParameterError, UnknownNameError
-from ..frames import SCHEMAS, any_frame, check
+from ..core.errors import ParameterError, UnknownNameError
+from ..core.frames import SCHEMAS, any_frame, check
 
 _RUN = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
 _STATISTICS = ("mean", "median")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import NasAnalysisError, ParameterError, UnknownNameError
-from ..frames import SCHEMAS, check
+from ..core.errors import NasAnalysisError, ParameterError, UnknownNameError
+from ..core.frames import SCHEMAS, check
 from .base import Proxy
 from .cost import Cost
 from .curves import ExponentialSum, LastValue, WindowSum

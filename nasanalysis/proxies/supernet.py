@@ -2,7 +2,7 @@
 
 ``sotl``, ``tl_mini`` (training loss of the last minibatch), ``sovl``, ``val_acc`` and ``val_loss`` are proxies of
 `nasanalysis.proxies.curves` too and keep their entries there. How each is measured stands in
-`nasanalysis.supernets.finetune`.
+`nasanalysis.training.finetune`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ..errors import UnknownNameError
-from ..frames import any_frame, check
+from ..core.errors import UnknownNameError
+from ..core.frames import any_frame, check
 from ..measures.names import WEIGHT_NAMES, ZERO_COST_NAMES
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 
 from .. import plots, stats
-from ..atomic import write_text
-from ..errors import StudyError
-from ..frames import SCHEMAS, check
+from ..core.atomic import write_text
+from ..core.errors import StudyError
+from ..core.frames import SCHEMAS, check
+from ..core.seeding import generator
 from ..plots.style import arch_label, proxy_label, statistic_label
 from ..proxies import direction as proxy_direction
-from ..seeding import generator
 from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats

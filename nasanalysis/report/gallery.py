@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .. import plots, stats
-from ..atomic import write_atomically, write_text
-from ..errors import MissingDataError
+from ..core.atomic import write_atomically, write_text
+from ..core.errors import MissingDataError
 from ..loaders import load_benchmark
 from ..plots.style import look
 from ..proxies import score

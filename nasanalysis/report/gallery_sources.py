@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from .. import stats
-from ..frames import read_frame
+from ..core.frames import read_frame
+from ..core.resources import shipped
 from ..loaders import Benchmark, load_benchmark
 from ..plots.style import arch_label
 from ..proxies import score
-from ..resources import shipped
 from ..spaces import get_space
 
 ZERO_COST = (

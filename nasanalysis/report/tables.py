@@ -10,7 +10,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup, escape
 
-from ..errors import StudyError
+from ..core.errors import StudyError
 from ..plots.style import proxy_label, statistic_label
 from .model import Mark, Table
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ..atomic import explain, write_atomically, write_text
-from ..errors import OutputError
+from ..core.atomic import explain, write_atomically, write_text
+from ..core.errors import OutputError
 from .model import Figure, Result
 from .tables import environment, to_html, to_latex, to_markdown
 

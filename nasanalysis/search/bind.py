@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
-from ..errors import ParameterError, UnknownNameError
+from ..core.errors import ParameterError, UnknownNameError
 from . import ALGORITHMS
 from .regularised_evolution import EVOLUTION_PRESETS, EvolutionSettings
 from .result import SearchResult

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 from .fitness import Floats
 from .table import TableFitness, truth_values
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 from ..stats.combine import Rule, normalise
 from .fitness import Answers, Fitness, Floats
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from ..errors import SearchError
-from ..seeding import generator
+from ..core.errors import SearchError
+from ..core.seeding import generator
 from ..stats.bootstrap import bootstrap_counts, check_level, percentile_interval
 from .fitness import Fitness, Memoised
 from .result import SearchResult

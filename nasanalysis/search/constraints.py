@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 from ..spaces import get_space
 from .space import Moves, draw_fresh, plain_moves
 from .within import NEAREST, Within

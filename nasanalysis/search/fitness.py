@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import SearchError, UnknownNameError
+from ..core.errors import SearchError, UnknownNameError
 from .fitness import Fitness
 from .result import Search, SearchResult, check_space, or_worst
 from .space import Moves

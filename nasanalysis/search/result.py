@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from ..errors import SearchError
-from ..frames import check
+from ..core.errors import SearchError
+from ..core.frames import check
 from .fitness import Answers, Fitness, Floats
 
 #: A search that learns nothing new for so many questions in a row has seen all there is.

@@ -24,7 +24,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import SearchError, UnknownNameError
+from ..core.errors import SearchError, UnknownNameError
 from ..spaces import SPACES, get_space, nats_sss, nb1shot1, nb201
 from ..spaces.base import Arch
 from ..spaces.darts import CellSpace

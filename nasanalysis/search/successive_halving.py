@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 from .fitness import SteppedFitness
 from .result import Search, SearchResult, check_space, or_worst
 from .space import Moves

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import SearchError
-from ..frames import check, to_polars
+from ..core.errors import SearchError
+from ..core.frames import check, to_polars
 from ..proxies import direction as proxy_direction
 from .fitness import Answers
 

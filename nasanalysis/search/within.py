@@ -14,7 +14,7 @@ from collections.abc import Collection, Hashable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SearchError
+from ..core.errors import SearchError
 from .space import Moves
 
 #: Neighbours of an architecture of ``nb201``: six edges, four other operations.

@@ -8,7 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from ..errors import ArchError
+from ..core.errors import ArchError
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .darts_costs import genotype_cost, network, supernet_params
 from .darts_genotype import CELLS, OPERATIONS, Cell, Edge, Genotype, format_key, format_python, parse, read

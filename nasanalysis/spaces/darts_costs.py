@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from ..errors import NasAnalysisError, UnknownNameError
+from ..core.errors import NasAnalysisError, UnknownNameError
 from .darts_genotype import Cell, Genotype
 
 #: Dataset -> (image size, classes).

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import ArchError, UnknownNameError
+from ..core.errors import ArchError, UnknownNameError
 
 #: The operations of DARTS (Liu et al. 2019) in its own order; NAS-Bench-301 numbers them so.
 OPERATIONS: tuple[str, ...] = (

@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from ..errors import ArchError, NasAnalysisError, ParameterError, UnknownNameError
+from ..core.errors import ArchError, NasAnalysisError, ParameterError, UnknownNameError
 from .base import Arch
 from .skeletons import skeleton
 

@@ -22,7 +22,7 @@ from functools import cache
 
 import numpy as np
 
-from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .nb101_enumeration import all_codes, all_costs, cell_costs, decode, encode, skeleton101
 from .nb101_graph import (

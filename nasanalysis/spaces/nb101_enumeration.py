@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ..errors import NasAnalysisError, UnknownNameError
+from ..core.errors import NasAnalysisError, UnknownNameError
 from .nb101_graph import MAX_EDGES, MAX_VERTICES, Cell, bit, canonical_graph, edge_list, edge_of_bit, vertex_channels
 
 _LABELS: int = 3 ** (MAX_VERTICES - 2)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import ArchError, UnknownNameError
+from ..core.errors import ArchError, UnknownNameError
 
 #: The three operations in the benchmark's order (label 0 to 2), as its files spell them.
 OPERATIONS: tuple[str, ...] = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")

@@ -36,7 +36,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .nb101 import SPACE as NB101
 from .nb101 import format_cell, parse_cell

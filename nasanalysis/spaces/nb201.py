@@ -23,7 +23,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..errors import ArchError, NasAnalysisError, UnknownNameError
+from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from . import nb201_isomorphism
 from .base import Arch
 from .nb201_isomorphism import EDGES

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..errors import UnknownNameError
+from ..core.errors import UnknownNameError
 
 Ops = Sequence[str]
 

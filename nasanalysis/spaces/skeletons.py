@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..errors import NasAnalysisError, UnknownNameError
+from ..core.errors import NasAnalysisError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Skeleton:
         return total + last * self.classes + self.classes
 
 
-#: Dataset -> the skeleton its benchmark trains. ``digits`` is ours (see `nasanalysis.supernets.digits`).
+#: Dataset -> the skeleton its benchmark trains. ``digits`` is ours (see `nasanalysis.builders.digits`).
 SKELETONS: dict[str, Skeleton] = {
     "cifar10": Skeleton(image_size=32, classes=10),
     "cifar10-valid": Skeleton(image_size=32, classes=10),

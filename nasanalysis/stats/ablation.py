@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError, UnknownNameError
+from ..core.errors import StudyError, UnknownNameError
 
 Evaluate = Callable[..., "float | Mapping[str, float]"]
 

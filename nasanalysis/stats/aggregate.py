@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
-from ..errors import FrameError, StudyError
-from ..frames import any_frame, to_polars
-from ..seeding import generator
+from ..core.errors import FrameError, StudyError
+from ..core.frames import any_frame, to_polars
+from ..core.seeding import generator
 from .bootstrap import Interval, bootstrap_counts, check_level, percentile_interval
 from .rank import Floats
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from ..errors import FrameError, StudyError, UnknownNameError
-from ..frames import any_frame, check, to_polars
+from ..core.errors import FrameError, StudyError, UnknownNameError
+from ..core.frames import any_frame, check, to_polars
+from ..core.seeding import generator
 from ..proxies import direction as proxy_direction
-from ..seeding import generator
 from .bootstrap import bootstrap_counts, check_level, fisher_z_interval
 from .rank import Floats
 from .registry import get_statistic

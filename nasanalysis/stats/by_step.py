@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import FrameError, StudyError, UnknownNameError
-from ..frames import any_frame, check, to_polars
-from ..seeding import generator
+from ..core.errors import FrameError, StudyError, UnknownNameError
+from ..core.frames import any_frame, check, to_polars
+from ..core.seeding import generator
 from .bootstrap import bootstrap_counts, check_level
 from .correlate import Series, aligned_series
 from .rank import Floats

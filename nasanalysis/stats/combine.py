@@ -15,10 +15,10 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
-from ..errors import StudyError, UnknownNameError
-from ..frames import SCHEMAS, any_frame, check
+from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import SCHEMAS, any_frame, check
+from ..core.seeding import generator
 from ..proxies import direction as proxy_direction
-from ..seeding import generator
 from .correlate import Series, aligned_series
 from .rank import Floats
 from .registry import get_statistic

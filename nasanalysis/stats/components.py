@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from ..errors import StudyError
-from ..frames import any_frame, check, to_polars
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check, to_polars
 from .reliability import ceiling
 
 

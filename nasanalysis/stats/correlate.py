@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import StudyError, UnknownNameError
-from ..frames import SCHEMAS, any_frame, check, to_polars
+from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import SCHEMAS, any_frame, check, to_polars
+from ..core.seeding import generator
 from ..proxies import direction as proxy_direction
-from ..seeding import generator
 from . import fast
 from .bootstrap import (
     HALVES,

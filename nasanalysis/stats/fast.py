@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from ..errors import MissingExtraError
+from ..core.errors import MissingExtraError
 
 PAYS = 4_000_000  # counts in one table of resamples, from which on the import pays for itself
 _MODULE = "nasanalysis.stats._kernels"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import StudyError
+from ..core.errors import StudyError
 from .rank import Floats, defined_pairs, is_constant
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy import stats as scipy_stats
 
-from ..errors import StudyError
-from ..frames import any_frame, check
-from ..seeding import generator
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
+from ..core.seeding import generator
 from ..spaces import get_space, parse_arch
 from .bootstrap import bootstrap_counts, percentile_interval
 from .correlate import Series, aligned_series

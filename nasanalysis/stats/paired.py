@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..errors import StudyError, UnknownNameError
-from ..frames import any_frame, check
+from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import any_frame, check
+from ..core.seeding import generator
 from ..proxies import direction as proxy_direction
-from ..seeding import generator
 from .bootstrap import bootstrap_counts, percentile_interval
 from .correlate import FEWEST
 from .registry import get_statistic

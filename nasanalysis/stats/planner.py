@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
-from ..errors import StudyError
-from ..seeding import generator
+from ..core.errors import StudyError
+from ..core.seeding import generator
 from .reliability import spearman_brown
 
 DRAWS = 3000  # architectures simulated

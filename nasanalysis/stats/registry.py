@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import UnknownNameError
+from ..core.errors import UnknownNameError
 from .bootstrap import OnResamples
 from .ndcg import ndcg
 from .partial import (

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from ..errors import StudyError
-from ..frames import any_frame, check
-from ..seeding import generator
+from ..core.errors import StudyError
+from ..core.frames import any_frame, check
+from ..core.seeding import generator
 from .bootstrap import bootstrap_counts, check_level, fisher_z_interval
 from .rank import Floats, spearman_rho
 from .resamples import Resamples

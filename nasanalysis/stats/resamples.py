@@ -24,7 +24,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import StudyError
+from ..core.errors import StudyError
 from . import fast
 from .rank import Floats
 

@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 
-from ..errors import StudyError
-from ..frames import SCHEMAS, any_frame, check, to_polars
-from ..seeding import generator
+from ..core.errors import StudyError
+from ..core.frames import SCHEMAS, any_frame, check, to_polars
+from ..core.seeding import generator
 from .bootstrap import BOOTSTRAP, Interval, bootstrap_counts, check_level, percentile_interval
 from .correlate import Series, aligned_series
 from .rank import Floats

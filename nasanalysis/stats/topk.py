@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
-from ..errors import StudyError
+from ..core.errors import StudyError
 from .rank import Floats, defined_pairs
 from .resamples import Resamples
 

@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
-from ..errors import StudyError, UnknownNameError
-from ..frames import any_frame
-from ..seeding import generator
+from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import any_frame
+from ..core.seeding import generator
 from .bootstrap import bootstrap_counts, check_level, percentile_interval
 from .correlate import Series, aligned_series
 from .paired import PAIRED

@@ -22,13 +22,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from nasanalysis.frames import write_frame
+from nasanalysis.builders.digits import train_network
+from nasanalysis.core.frames import write_frame
+from nasanalysis.core.provenance import provenance
+from nasanalysis.core.seeding import torch_generator
 from nasanalysis.measures.perturb import perturbed_frame, perturbed_losses
 from nasanalysis.measures.surfaces import loss_lines, loss_surface
-from nasanalysis.provenance import provenance
-from nasanalysis.seeding import torch_generator
 from nasanalysis.spaces.nb201 import SPACE
-from nasanalysis.supernets.digits import DigitsConfig, load_digits, train_network
+from nasanalysis.training.digits import DigitsConfig, load_digits
 
 #: NAS-Bench-201 indices: four cells of one operation, the others from the uniform sample; 12 % to 74 % accurate.
 INDICES = (7581, 2097, 4317, 1403, 9535, 13091, 14365, 10635, 2223, 9543, 698, 1462)

@@ -28,8 +28,8 @@ from typing import Any
 
 import polars as pl
 
-from nasanalysis.atomic import write_atomically
-from nasanalysis.frames import check, read_frame, read_provenance
+from nasanalysis.core.atomic import write_atomically
+from nasanalysis.core.frames import check, read_frame, read_provenance
 from nasanalysis.spaces.nb201 import OPERATIONS
 
 #: Minibatches after which scores are kept: the last step of a part, whichever it is, is kept too.
@@ -121,7 +121,7 @@ def keep_searches(run: Path, name: str, out: Path) -> list[Path]:
 
 
 def passes(protocol: Mapping[str, Any]) -> int:
-    """Minibatches of one update, as `nasanalysis.supernets.protocols.Protocol.passes` (fair: NAS-Bench-201 only)."""
+    """Minibatches of one update, as `nasanalysis.training.protocols.Protocol.passes` (fair: NAS-Bench-201 only)."""
     paths = len(OPERATIONS) if protocol["fair"] else protocol["paths"]
     return int(paths * max(1, protocol["inner_steps"]))
 

@@ -25,21 +25,21 @@ import numpy as np
 import polars as pl
 import torch
 
-from nasanalysis.errors import NasAnalysisError
-from nasanalysis.frames import check, write_frame
+from nasanalysis.core.errors import NasAnalysisError
+from nasanalysis.core.frames import check, write_frame
+from nasanalysis.core.provenance import package_versions, provenance
+from nasanalysis.core.seeding import torch_generator
+from nasanalysis.jobs.units import exclusive, gather, prepare, run_units
 from nasanalysis.loaders import load_benchmark
-from nasanalysis.loaders.images import load_images
-from nasanalysis.loaders.samples import thesis_sample
+from nasanalysis.loaders.images.read import load_images
+from nasanalysis.loaders.thesis_samples import thesis_sample
 from nasanalysis.measures.zero_cost import ZERO_COST, zero_cost
-from nasanalysis.provenance import package_versions, provenance
-from nasanalysis.seeding import torch_generator
+from nasanalysis.networks.base import live_benchmark
+from nasanalysis.networks.nb201 import build_network
 from nasanalysis.spaces.nb201 import SPACE
 from nasanalysis.spaces.skeletons import skeleton
 from nasanalysis.stats.rank import spearman_rho
-from nasanalysis.supernets.base import live_benchmark
-from nasanalysis.supernets.batches import Augment, Images
-from nasanalysis.supernets.nb201 import build_network
-from nasanalysis.units import exclusive, gather, prepare, run_units
+from nasanalysis.training.batches import Augment, Images
 
 HERE = Path(__file__).resolve().parent
 DATASET, CROP = "cifar10", 4

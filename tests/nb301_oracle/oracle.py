@@ -69,7 +69,7 @@ def predictions(folder: str, cells: list[Any], keys: list[str]) -> dict[str, Any
     """Mean and standard deviation by the package, one genotype after the other; and by `from_ensemble`."""
     import time
 
-    from nasanalysis.loaders.nb301 import Ensemble
+    from nasanalysis.loaders.nb301.benchmark import Ensemble
 
     package, _, _ = import_nasbench301()
     api = package.load_ensemble(folder)

@@ -113,8 +113,8 @@ def write_fixtures(python: Path, space: Any) -> None:
 
 
 def compare(python: Path, space: Any) -> bool:
-    from nasanalysis.loaders.nb301 import Ensemble
-    from nasanalysis.loaders.nb301_encoding import encode
+    from nasanalysis.loaders.nb301.benchmark import Ensemble
+    from nasanalysis.loaders.nb301.encoding import encode
 
     good = True
 

@@ -1,0 +1,134 @@
+"""``nasanalysis supernet ...``: thin, as `cli`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..core.errors import MissingExtraError
+from .options import BackendOption, DataOption, JsonOption, SchedulerOption, print_json
+
+supernet_app = typer.Typer(
+    no_args_is_help=True, help="One-shot supernets: train, finetune, measure and search architectures in them."
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="TOML file; see reports/configs/ for documented ones.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+RunOption = Annotated[Path, typer.Option("--out", help="Folder of the supernets and of what is measured on them.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=0, help="Processes (0: one for each core on the CPU, one on a GPU).")
+]
+
+OnlyOption = Annotated[str | None, typer.Option("--only", help="One part of the configuration, by name.")]
+
+
+@contextlib.contextmanager
+def _supernet_run(
+    config: Path, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
+) -> Iterator[Any]:
+    """What a command on live supernets starts from, with its backend in force."""
+    try:
+        from ..live.config import SupernetConfig
+        from ..live.run import Run
+        from ..training.devices import choose_device
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
+    from ..jobs import backend_from_options
+
+    loaded = SupernetConfig.load(config)
+    local = None if backend in ("dask", "ray") else choose_device(device)
+    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
+    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
+        there = local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU
+        yield Run(loaded, out, there, data)
+
+
+@supernet_app.command("train")
+def supernet_train(
+    config: ConfigOption,
+    out: RunOption,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        from ..live.train import train_all
+
+        paths = train_all(run)
+    print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
+
+
+def _on_parts(name: str) -> Callable[[Callable[[Any, str | None, bool], None]], None]:
+    """A command that does the parts of a configuration: ``work(run, only, as_json)``."""
+
+    def register(work: Callable[[Any, str | None, bool], None]) -> None:
+        @supernet_app.command(name, help=work.__doc__)
+        def command(
+            config: ConfigOption,
+            out: RunOption,
+            only: OnlyOption = None,
+            device: DeviceOption = "auto",
+            workers: WorkersOption = 0,
+            backend: BackendOption = "loky",
+            scheduler: SchedulerOption = None,
+            data: DataOption = None,
+            as_json: JsonOption = False,
+        ) -> None:
+            with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+                work(run, only, as_json)
+
+    return register
+
+
+@_on_parts("finetune")
+def _finetune(run: Any, only: str | None, as_json: bool) -> None:
+    """Finetune architectures from trained supernets: curves.parquet and scores.parquet for each part."""
+    from ..live.finetune import finetune_all
+
+    _print_folders(finetune_all(run, only=only), "curves.parquet, scores.parquet", as_json)
+
+
+@_on_parts("measure")
+def _measure(run: Any, only: str | None, as_json: bool) -> None:
+    """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
+    from ..core.frames import read_frame, read_provenance, write_frame
+    from ..live.measure import measure_all
+    from ..proxies import flatness_of_each_kind
+
+    folders = measure_all(run, only=only)
+    for folder in folders:
+        noise = folder / "perturbed.parquet"
+        flat = flatness_of_each_kind(read_frame(noise, "PERTURBED"))
+        write_frame(flat, folder / "flatness.parquet", read_provenance(noise))
+    _print_folders(folders, "scores.parquet, perturbed.parquet, flatness.parquet, seconds.parquet", as_json)
+
+
+@_on_parts("search")
+def _search(run: Any, only: str | None, as_json: bool) -> None:
+    """Search for the architecture with the best fitness, read from inherited weights, for each part."""
+    from ..live.search import found_in, search_all
+
+    folders = search_all(run, only=only)
+    found = [(folder, row) for folder in folders for row in found_in(folder).to_dicts()]
+    if as_json:
+        print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in found]})
+        return
+    for folder, row in found:
+        print(f"{folder}: seed {row['seed']}, {row['queries']} queries: {row['arch']} (fitness {row['fitness']:.4g})")
+
+
+def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"folders": [str(f) for f in folders]})
+        return
+    for folder in folders:
+        print(f"{folder}: {held}")

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, frames, registries, seeding, atomic files, provenance, shipped resources."""

@@ -1,0 +1,131 @@
+"""One run: a configuration, a folder of results, a device, and where the data is.
+
+A folder of results::
+
+    out/supernets/spos-0/        weights.pt, initial.pt, trace.parquet (checkpoint.pt while it trains)
+    out/finetune/NAME/units/     one file for each finished architecture, from all supernets
+    out/finetune/NAME/           curves.parquet, scores.parquet, failed.parquet
+    out/measure/NAME/            the same, with perturbed.parquet in place of curves.parquet
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core.errors import BuildError
+from ..core.provenance import package_versions, provenance, sha256
+from ..jobs import kept_for_one_run
+from ..networks.base import Supernet
+from ..networks.build import build_supernet
+from ..training.devices import choose_device
+from ..training.gpu_slots import worker_gpu
+from ..training.tasks import DataConfig, Task, load_task
+from ..training.train import load_weights
+from .config import SupernetConfig
+
+#: (protocol, seed) of a supernet.
+Job = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every command on live supernets starts from; small, so that it travels to any process.
+
+    Attributes
+    ----------
+    out: folder of results. device: ``cpu`` or ``cuda``, that of the processes that do the work.
+    data: folder of benchmark and image files; None: as everywhere (``$NASANALYSIS_DATA``, then the user's cache).
+    """
+
+    config: SupernetConfig
+    out: Path
+    device: str
+    data: Path | None = None
+
+    def folder(self, protocol: str, seed: int) -> Path:
+        """Where the supernet of a protocol and seed is."""
+        return self.out / "supernets" / f"{protocol}-{seed}"
+
+    @property
+    def place(self) -> str:
+        """The device of this process: with several GPUs the one that the fewest processes hold."""
+        if self.device == "cpu":
+            return "cpu"
+        return f"{choose_device(self.device)}:{worker_gpu(torch.cuda.device_count())}"
+
+    @property
+    def on_cpu(self) -> Run:
+        """The same for the process that hands out the work, which may have no GPU."""
+        return replace(self, device="cpu")
+
+    @property
+    def needs(self) -> list[Path]:
+        """Folders that every process that works must see."""
+        return [self.out, *([self.data] if self.data else [])]
+
+    @property
+    def task(self) -> Task:
+        return _task(self.config.data, self.data, self.place)
+
+    def blank(self) -> Supernet:
+        """A supernet with memory but without weights."""
+        return build_supernet(self.config.space, self.config.network, self.task, device=self.place)
+
+    def supernet(self, job: Job) -> Supernet:
+        """The trained supernet of (protocol, seed), kept by the process; not to be changed."""
+        return self._read(job, "weights.pt")
+
+    def initial_supernet(self, job: Job) -> Supernet:
+        """The same before its training."""
+        return self._read(job, "initial.pt")
+
+    def _read(self, job: Job, file: str) -> Supernet:
+        path = self.folder(*job) / file
+        return _supernet(self, path, path.stat().st_mtime_ns if path.exists() else 0)
+
+    def require_supernets(self, jobs: Sequence[Job]) -> None:
+        """`BuildError` where one is not trained yet."""
+        missing = [path for job in jobs if not (path := self.folder(*job) / "weights.pt").exists()]
+        if missing:
+            raise BuildError(
+                f"{missing[0]}: expected a trained supernet, found none ({len(missing)} of {len(jobs)} are missing); "
+                "run `nasanalysis supernet train` with the same --config and --out first"
+            )
+
+    def fingerprint(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """What the numbers of a unit depend on, the settings of its part excepted. `jobs`: supernets it reads."""
+        return {
+            "space": self.config.space,
+            "network": self.config.network.model_dump(),
+            "data": {**vars(self.config.data), "inputs": dict(self.on_cpu.task.inputs_sha256)},
+            "supernets": {f"{p}-{s}": sha256(self.folder(p, s) / "weights.pt") for p, s in jobs},
+            "threads": self.config.threads,
+            "device": self.device,
+            "packages": package_versions(("torch", "numpy")),
+        }
+
+    def record(self, part: str, seeds: Mapping[str, int]) -> dict[str, Any]:
+        """Provenance of the results of a part."""
+        config = {**self.config.model_dump(mode="json"), "part": part, "device": self.device}
+        return {**provenance(seeds=seeds, config=config), "inputs": dict(self.on_cpu.task.inputs_sha256)}
+
+
+@kept_for_one_run
+@lru_cache(maxsize=2)
+def _task(config: DataConfig, data: Path | None, device: str) -> Task:
+    return load_task(config, data=data, device=device)
+
+
+@kept_for_one_run
+@lru_cache(maxsize=64)
+def _supernet(run: Run, path: Path, written: int) -> Supernet:
+    """`written`: when the file was; one that is made anew is read anew."""
+    net = run.blank()
+    load_weights(net, path)
+    return net

@@ -1,0 +1,77 @@
+"""``nasanalysis supernet train``: every protocol with every seed of a configuration, several at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from ..core.atomic import write_text
+from ..jobs import unordered
+from ..jobs.units import exclusive, progress_bar
+from ..training.devices import explained_memory
+from ..training.train import train_supernet
+from .run import Job, Run
+
+
+def train_all(run: Run, workers: int = 1) -> list[Path]:
+    """Train every protocol with every seed; the files of weights, in that order."""
+    config = run.config
+    for protocol in map(config.train.protocol, config.train.protocols):
+        if protocol.fair:  # not defined on every space: said before hours of training
+            protocol.passes(run.on_cpu.blank())
+    jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
+    folders = [run.folder(*job) for job in jobs]
+    with exclusive(run.out), _epochs_shown(folders, config.train.settings.epochs):
+        for _ in unordered(train_one, [(run, job) for job in jobs], workers=workers, needs=run.needs):
+            pass
+    return [folder / "weights.pt" for folder in folders]
+
+
+def train_one(run: Run, job: Job) -> Path:
+    """One supernet, in this process."""
+    config, (protocol, seed) = run.config, job
+    torch.set_num_threads(config.threads)
+    settings, folder = config.train.settings, run.folder(protocol, seed)
+    with explained_memory(f"training {protocol}, seed {seed}", settings.batch_size, run.place):
+        return train_supernet(
+            run.blank(),
+            run.task,
+            config.train.protocol(protocol),
+            settings,
+            seed=seed,
+            folder=folder,
+            config={"network": config.network.model_dump(), "data": vars(config.data), "threads": config.threads},
+            on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
+        )
+
+
+@contextlib.contextmanager
+def _epochs_shown(folders: Sequence[Path], epochs: int) -> Iterator[None]:
+    """A progress bar over the epochs of all trainings, whichever process runs them."""
+
+    def done() -> int:
+        total = 0
+        for folder in folders:
+            with contextlib.suppress(OSError, ValueError):
+                total += int((folder / "epoch").read_text())
+        return total
+
+    def follow() -> None:
+        while not over.wait(1.0):
+            bar.update(task, completed=done())
+
+    over = threading.Event()
+    with progress_bar() as bar:
+        task = bar.add_task("training supernets: epochs", total=epochs * len(folders), completed=done())
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            bar.update(task, completed=done())

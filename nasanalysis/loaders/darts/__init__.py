@@ -1,0 +1,1 @@
+"""Architectures and searches of the DARTS space."""

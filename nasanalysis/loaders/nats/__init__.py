@@ -1,0 +1,1 @@
+"""Official NATS-Bench folders."""

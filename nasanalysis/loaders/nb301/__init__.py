@@ -1,0 +1,1 @@
+"""NAS-Bench-301: surrogate models over the DARTS space."""

@@ -1,0 +1,1 @@
+"""Tables: other people's files, described in TOML."""

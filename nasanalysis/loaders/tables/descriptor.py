@@ -1,0 +1,249 @@
+"""What a table file holds, in a few lines of TOML: the keys, and what is wrong with a description.
+
+The ordinary case, a CSV file with a row for each architecture::
+
+    file = "my_results.csv"
+    benchmark = "mine"
+    space = "nb201"
+    dataset = "cifar10"
+    frame = "TRUTH"
+    split = "test"
+    schedule = 200
+    arch_column = "cell"
+    values = { accuracy = "top1" }
+    unit = "percent"
+
+**What and where.** ``file``: name of a CSV, Parquet, JSON or pickle file, looked for beside the TOML file
+and then where all data is looked for. ``benchmark``, ``space``: names. ``dataset``: a name, or
+``{ column = "..." }``. ``frame``: ``TRUTH``, ``CURVES`` or ``SCORES`` (recorded costs are SCORES too).
+``select``: key, or list of keys, of the part of a nested file to read. ``source``, ``licence``, ``notes``:
+text for people.
+
+**What a row is.** ``rows``: ``table`` (default; a column names the architecture), ``list`` (rows in the
+space's index order, all of them), or ``dict`` (keyed by architecture). A JSON or pickle ``table`` is a list
+of dicts or a dict of columns. ``group_when_changed``: columns of a ``list`` that keep their value over the
+runs of one architecture; a new one begins where any of them changes. ``expected``: number of architectures
+(for ``list`` the size of the space).
+
+**How the architecture is written.** ``arch_column``; ``arch_code``: ``string`` (default), ``index`` (of the
+space), ``operations`` (six operation indices; needs ``operations``, the names by index, and ``edge_order``:
+``target`` is 0-1, 0-2, 1-2, 0-3, 1-3, 2-3 and ``source`` is 0-1, 0-2, 0-3, 1-2, 1-3, 2-3), or ``nested`` (text
+such as ``[(('none', 0),), (('none', 0), ...), ...]``).
+
+**The numbers.** ``values``: target = column, or target = ``{ column, unit, missing }``, or a list of columns
+that are called as their target. Targets are ``accuracy`` for TRUTH, ``train_loss``, ``valid_accuracy`` ...
+and ``seconds`` for CURVES, and proxy names for SCORES. Leave out the column where rows are bare numbers.
+``unit``: ``percent``, ``fraction``, ``error-percent``, ``error-fraction`` (accuracies become percent),
+``count``, ``millions`` (becomes a whole count), or ``raw``; given once for all accuracies, or, in SCORES, for all
+values. Accuracies have no default unit. ``missing``: number(s), ``nan`` and ``inf`` too, that stand for "not
+measured" and become null; without it NaN and infinity are errors.
+
+**The rest of the key.** ``split``: ``valid``, ``test`` or ``valtest`` (TRUTH). ``schedule``: epochs of the whole
+training (TRUTH, CURVES). ``seed``: left out for a mean over seeds; a number; a list of numbers, one for each
+run in a row's list; ``"run"`` for run numbers 0, 1, 2 ... where the seeds are unknown. ``split``, ``schedule``
+and ``seed`` may be ``{ column = "..." }``. ``origin``: ``tabular`` (default), ``surrogate``, ``trained`` (TRUTH).
+``method`` and ``setting`` are by default ``scratch`` and ``published`` for CURVES, ``published`` and the TOML
+file's name for SCORES.
+
+**Curves.** Without ``step_column`` each value is a list over epochs (in CSV: text ``[1.5, 2.5]``), the first
+after one completed epoch. With it each row is one step; ``first_step`` is what the file calls the first completed
+step: 1 (default), or 0 where it counts from 0. ``step_unit``: ``epoch`` (default) or ``minibatch``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from ...core.errors import DataFileError, MissingDataError
+from ...core.frames import SCHEMAS
+from ...spaces import SPACES
+
+Unit = Literal["percent", "fraction", "error-percent", "error-fraction", "count", "millions", "raw"]
+ACCURACY_UNITS = ("percent", "fraction", "error-percent", "error-fraction")
+
+#: The column that bare numbers (a list, or a dict of numbers) are read as.
+BARE = "value"
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Column(_Strict):
+    """A key that differs from row to row."""
+
+    column: str
+
+
+class Value(_Strict):
+    """One measured quantity."""
+
+    column: str = BARE
+    unit: Unit | None = None
+    missing: Annotated[list[float], BeforeValidator(_as_list)] | None = None
+
+
+class TableDescriptor(_Strict):
+    """A description of one table file; the module's docstring explains every key."""
+
+    file: str
+    benchmark: str
+    space: str
+    dataset: str | Column
+    frame: Literal["TRUTH", "CURVES", "SCORES"]
+    select: Annotated[list[str], BeforeValidator(_as_list)] = []
+    source: str = ""
+    licence: str = ""
+    notes: Annotated[list[str], BeforeValidator(_as_list)] = []
+
+    rows: Literal["table", "list", "dict"] = "table"
+    group_when_changed: list[str] = []
+    expected: PositiveInt | None = None
+
+    arch_column: str | None = None
+    arch_code: Literal["string", "index", "operations", "nested"] = "string"
+    operations: list[str] = []
+    edge_order: Literal["target", "source"] | None = None
+
+    values: dict[str, Value] = Field(default_factory=dict)
+    unit: Unit | None = None
+    missing: Annotated[list[float], BeforeValidator(_as_list)] = []
+
+    split: Literal["valid", "test", "valtest"] | Column | None = None
+    schedule: PositiveInt | Column | None = None
+    seed: int | list[int] | Literal["run"] | Column | None = None
+    origin: Literal["tabular", "surrogate", "trained"] = "tabular"
+    method: str | None = None
+    setting: str | None = None
+    step_column: str | None = None
+    first_step: Literal[0, 1] = 1
+    step_unit: Literal["epoch", "minibatch"] = "epoch"
+
+    path: Path | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out_values(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        plain = given.get("rows") in ("list", "dict")
+        values = given.get("values", ["accuracy"] if plain and given.get("frame") == "TRUTH" else None)
+        if isinstance(values, list):
+            bare = plain and len(values) == 1
+            values = {name: {"column": BARE if bare else name} if isinstance(name, str) else name for name in values}
+        if isinstance(values, dict):
+            values = {name: {"column": value} if isinstance(value, str) else value for name, value in values.items()}
+        return {**given, "values": values} if values is not None else given
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        def need(condition: bool, message: str) -> None:
+            if not condition:
+                raise ValueError(message)
+
+        need(self.space in SPACES, f"space: unknown space {self.space!r}; known: {', '.join(SPACES)}")
+        need(bool(self.values), 'values: expected at least one, such as values = { accuracy = "column" }')
+        need(
+            (self.arch_column is not None) == (self.rows == "table"),
+            "arch_column: needed with rows = 'table', and only there: 'list' is in index order, 'dict' has keys",
+        )
+        coded = self.arch_code == "operations"
+        need(
+            coded == bool(self.operations) and coded == (self.edge_order is not None),
+            "operations and edge_order: both needed with arch_code = 'operations', and only there",
+        )
+        need(self.rows == "list" or not self.group_when_changed, "group_when_changed: only with rows = 'list'")
+        need(self.frame == "TRUTH" or self.split is None, f"split: only for TRUTH, not for {self.frame}")
+        need(self.frame != "TRUTH" or self.split is not None, "split: expected valid, test or valtest")
+        need(
+            self.frame == "SCORES" or self.schedule is not None,
+            "schedule: expected the epochs of the whole training, such as 200",
+        )
+        need(self.frame != "SCORES" or self.schedule is None, "schedule: not for SCORES")
+        need(self.frame != "TRUTH" or self.method is self.setting is None, "method and setting: not for TRUTH")
+        need(self.frame == "CURVES" or self.step_column is None, "step_column: only for CURVES")
+        need(
+            self.frame != "CURVES" or not (self.seed == "run" or isinstance(self.seed, list)),
+            "seed: in CURVES a number, a column, or left out for a mean",
+        )
+        if self.frame != "SCORES":
+            allowed = ["accuracy"] if self.frame == "TRUTH" else list(SCHEMAS["CURVES"].values)
+            for name in self.values:
+                close = difflib.get_close_matches(name, allowed, n=1)
+                hint = f" did you mean {close[0]!r}?" if close else ""
+                need(
+                    name in allowed,
+                    f"values: {name!r} is no target of {self.frame};{hint} expected {', '.join(allowed)}",
+                )
+                unit = self.unit_of(name)
+                need(
+                    not name.endswith("accuracy") or unit in ACCURACY_UNITS,
+                    f"unit: expected one of {', '.join(ACCURACY_UNITS)} for {name!r}, got {unit!r}",
+                )
+        return self
+
+    def unit_of(self, target: str) -> Unit:
+        """The unit that the column behind `target` is written in."""
+        own = self.values[target].unit
+        shared = self.unit if self.frame == "SCORES" or target.endswith("accuracy") else None
+        return own or shared or "raw"
+
+    def missing_of(self, target: str) -> list[float]:
+        """The numbers that mean "not measured" in the column behind `target`."""
+        own = self.values[target].missing
+        return self.missing if own is None else own
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The constant key columns of the frame."""
+        if self.frame == "TRUTH":
+            return {"origin": self.origin}
+        default = ("scratch", "published")
+        if self.frame == "SCORES":
+            default = ("published", self.path.stem if self.path else "table")
+        return {"method": self.method or default[0], "setting": self.setting or default[1]}
+
+
+def load_descriptor(path: Path | str) -> TableDescriptor:
+    """Read and check a TOML description; `DataFileError` says what to correct."""
+    path = Path(path)
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingDataError(f"{path}: expected a TOML description of a table, found nothing there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFileError(f"{path}: expected a TOML description of a table, got {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataFileError(f"{path}: not valid TOML: {error}") from error
+    if "path" in given:
+        raise DataFileError(f"{path}: unknown key 'path'. Did you mean 'file'?")
+    try:
+        return TableDescriptor(**given, path=path)
+    except ValidationError as error:
+        raise DataFileError(f"{path}: " + "; ".join(dict.fromkeys(_explain(e) for e in error.errors()))) from None
+
+
+def _explain(error: Any) -> str:
+    # pydantic names the members of a union in the location: 'Column', 'list[int]'
+    where = ".".join(str(part) for part in error["loc"] if not re.match(r"[A-Z]|.*\[", str(part)))
+    if error["type"] == "extra_forbidden":
+        key = str(error["loc"][-1])
+        model = Value if error["loc"][0] == "values" else TableDescriptor
+        known = [name for name in model.model_fields if name != "path"]
+        close = difflib.get_close_matches(key, known, n=1)
+        return f"unknown key {where!r}." + (f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}.")
+    if error["type"] == "missing":
+        return f"missing key {where!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    got = error.get("input")
+    return f"{where}: {message}, got {got!r}"[:300] if where else message

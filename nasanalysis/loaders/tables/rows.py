@@ -1,0 +1,185 @@
+"""A CSV, Parquet, JSON or pickle file -> columns of equal length, and what to call each row in a message."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...core.errors import DataFileError
+from .. import safe_pickle
+from .descriptor import BARE, TableDescriptor
+
+_PACKED = {".gz", ".bz2", ".pbz2"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A file as columns of equal length, and what to call a row in a message."""
+
+    path: Path
+    columns: dict[str, Any]
+    count: int
+    label: Callable[[int], str]
+    keys: list[Any] | None = None
+
+    def column(self, name: str) -> Any:
+        if name not in self.columns:
+            close = difflib.get_close_matches(name, list(self.columns), n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            got = "bare numbers" if list(self.columns) == [BARE] else ", ".join(map(str, list(self.columns)[:40]))
+            raise DataFileError(f"{self.path}: expected a column {name!r}, got {got}.{hint}")
+        return self.columns[name]
+
+    def fail(self, row: int, problem: object) -> DataFileError:
+        return DataFileError(f"{self.path}: {self.label(row)}: {problem}")
+
+
+def open_rows(table: TableDescriptor, path: Path) -> Rows:
+    """The rows of the file at `path`, read as its description says; `DataFileError` if it is none."""
+    suffixes = [s.lower() for s in path.suffixes]
+    kind = ".pickle" if suffixes[-1:] == [".pbz2"] else next((s for s in reversed(suffixes) if s not in _PACKED), "")
+    if kind in (".p", ".pkl", ".pickle"):
+        return _from_object(table, path, safe_pickle.load(path, safe_pickle.TABLE))
+    if kind not in (".csv", ".tsv", ".parquet", ".json"):
+        raise DataFileError(
+            f"{path}: expected a file named .csv, .tsv, .parquet, .json, .p, .pkl or .pickle (also packed as .gz, .bz2)"
+        )
+    content = safe_pickle.read_bytes(path)
+    wrong = safe_pickle.looks_like(content[:64])
+    if not content or wrong.startswith(("a web page", "a Git LFS")):
+        raise DataFileError(f"{path}: expected {kind[1:]} content, got {wrong}; download it again")
+    try:
+        if kind == ".json":
+            return _from_object(
+                table, path, json.loads(content, object_pairs_hook=lambda pairs: _no_twins(pairs, path))
+            )
+        if kind == ".parquet":
+            frame = pl.read_parquet(content)
+        else:
+            frame = pl.read_csv(content, separator="," if kind == ".csv" else "\t", infer_schema_length=None)
+    except (ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise DataFileError(f"{path}: expected {kind[1:]} content, got {str(error).splitlines()[0]}") from error
+    if table.select:
+        raise DataFileError(f"{path}: 'select' is for nested JSON and pickle files")
+    first = 1 if kind == ".parquet" else 2
+    noun = "row" if kind == ".parquet" else "line"
+    return Rows(
+        path, dict(zip(frame.columns, frame.get_columns(), strict=True)), frame.height, lambda i: f"{noun} {i + first}"
+    )
+
+
+def _no_twins(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise DataFileError(f"{path}: key {twin!r:.120} appears twice; keep one")
+    return found
+
+
+def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
+    for key in table.select:
+        if not isinstance(content, dict) or key not in content:
+            got = ", ".join(map(str, list(content)[:20])) if isinstance(content, dict) else type(content).__name__
+            raise DataFileError(f"{path}: select: expected a key {key!r}, got {got}")
+        content = content[key]
+    keys: list[Any] | None = None
+    if table.rows == "dict":
+        if not isinstance(content, dict):
+            raise DataFileError(
+                f"{path}: expected a dict keyed by architecture (rows = 'dict'), got {type(content).__name__}"
+            )
+        keys, content = list(content), list(content.values())
+    if isinstance(content, dict):
+        columns, count = content, len(next(iter(content.values()), ())) if content else 0
+        for name, values in columns.items():
+            flat = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1)
+            if not flat:
+                raise DataFileError(
+                    f"{path}: expected columns (a list or array each), got {type(values).__name__} for {name!r:.80}"
+                )
+            if len(values) != count:
+                raise DataFileError(
+                    f"{path}: columns of different lengths: {name!r} has {len(values)}, expected {count}"
+                )
+    elif isinstance(content, list | tuple | np.ndarray):
+        content, count = list(content), len(content)
+        columns = _columns(path, content)
+    else:
+        raise DataFileError(f"{path}: expected a list, a dict or columns, got {type(content).__name__}")
+
+    def label(row: int) -> str:
+        return f"key {keys[row]!r:.120}" if keys is not None else f"entry {row} (counted from 0)"
+
+    return Rows(path, columns, count, label, keys)
+
+
+def _columns(path: Path, content: list[Any]) -> dict[str, Any]:
+    if not content or not isinstance(content[0], dict):
+        return {BARE: content}
+    names = list(dict.fromkeys(name for item in content if isinstance(item, dict) for name in item))
+    if len(names) > 1000:  # rows that number themselves, {"0": 0, ...}, {"1": 1, ...}
+        names = [name for name in names if name in content[0]]
+    for i, item in enumerate(content):
+        if not isinstance(item, dict):
+            raise DataFileError(f"{path}: entry {i}: expected a dict like the first, got {type(item).__name__}")
+    return {name: [item.get(name) for item in content] for name in names}
+
+
+def numbers(rows: Rows, values: Any) -> pl.Series:
+    """Numbers, or lists of numbers, as float64."""
+    if isinstance(values, np.ndarray):
+        values = pl.Series(np.asarray(values)) if values.ndim == 1 and values.dtype.kind in "iuf" else list(values)
+    if isinstance(values, pl.Series):
+        if values.dtype == pl.String:
+            return _parse_text(rows, values)
+        nested = isinstance(values.dtype, pl.List | pl.Array)
+        inner = values.dtype.inner if nested else values.dtype  # type: ignore[attr-defined]
+        if inner.is_numeric() or inner == pl.Null():
+            return values.cast(pl.List(pl.Float64) if nested else pl.Float64)
+        values = values.to_list()
+    if all(type(v) is float or type(v) is np.float64 for v in values):
+        return pl.Series(np.asarray(values, dtype=float))
+    nested = any(isinstance(v, list | tuple | np.ndarray) for v in values)
+    found: list[Any] = []
+    for i, value in enumerate(values):
+        try:
+            found.append([_number(v) for v in value] if nested and value is not None else _number(value))
+        except TypeError as error:
+            raise rows.fail(i, error) from None
+    return pl.Series(found, dtype=pl.List(pl.Float64) if nested else pl.Float64)
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"expected a number, got {value!r:.80}")
+    return float(value)
+
+
+def _parse_text(rows: Rows, text: pl.Series) -> pl.Series:
+    stripped = text.str.strip_chars()
+    if stripped.str.starts_with("[").any():
+        found = []
+        for i, cell in enumerate(stripped):
+            try:
+                found.append(None if cell is None else [_number(v) for v in json.loads(cell)])
+            except (ValueError, TypeError, RecursionError) as error:
+                raise rows.fail(
+                    i, f"expected a list of numbers such as [1.5, 2.5], got {cell!r:.60} ({error})"
+                ) from None
+        return pl.Series(found, dtype=pl.List(pl.Float64))
+    parsed = stripped.cast(pl.Float64, strict=False)
+    bad = parsed.is_null() & stripped.is_not_null() & (stripped != "")
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise rows.fail(row, f"expected a number, got {text[row]!r:.80}")
+    return parsed

@@ -1,0 +1,1 @@
+"""Live networks (torch; extra ``supernet``): what the network of an architecture, or of a whole space, is."""

@@ -1,0 +1,26 @@
+"""What a configuration says of the network around the cells."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class NetworkConfig(BaseModel):
+    """The fixed network around the cells.
+
+    Attributes
+    ----------
+    channels: C of the first stage. cells: N, cells of each stage (nb201) or modules of each stack (nb101-*).
+    reduction: nb201 only: ``residual`` (published) or ``pool``, which leaves the work to the cells.
+    stem_kernel: nb201 only: kernel of the stem convolution.
+    layers, auxiliary: the darts spaces only: cells in all, and whether there is an auxiliary head.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: int = Field(default=16, ge=1)
+    cells: int = Field(default=5, ge=1)
+    reduction: str = Field(default="residual", pattern="^(residual|pool)$")
+    stem_kernel: int = Field(default=3, ge=1)
+    layers: int = Field(default=8, ge=3)
+    auxiliary: bool = False

@@ -1,0 +1,172 @@
+"""The operations of the DARTS family (Liu et al. 2019; ``noise``: Zela et al. 2020) as torch modules.
+
+Every operation maps (batch, channels, height, width) to the same channels and, at stride 2, to half the
+height and width, rounded up where it can be (a skip of stride 2 needs an even size). A network is of one of
+two kinds, as `nasanalysis.spaces.darts_costs` counts them: ``evaluation``, batch-norms with parameters, and
+``search``, batch-norms without, and one more after each pooling.
+
+Nothing is drawn from torch's global generator: noise and drop-path masks come from a `Randomness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import ParameterError, UnknownNameError
+
+
+class Randomness:
+    """What a network draws while it runs: drop-path masks and the values of ``noise``.
+
+    One object is shared by all parts of a network; `copy.deepcopy` of the network copies it with its state.
+    It is no part of ``state_dict``: who resumes a run keeps ``generator.get_state()``.
+
+    Parameters
+    ----------
+    generator: drawn from, on its own device, so that a CPU generator gives the same values everywhere; by
+        default one of the network's own, seeded with 0.
+    drop_path: probability of dropping a path in training, in [0, 1).
+    """
+
+    def __init__(self, generator: torch.Generator | None = None, drop_path: float = 0.0) -> None:
+        self.generator = torch.Generator(device="cpu").manual_seed(0) if generator is None else generator
+        self.drop_path = drop_path
+
+    @property
+    def drop_path(self) -> float:
+        return self._drop_path
+
+    @drop_path.setter
+    def drop_path(self, probability: float) -> None:
+        if not 0 <= probability < 1:
+            raise ParameterError(f"drop_path: expected a probability in [0, 1), got {probability!r}")
+        self._drop_path = float(probability)
+
+    def drop(self, x: Tensor) -> Tensor:
+        """`x`, zero for a share `drop_path` of the images and scaled up for the others: the same expectation."""
+        if not self.drop_path:
+            return x
+        keep = 1 - self.drop_path
+        mask = torch.empty((len(x), 1, 1, 1), device=self.generator.device).bernoulli_(keep, generator=self.generator)
+        return x * mask.div_(keep).to(x)
+
+    def normal_like(self, x: Tensor) -> Tensor:
+        """Standard Gaussian values of the shape, type, device and memory format of `x`."""
+        values = torch.randn(x.shape, generator=self.generator, device=self.generator.device)
+        return torch.empty_like(x).copy_(values)
+
+
+class Zero(nn.Module):
+    """``none``: zeros, to which no gradient flows."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class Noise(nn.Module):
+    """``noise``: standard Gaussian whatever the input, in training and in evaluation (RobustDARTS)."""
+
+    def __init__(self, stride: int, randomness: Randomness) -> None:
+        super().__init__()
+        self.stride, self.randomness = stride, randomness
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.randomness.normal_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class FactorizedReduce(nn.Module):
+    """ReLU, two 1x1 convolutions of stride 2, one of them a pixel further on, batch-norm: halves an even size."""
+
+    def __init__(self, inputs: int, outputs: int, *, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        out: Tensor = self.norm(torch.cat((self.even(x), self.odd(x[:, :, 1:, 1:])), dim=1))
+        return out
+
+
+def relu_conv_bn(inputs: int, outputs: int, *, affine: bool) -> nn.Sequential:
+    """ReLU, 1x1 convolution, batch-norm: brings a cell's input to the cell's channels."""
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs, affine=affine))
+
+
+def _separable(channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
+    """ReLU, depthwise and pointwise convolution, batch-norm."""
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(
+            channels,
+            channels,
+            kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=channels,
+            bias=False,
+        ),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    ]
+
+
+def _sep_conv(kernel: int) -> Callable[[int, int, bool], nn.Module]:
+    return lambda channels, stride, affine: nn.Sequential(
+        *_separable(channels, kernel, stride, 1, affine), *_separable(channels, kernel, 1, 1, affine)
+    )
+
+
+def _dil_conv(kernel: int) -> Callable[[int, int, bool], nn.Module]:
+    return lambda channels, stride, affine: nn.Sequential(*_separable(channels, kernel, stride, 2, affine))
+
+
+def _pool(make: Callable[[int], nn.Module]) -> Callable[[int, int, bool], nn.Module]:
+    return lambda channels, stride, affine: (
+        make(stride) if affine else nn.Sequential(make(stride), nn.BatchNorm2d(channels, affine=False))
+    )
+
+
+def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine=affine)
+
+
+#: Operation -> (channels, stride, affine) -> module; ``noise`` is made in `operation`.
+_MAKERS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    "none": lambda channels, stride, affine: Zero(stride),
+    "max_pool_3x3": _pool(lambda stride: nn.MaxPool2d(3, stride=stride, padding=1)),
+    "avg_pool_3x3": _pool(lambda stride: nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)),
+    "skip_connect": _skip,
+    "sep_conv_3x3": _sep_conv(3),
+    "sep_conv_5x5": _sep_conv(5),
+    "dil_conv_3x3": _dil_conv(3),
+    "dil_conv_5x5": _dil_conv(5),
+}
+
+
+def operation(name: str, channels: int, stride: int, *, affine: bool, randomness: Randomness) -> nn.Module:
+    """The module of one edge.
+
+    Parameters
+    ----------
+    stride: 1, or 2 where a reduction cell reads one of its inputs.
+    affine: whether batch-norms have parameters (evaluation network). Without, poolings end in a batch-norm too
+        (search network), so that no operation of a mixture outweighs the others by its scale.
+    randomness: what ``noise`` draws from.
+    """
+    if name == "noise":
+        return Noise(stride, randomness)
+    if name not in _MAKERS:
+        raise UnknownNameError("operation", name, (*_MAKERS, "noise"))
+    return _MAKERS[name](channels, stride, affine)

@@ -1,0 +1,102 @@
+"""The card of one proxy from a benchmark's or a user's own files: what ``nasanalysis card`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from ..core.errors import DataFileError, StudyError, UnknownNameError
+from ..core.frames import read_frame
+from ..core.provenance import provenance
+from ..loaders import BENCHMARKS, archs_frame, load_benchmark
+from ..report.card import Card, make_card
+from ..spaces import SPACES, get_space
+from .files import read_pair
+
+
+def proxy_card(
+    scores: str,
+    *,
+    truth: str | None = None,
+    dataset: str | None = None,
+    split: str | None = None,
+    schedule: int | None = None,
+    proxy: str | None = None,
+    method: str | None = None,
+    setting: str | None = None,
+    step: int | None = None,
+    n_boot: int = 1000,
+    seed: int = 0,
+    data: Path | str | None = None,
+) -> Card:
+    """The card of one proxy.
+
+    Parameters
+    ----------
+    scores: a proxy, or a CSV or Parquet file with columns ``arch, proxy, value[, step]``.
+    truth: a benchmark, or a file with columns ``arch, accuracy``. By default the benchmark that the scores
+        file names, and ``digits`` for a proxy.
+    dataset, split, schedule: as in `nasanalysis.compare`; `dataset` defaults to the only one that a scores
+        file names.
+    proxy, method, setting: which, where the scores hold several.
+    step: completed epochs or minibatches; by default the last.
+
+    Raises `StudyError` where something must be chosen, and what `nasanalysis.compare` raises for its files.
+    """
+    named = _named_in(Path(scores)) if Path(scores).suffix == ".parquet" and Path(scores).exists() else {}
+    truth = truth or named.get("benchmark") or ("digits" if not Path(scores).suffix else None)
+    if truth is None:
+        raise StudyError(f"{scores}: name the truth with --truth, a benchmark or a file with columns arch,accuracy")
+    dataset = dataset or (named.get("dataset") if truth == named.get("benchmark") else None)
+    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, data=data)
+    names = table["proxy"].unique(maintain_order=True).to_list()
+    if proxy is not None and proxy not in names:
+        raise UnknownNameError("proxy in these scores", proxy, names)
+    if proxy is None and len(names) > 1:
+        raise StudyError(f"{scores}: holds several proxies; choose one with --proxy: {', '.join(names)}")
+    table = table.filter(pl.col("proxy") == (proxy or names[0]))
+    for column, wanted in (("method", method), ("setting", setting)):
+        found = table[column].unique().sort().to_list()
+        if wanted is None and len(found) > 1:
+            raise StudyError(
+                f"{scores}: scored under several {column}s; choose one with --{column}: {', '.join(found)}"
+            )
+        if wanted is not None and wanted not in found:
+            raise UnknownNameError(f"{column} of these scores", wanted, found)
+        table = table if wanted is None else table.filter(pl.col(column) == wanted)
+    last = table["step"].max() if step is None else step
+    if last is not None:
+        table = table.filter(pl.col("step").is_null() | (pl.col("step") == last))
+    if table.is_empty():
+        raise StudyError(f"--step {step}: the scores hold no such step")
+    files = [Path(name) for name in (truth, scores) if Path(name).suffix and Path(name).exists()]
+    inputs = [*files, *(load_benchmark(truth, data).inputs if truth in BENCHMARKS else ())]
+    config = {"truth": truth, "scores": scores, "dataset": facts["dataset"][0], "step": last, "bootstrap": n_boot}
+    record = provenance(seeds={"bootstrap": seed}, inputs=inputs, config=config)
+    return make_card(facts, table, _costs(facts), n_boot=n_boot, seed=seed, provenance=record)
+
+
+def _costs(facts: pl.DataFrame) -> pl.DataFrame | None:
+    """Parameters of the architectures of the truth, where their space is known."""
+    names = facts["arch"].unique(maintain_order=True)
+    space = names[0].partition(":")[0]
+    if space not in SPACES:
+        return None
+    try:
+        return archs_frame(get_space(space), names, facts["dataset"][0] or "cifar10")
+    except UnknownNameError:  # a dataset of the user's own: sizes of its networks are not known
+        return None
+
+
+def _named_in(path: Path) -> dict[str, str]:
+    """The benchmark and dataset that a scores file names, where it names one."""
+    try:
+        frame = read_frame(path)
+    except DataFileError:
+        return {}
+    return {
+        column: str(frame[column][0])
+        for column in ("benchmark", "dataset")
+        if column in frame.columns and frame[column].n_unique() == 1 and frame[column][0] is not None
+    }

@@ -1,0 +1,1 @@
+"""Items about live supernets: scores of several supernets against the truth."""

