@@ -6,17 +6,16 @@ refused by name.
 
 from __future__ import annotations
 
-import reprlib
-import tomllib
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..core.errors import NasAnalysisError, StudyError, UnknownNameError
+from ..core.errors import NasAnalysisError, UnknownNameError
 from ..core.terms import TermModel
+from ..core.toml import read_toml
 from ..networks.config import NetworkConfig
 from ..spaces import get_space
 from ..training.finetune import FinetuneSettings
@@ -262,15 +261,4 @@ class SupernetConfig(_Model):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a TOML file; `StudyError` says what is wrong in it, key by key."""
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise StudyError(f"{path}: expected a configuration file, found nothing there") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise StudyError(f"{path}: expected TOML, got {error}") from error
-        except ValidationError as error:
-            lines = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {reprlib.repr(e['input'])})"
-                for e in error.errors()[:5]
-            )
-            raise StudyError(f"{path}: {lines}") from error
+        return read_toml(path, cls, what="a configuration file")

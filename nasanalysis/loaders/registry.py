@@ -5,27 +5,25 @@ Nothing here prints: the command line shows what these functions return.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from ..core.errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
+from ..core.errors import DataFileError, DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
 from ..core.resources import shipped
+from ..core.toml import Many, StrictModel, read_toml
 from .download import Patience, check_no_page, download, target_folder, unzip
 from .files import data_folders
 from .nats import benchmark as nats
 from .registry_checks import CHECKS as _CHECKS
 
 
-class DataSet(BaseModel):
+class DataSet(StrictModel):
     """One entry of ``data/registry.toml``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     title: str
@@ -36,15 +34,19 @@ class DataSet(BaseModel):
     citation: str
     how: str
     check: str
-    sha256_published: dict[str, str] = {}
-    sha256_seen: dict[str, str] = {}
-    urls: dict[str, list[str]] = {}
-    unpack: dict[str, str] = {}
+    sha256_published: dict[str, str] = Field(default_factory=dict)
+    sha256_seen: dict[str, str] = Field(default_factory=dict)
+    urls: dict[str, list[str]] = Field(default_factory=dict)
+    unpack: dict[str, str] = Field(default_factory=dict)
 
     def sha256(self, file: str) -> str | None:
         """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""
         known = {**self.sha256_seen, **self.sha256_published}
         return known.get(file) or known.get(Path(file).name)
+
+
+class _Registry(StrictModel):
+    data: Many[DataSet]
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class CheckResult:
 @cache
 def data_sets() -> dict[str, DataSet]:
     """Every data set of the registry, by name."""
-    entries = tomllib.loads(shipped("data/registry.toml").read_text(encoding="utf-8"))["data"]
-    return {entry["name"]: DataSet(**entry) for entry in entries}
+    registry = read_toml(shipped("data/registry.toml"), _Registry, what="the data registry", error=DataFileError)
+    return {entry.name: entry for entry in registry.data}
 
 
 def locate(entry: DataSet, data: Path | str | None = None) -> list[Path]:

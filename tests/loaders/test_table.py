@@ -348,8 +348,8 @@ def test_wrong_tables_name_file_and_row(tmp_path: Path, name: str, content: obje
         (TABLE.replace('arch_column = "arch"', ""), "arch_column: needed with rows = 'table'"),
         (TABLE + 'arch_code = "operations"', "operations and edge_order: both needed"),
         (TABLE + "first_step = 2", "first_step"),
-        (TABLE + "path = 1", "unknown key 'path'. Did you mean 'file'?"),
-        ("a = ", "not valid TOML"),
+        (TABLE + "path = 1", "unknown key 'path'."),
+        ("a = ", "expected TOML, got"),
     ],
 )
 def test_wrong_descriptions_are_readable(tmp_path: Path, toml: str, expected: str) -> None:

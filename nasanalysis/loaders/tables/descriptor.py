@@ -53,15 +53,14 @@ step: 1 (default), or 0 where it counts from 0. ``step_unit``: ``epoch`` (defaul
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, PrivateAttr, model_validator
 
 from ...core.errors import DataFileError, MissingDataError
 from ...core.frames import SCHEMAS
+from ...core.toml import StrictModel, read_toml
 from ...spaces import SPACES
 
 Unit = Literal["percent", "fraction", "error-percent", "error-fraction", "count", "millions", "raw"]
@@ -75,17 +74,13 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Column(_Strict):
+class Column(StrictModel):
     """A key that differs from row to row."""
 
     column: str
 
 
-class Value(_Strict):
+class Value(StrictModel):
     """One measured quantity."""
 
     column: str = BARE
@@ -93,7 +88,7 @@ class Value(_Strict):
     missing: Annotated[list[float], BeforeValidator(_as_list)] | None = None
 
 
-class TableDescriptor(_Strict):
+class TableDescriptor(StrictModel):
     """A description of one table file; the module's docstring explains every key."""
 
     file: str
@@ -101,23 +96,23 @@ class TableDescriptor(_Strict):
     space: str
     dataset: str | Column
     frame: Literal["TRUTH", "CURVES", "SCORES"]
-    select: Annotated[list[str], BeforeValidator(_as_list)] = []
+    select: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
     source: str = ""
     licence: str = ""
-    notes: Annotated[list[str], BeforeValidator(_as_list)] = []
+    notes: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
 
     rows: Literal["table", "list", "dict"] = "table"
-    group_when_changed: list[str] = []
+    group_when_changed: list[str] = Field(default_factory=list)
     expected: PositiveInt | None = None
 
     arch_column: str | None = None
     arch_code: Literal["string", "index", "operations", "nested"] = "string"
-    operations: list[str] = []
+    operations: list[str] = Field(default_factory=list)
     edge_order: Literal["target", "source"] | None = None
 
     values: dict[str, Value] = Field(default_factory=dict)
     unit: Unit | None = None
-    missing: Annotated[list[float], BeforeValidator(_as_list)] = []
+    missing: Annotated[list[float], BeforeValidator(_as_list)] = Field(default_factory=list)
 
     split: Literal["valid", "test", "valtest"] | Column | None = None
     schedule: PositiveInt | Column | None = None
@@ -129,7 +124,7 @@ class TableDescriptor(_Strict):
     first_step: Literal[0, 1] = 1
     step_unit: Literal["epoch", "minibatch"] = "epoch"
 
-    path: Path | None = Field(default=None, exclude=True)
+    _path: Path | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -194,14 +189,18 @@ class TableDescriptor(_Strict):
 
     def unit_of(self, target: str) -> Unit:
         """The unit that the column behind `target` is written in."""
-        own = self.values[target].unit
         shared = self.unit if self.frame == "SCORES" or target.endswith("accuracy") else None
-        return own or shared or "raw"
+        return self.values[target].unit or shared or "raw"
 
     def missing_of(self, target: str) -> list[float]:
         """The numbers that mean "not measured" in the column behind `target`."""
-        own = self.values[target].missing
-        return self.missing if own is None else own
+        of_column = self.values[target].missing
+        return self.missing if of_column is None else of_column
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the description was read from: data are looked for beside it."""
+        return self._path
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -216,34 +215,8 @@ class TableDescriptor(_Strict):
 
 def load_descriptor(path: Path | str) -> TableDescriptor:
     """Read and check a TOML description; `DataFileError` says what to correct."""
-    path = Path(path)
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingDataError(f"{path}: expected a TOML description of a table, found nothing there") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataFileError(f"{path}: expected a TOML description of a table, got {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataFileError(f"{path}: not valid TOML: {error}") from error
-    if "path" in given:
-        raise DataFileError(f"{path}: unknown key 'path'. Did you mean 'file'?")
-    try:
-        return TableDescriptor(**given, path=path)
-    except ValidationError as error:
-        raise DataFileError(f"{path}: " + "; ".join(dict.fromkeys(_explain(e) for e in error.errors()))) from None
-
-
-def _explain(error: Any) -> str:
-    # pydantic names the members of a union in the location: 'Column', 'list[int]'
-    where = ".".join(str(part) for part in error["loc"] if not re.match(r"[A-Z]|.*\[", str(part)))
-    if error["type"] == "extra_forbidden":
-        key = str(error["loc"][-1])
-        model = Value if error["loc"][0] == "values" else TableDescriptor
-        known = [name for name in model.model_fields if name != "path"]
-        close = difflib.get_close_matches(key, known, n=1)
-        return f"unknown key {where!r}." + (f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}.")
-    if error["type"] == "missing":
-        return f"missing key {where!r}"
-    message = error["msg"].removeprefix("Value error, ")
-    got = error.get("input")
-    return f"{where}: {message}, got {got!r}"[:300] if where else message
+    described = read_toml(
+        path, TableDescriptor, what="a TOML description of a table", error=DataFileError, missing=MissingDataError
+    )
+    described._path = Path(path)
+    return described
