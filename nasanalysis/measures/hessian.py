@@ -1,15 +1,23 @@
-"""Curvature of the loss in the weights: largest eigenvalues (Lanczos) and trace (Hutchinson) of the Hessian.
+"""Curvature of a loss: largest eigenvalues (Lanczos, power iteration) and trace (Hutchinson) of its Hessian.
 
-The Hessian itself is never formed: both need products with a vector only, a backward pass through the gradient
-(Pearlmutter 1994; PyHessian, Yao et al. 2020). Measured in evaluation mode on a copy. Parameters that the
-architecture does not use are left out.
+The Hessian itself is never formed: all need products with a vector only, a backward pass through the gradient
+(Pearlmutter 1994; PyHessian, Yao et al. 2020).
+
+====================== ==========================================================================================
+`HessianProducts`      products with vectors, for any scalar loss and any tensors: weights, architecture parameters
+`leading_eigenvalues`  the largest (Lanczos), most positive or largest in magnitude, with their eigenvectors
+`power_eigenvalue`     the first of them by power iteration: plain, and slow where two are close
+`hutchinson_trace`     the trace with its standard error
+`weight_hessian`       all of it for the cross-entropy of a network in its weights
+====================== ==========================================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,15 +25,160 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..core.errors import NasAnalysisError, ParameterError
+from .hessian_products import HessianProducts, Loss, finite_loss
 from .parameters import Position, noisy_names, used_names
 from .untouched import untouched
+
+__all__ = [
+    "HessianProducts",
+    "WeightHessian",
+    "hutchinson_trace",
+    "leading_eigenvalues",
+    "power_eigenvalue",
+    "weight_hessian",
+]
 
 Which = Literal["algebraic", "magnitude"]
 
 
+def leading_eigenvalues(
+    products: HessianProducts,
+    *,
+    generator: torch.Generator,
+    top_k: int = 1,
+    which: Which = "algebraic",
+    iterations: int = 100,
+    tolerance: float = 1e-3,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(top_k,) eigenvalues, the largest first, and (size, top_k) unit eigenvectors, by Lanczos (ARPACK).
+
+    Parameters
+    ----------
+    generator: draws the first vector; it is advanced. The same state gives the same answer.
+    which: ``algebraic``, the most positive, or ``magnitude``, the largest in magnitude.
+    iterations, tolerance: restarts, and relative accuracy of the eigenvalues.
+
+    Of the two unit eigenvectors the one whose largest entry is positive. A Hessian too small for Lanczos is formed.
+
+    Raises
+    ------
+    ParameterError: a number out of range. NasAnalysisError: no convergence after `iterations`.
+    """
+    _at_least(("top_k", top_k, 1), ("iterations", iterations, 1))
+    _known(which)
+    if top_k > products.size:
+        raise ParameterError(f"top_k: expected at most {products.size}, the parameters in use, got {top_k}")
+    basis = max(2 * top_k + 1, 20)
+    if products.size <= basis:  # Lanczos needs more dimensions than that; the whole matrix costs no more
+        values, vectors = np.linalg.eigh(products.dense())
+    else:
+        start = torch.randn(products.size, generator=generator, device=generator.device, dtype=torch.float64)
+        first = start.cpu().numpy()
+        if not products(first).any():  # Lanczos has nowhere to go from the Hessian 0
+            return np.zeros(top_k), np.eye(products.size, top_k)
+        values, vectors = _lanczos(products, first, top_k, which, basis, iterations, tolerance)
+    order = np.argsort(-(values if which == "algebraic" else np.abs(values)))[:top_k]
+    return values[order], np.stack([_signed(vectors[:, i]) for i in order], axis=1)
+
+
+def _lanczos(
+    products: HessianProducts,
+    first: NDArray[np.float64],
+    top_k: int,
+    which: Which,
+    basis: int,
+    iterations: int,
+    tolerance: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
+
+    operator = LinearOperator((products.size,) * 2, matvec=products, dtype=np.float64)
+    ends: Literal["LA", "LM"] = "LA" if which == "algebraic" else "LM"
+    try:
+        values, vectors = eigsh(operator, k=top_k, which=ends, v0=first, ncv=basis, maxiter=iterations, tol=tolerance)
+    except ArpackNoConvergence as error:
+        raise NasAnalysisError(
+            f"hessian: expected {top_k} eigenvalues to a relative {tolerance:g}, got "
+            f"{len(error.eigenvalues)} after {iterations} restarts; give more iterations or a larger tolerance"
+        ) from error
+    except ArpackError as error:
+        raise NasAnalysisError(f"hessian: Lanczos failed ({error})") from error
+    return values, vectors
+
+
+def power_eigenvalue(
+    products: HessianProducts,
+    *,
+    generator: torch.Generator,
+    which: Which = "algebraic",
+    iterations: int = 1000,
+    tolerance: float = 1e-3,
+) -> tuple[float, NDArray[np.float64]]:
+    """The largest eigenvalue and its unit eigenvector (size,) by power iteration, as in PyHessian.
+
+    A power iteration converges to the largest in ``magnitude``. Where that one is negative and the most positive is
+    asked for (``algebraic``), a second one on the Hessian shifted by it follows. Stops when the residual
+    ``|H v - e v|`` is at most `tolerance` times ``|e|``; `NasAnalysisError` after `iterations` products without it.
+    """
+    _at_least(("iterations", iterations, 1))
+    _known(which)
+    start = torch.randn(products.size, generator=generator, device=generator.device, dtype=torch.float64).cpu().numpy()
+    value, vector = _power(products, start, 0.0, iterations, tolerance)
+    if which == "algebraic" and value < 0:
+        value, vector = _power(products, start, value, iterations, tolerance)
+    return value, _signed(vector)
+
+
+def _power(
+    products: HessianProducts, start: NDArray[np.float64], shift: float, iterations: int, tolerance: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Eigenvalue of the Hessian that lies farthest from `shift`, and its vector."""
+    vector = start / np.linalg.norm(start)
+    for _ in range(iterations):
+        turned = products(vector) - shift * vector
+        distance = float(vector @ turned)
+        if np.linalg.norm(turned - distance * vector) <= tolerance * abs(distance):
+            return distance + shift, vector
+        vector = turned / np.linalg.norm(turned)
+    raise NasAnalysisError(
+        f"hessian: expected the power iteration to reach a relative {tolerance:g}, it did not in {iterations} "
+        "products; give more iterations, a larger tolerance, or take leading_eigenvalues"
+    )
+
+
+def hutchinson_trace(products: HessianProducts, *, generator: torch.Generator, draws: int = 16) -> tuple[float, float]:
+    """Mean of ``z H z`` over `draws` vectors z of random signs, and its standard error; NaN where undefined."""
+    _at_least(("draws", draws, 0))
+    estimates = []
+    for _ in range(draws):
+        bits = torch.randint(2, (products.size,), generator=generator, device=generator.device)
+        signs = (2 * bits - 1).double().cpu().numpy()
+        estimates.append(float(signs @ products(signs)))
+    if not estimates:
+        return float("nan"), float("nan")
+    error = float(np.std(estimates, ddof=1) / np.sqrt(draws)) if draws > 1 else float("nan")
+    return float(np.mean(estimates)), error
+
+
+def _signed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The one of the two unit eigenvectors whose largest entry is positive."""
+    return vector if vector[np.argmax(np.abs(vector))] > 0 else -vector
+
+
+def _at_least(*checks: tuple[str, int, int]) -> None:
+    for name, number, least in checks:
+        if number < least:
+            raise ParameterError(f"{name}: expected at least {least}, got {number}")
+
+
+def _known(which: str) -> None:
+    if which not in ("algebraic", "magnitude"):
+        raise ParameterError(f"which: expected 'algebraic' or 'magnitude', got {which!r}")
+
+
 @dataclass(frozen=True)
 class WeightHessian:
-    """What `weight_hessian` found.
+    """The answer of `weight_hessian`.
 
     Attributes
     ----------
@@ -58,7 +211,9 @@ def weight_hessian(
     cell: type[nn.Module] | None = None,
     batch: int = 256,
 ) -> WeightHessian:
-    """Largest eigenvalues, their eigenvectors, and the trace of the Hessian of the mean cross-entropy.
+    """Largest eigenvalues, their eigenvectors, and the trace of the Hessian of the mean cross-entropy in the weights.
+
+    Measured in evaluation mode on a copy. Parameters that the architecture does not use are left out.
 
     Parameters
     ----------
@@ -78,140 +233,39 @@ def weight_hessian(
     ParameterError: a number out of range, or no parameter to take the Hessian in.
     NasAnalysisError: no convergence after `iterations`; a loss that is not finite.
     """
-    for name, number, least in (("top_k", top_k, 1), ("trace_draws", trace_draws, 0), ("iterations", iterations, 1)):
-        if number < least:
-            raise ParameterError(f"{name}: expected at least {least}, got {number}")
-    if which not in ("algebraic", "magnitude"):
-        raise ParameterError(f"which: expected 'algebraic' or 'magnitude', got {which!r}")
+    _at_least(("top_k", top_k, 1), ("trace_draws", trace_draws, 0), ("iterations", iterations, 1))
     with untouched(net) as subject:
         subject.eval()
+        losses = _minibatch_losses(subject, images, labels, batch)
         used = set(used_names(subject))
         names = [name for name in noisy_names(subject, position, cell) if name in used]
-        products = _Products(subject, names, images, labels, batch)
-        if top_k > products.size:
-            raise ParameterError(f"top_k: expected at most {products.size}, the parameters in use, got {top_k}")
-        values, vectors = _leading(products, generator, top_k, which, iterations, tolerance)
-        trace, error = _trace(products, generator, trace_draws)
-    parts = tuple(products.by_name(_signed(vector)) for vector in vectors.T)
+        names = _with_slope(subject, names, losses[0])
+        products = HessianProducts(losses, [subject.get_parameter(name) for name in names])
+        values, vectors = leading_eigenvalues(
+            products, generator=generator, top_k=top_k, which=which, iterations=iterations, tolerance=tolerance
+        )
+        trace, error = hutchinson_trace(products, generator=generator, draws=trace_draws)
+    parts = tuple(dict(zip(names, products.split(vector), strict=True)) for vector in vectors.T)
     return WeightHessian(values, parts, trace, error, products.size, products.count)
 
 
-class _Products:
-    """Hessian-vector products as a function of a float64 numpy vector."""
+def _minibatch_losses(net: nn.Module, images: Tensor, labels: Tensor, batch: int) -> list[Loss]:
+    """Closures whose sum is the mean cross-entropy."""
 
-    def __init__(self, net: nn.Module, names: Sequence[str], images: Tensor, labels: Tensor, batch: int) -> None:
-        self._net, self._total = net, len(labels)
-        self._parts = list(zip(images.split(batch), labels.split(batch), strict=True))
-        self._kept: list[Tensor] | None = None
-        self.count = 0
-        candidates = [(name, net.get_parameter(name)) for name in names]
-        self._parameters = [p for _, p in candidates]
-        if candidates:  # an architecture may hold more than its output depends on
-            loss = self._loss(*self._parts[0])
-            if not torch.isfinite(loss):
-                raise NasAnalysisError(f"weight_hessian: expected a finite loss, got {float(loss.detach())}")
-            slopes = torch.autograd.grad(loss, self._parameters, allow_unused=True)
-            candidates = [pair for pair, slope in zip(candidates, slopes, strict=True) if slope is not None]
-        if not candidates:
-            raise ParameterError("weight_hessian: expected parameters that the loss depends on, got none there")
-        self.names = [name for name, _ in candidates]
-        self._parameters = [p for _, p in candidates]
-        self.size = sum(p.numel() for p in self._parameters)
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(net(x), y, reduction="sum") / len(labels)
 
-    def __call__(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        self.count += 1
-        direction = self._split(torch.from_numpy(np.array(vector, dtype=np.float64).reshape(-1)))
-        total = torch.zeros(self.size, dtype=torch.float64)
-        for x, y in self._parts:
-            slopes = self._slopes(x, y)
-            pairs = [(s, d) for s, d in zip(slopes, direction, strict=True) if s.requires_grad]
-            if not pairs:
-                continue  # a loss that is linear in the weights
-            curved: Any = torch.autograd.grad(
-                [s for s, _ in pairs],
-                self._parameters,
-                [d for _, d in pairs],
-                retain_graph=self._kept is not None,
-                allow_unused=True,
-            )
-            flat = [torch.zeros_like(p) if c is None else c for c, p in zip(curved, self._parameters, strict=True)]
-            total += torch.cat([c.detach().reshape(-1).double().cpu() for c in flat])
-        if not bool(torch.isfinite(total).all()):
-            raise NasAnalysisError("weight_hessian: the second derivatives of the loss are not finite")
-        return total.numpy()
-
-    def by_name(self, vector: NDArray[np.float64]) -> dict[str, Tensor]:
-        return dict(zip(self.names, self._split(torch.from_numpy(vector.copy())), strict=True))
-
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        with torch.enable_grad():
-            return nn.functional.cross_entropy(self._net(x), y, reduction="sum") / self._total
-
-    def _slopes(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        if self._kept is not None:
-            return self._kept
-        slopes = list(torch.autograd.grad(self._loss(x, y), self._parameters, create_graph=True))
-        if len(self._parts) == 1:
-            self._kept = slopes
-        return slopes
-
-    def _split(self, vector: Tensor) -> list[Tensor]:
-        parts = vector.split([p.numel() for p in self._parameters])
-        return [
-            part.view(p.shape).to(device=p.device, dtype=p.dtype)
-            for part, p in zip(parts, self._parameters, strict=True)
-        ]
+    return [partial(loss, x, y) for x, y in zip(images.split(batch), labels.split(batch), strict=True)]
 
 
-def _leading(
-    products: _Products, generator: torch.Generator, top_k: int, which: Which, iterations: int, tolerance: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(k,) eigenvalues, the largest first, and (n, k) unit eigenvectors."""
-    from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
-
-    basis = max(2 * top_k + 1, 20)
-    if products.size <= basis:  # Lanczos needs more dimensions than that; the whole matrix costs no more
-        columns = [products(column) for column in np.eye(products.size)]
-        matrix = np.array(columns)
-        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    else:
-        start = torch.randn(products.size, generator=generator, device=generator.device, dtype=torch.float64)
-        if not products(start.cpu().numpy()).any():  # Lanczos has nowhere to go from the Hessian 0
-            return np.zeros(top_k), np.eye(products.size, top_k)
-        operator = LinearOperator((products.size,) * 2, matvec=products, dtype=np.float64)
-        try:
-            values, vectors = eigsh(
-                operator,
-                k=top_k,
-                which="LA" if which == "algebraic" else "LM",
-                v0=start.cpu().numpy(),
-                ncv=basis,
-                maxiter=iterations,
-                tol=tolerance,
-            )
-        except ArpackNoConvergence as error:
-            raise NasAnalysisError(
-                f"weight_hessian: expected {top_k} eigenvalues to a relative {tolerance:g}, got "
-                f"{len(error.eigenvalues)} after {iterations} restarts; give more iterations or a larger tolerance"
-            ) from error
-        except ArpackError as error:
-            raise NasAnalysisError(f"weight_hessian: Lanczos failed ({error})") from error
-    order = np.argsort(-(values if which == "algebraic" else np.abs(values)))[:top_k]
-    return values[order], vectors[:, order]
-
-
-def _trace(products: _Products, generator: torch.Generator, draws: int) -> tuple[float, float]:
-    estimates = []
-    for _ in range(draws):
-        bits = torch.randint(2, (products.size,), generator=generator, device=generator.device)
-        signs = (2 * bits - 1).double().cpu().numpy()
-        estimates.append(float(signs @ products(signs)))
-    if not estimates:
-        return float("nan"), float("nan")
-    error = float(np.std(estimates, ddof=1) / np.sqrt(draws)) if draws > 1 else float("nan")
-    return float(np.mean(estimates)), error
-
-
-def _signed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The one of the two unit eigenvectors whose largest entry is positive."""
-    return vector if vector[np.argmax(np.abs(vector))] > 0 else -vector
+def _with_slope(net: nn.Module, names: Sequence[str], loss: Loss) -> list[str]:
+    """Those of `names` that the loss depends on: an architecture may hold more than its output reads."""
+    slopes = (
+        torch.autograd.grad(finite_loss(loss), [net.get_parameter(n) for n in names], allow_unused=True)
+        if names
+        else ()
+    )
+    chosen = [name for name, slope in zip(names, slopes, strict=True) if slope is not None]
+    if not chosen:
+        raise ParameterError("weight_hessian: expected parameters that the loss depends on, got none there")
+    return chosen

@@ -12,7 +12,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra super
 from torch import nn
 
 from nasanalysis.core.errors import NasAnalysisError, ParameterError
-from nasanalysis.measures.hessian import weight_hessian
+from nasanalysis.measures.hessian import (
+    HessianProducts,
+    hutchinson_trace,
+    leading_eigenvalues,
+    power_eigenvalue,
+    weight_hessian,
+)
 from nasanalysis.networks.nb201 import build_network
 from nasanalysis.spaces.skeletons import SKELETONS
 
@@ -28,8 +34,7 @@ def generator(seed: int = 0):  # type: ignore[no-untyped-def]
 def net():  # type: ignore[no-untyped-def]
     """81 parameters in double precision, batch-norm among them."""
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 5)).double().eval()
-    return made
+    return nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 5)).double().eval()
 
 
 @pytest.fixture
@@ -223,3 +228,96 @@ def test_a_hessian_of_zero_and_a_loss_that_is_not_finite() -> None:
     assert found.trace == 0.0
     with pytest.raises(NasAnalysisError, match="expected a finite loss, got nan"):
         weight_hessian(Flat(float("inf")), x, y, generator=torch.Generator().manual_seed(0))
+
+
+# any loss, any tensors -------------------------------------------------------------------------------------------
+
+X, Y = torch.linspace(-1, 1, 7, dtype=torch.float64), torch.sin(3 * torch.linspace(-1, 1, 7, dtype=torch.float64))
+
+
+def three_parameters(point: list[float]):  # type: ignore[no-untyped-def]
+    """``c tanh(a x + b)`` fitted to a sine: (parameters a and b as one tensor, c as another, loss of both)."""
+    ab = torch.tensor(point[:2], dtype=torch.float64, requires_grad=True)
+    c = torch.tensor([[point[2]]], dtype=torch.float64, requires_grad=True)
+
+    def loss(ab=ab, c=c):  # type: ignore[no-untyped-def]
+        return ((c.squeeze() * torch.tanh(ab[0] * X + ab[1]) - Y) ** 2).mean()
+
+    return [ab, c], loss
+
+
+def dense_by_torch(parameters, loss) -> np.ndarray:  # type: ignore[no-untyped-def]
+    blocks = torch.autograd.functional.hessian(loss, tuple(p.detach() for p in parameters))
+    sizes = [p.numel() for p in parameters]
+    rows = [torch.cat([b.reshape(n, -1) for b in row], 1) for row, n in zip(blocks, sizes, strict=True)]
+    return torch.cat(rows).numpy()
+
+
+@pytest.mark.parametrize("point", [[0.5, -0.2, 1.5], [-2.0, 0.3, 0.4], [1.0, 1.0, -1.0]])
+def test_three_parameters_equal_the_dense_hessian_of_torch(point: list[float]) -> None:
+    parameters, loss = three_parameters(point)
+    matrix = dense_by_torch(parameters, loss)
+    products = HessianProducts(loss, parameters)
+    assert products.size == 3
+    assert products.dense() == pytest.approx(matrix, abs=1e-12)
+    assert [tuple(part.shape) for part in products.split(np.arange(3.0))] == [(2,), (1, 1)]
+    signs = np.array([[a, b, c] for a in (-1.0, 1.0) for b in (-1.0, 1.0) for c in (-1.0, 1.0)])
+    assert np.mean([z @ products(z) for z in signs]) == pytest.approx(np.trace(matrix))  # Hutchinson, every vector
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    for which, expected in (
+        ("algebraic", eigenvalues[-1]),
+        ("magnitude", max(eigenvalues, key=abs)),
+    ):
+        values, vectors = leading_eigenvalues(products, generator=generator(), which=which)  # type: ignore[arg-type]
+        assert values == pytest.approx([expected])
+        assert matrix @ vectors[:, 0] == pytest.approx(expected * vectors[:, 0], abs=1e-9)
+        value, vector = power_eigenvalue(products, generator=generator(), which=which, tolerance=1e-9)  # type: ignore[arg-type]
+        assert value == pytest.approx(expected)
+        assert abs(vector @ vectors[:, 0]) == pytest.approx(1)
+
+
+def test_architecture_parameters_of_a_mixed_operation() -> None:
+    """The Hessian in alpha only, through a softmax, with the weights held still: what RobustDARTS reads."""
+    torch.manual_seed(0)
+    alpha = torch.randn(8, 3, dtype=torch.float64).requires_grad_()
+    weights = torch.randn(8, 3, dtype=torch.float64)
+
+    def loss(alpha=alpha):  # type: ignore[no-untyped-def]
+        return ((alpha.softmax(1) * weights).sum() - 1) ** 2
+
+    matrix = dense_by_torch([alpha], loss)
+    products = HessianProducts(loss, [alpha])
+    assert products.size == 24  # Lanczos, not the whole matrix
+    values, vectors = leading_eigenvalues(products, generator=generator(), top_k=2, tolerance=1e-12)
+    assert values == pytest.approx(np.linalg.eigvalsh(matrix)[::-1][:2])
+    assert vectors.shape == (24, 2)
+    trace, error = hutchinson_trace(products, generator=generator(), draws=300)
+    assert abs(trace - np.trace(matrix)) < 4 * error
+    both = [f(products, generator=generator(5)) for f in (power_eigenvalue, power_eigenvalue)]
+    assert both[0][0] == both[1][0]
+    assert both[0][0] == pytest.approx(values[0], rel=0.02)
+
+
+def test_several_losses_are_summed_and_a_tensor_without_slope_has_zero_rows() -> None:
+    (ab, c), loss = three_parameters([0.5, -0.2, 1.5])
+    unread = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    matrix = np.zeros((5, 5))
+    matrix[:3, :3] = 3 * dense_by_torch([ab, c], loss)
+    products = HessianProducts([loss, lambda: 2 * loss()], [ab, c, unread])
+    assert products.dense() == pytest.approx(matrix)
+    assert HessianProducts(lambda: torch.tensor(1.0), [unread]).dense().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_products_leave_gradients_alone_and_name_what_is_wrong() -> None:
+    parameters, loss = three_parameters([0.5, -0.2, 1.5])
+    with torch.no_grad():  # the caller's gradient mode does not matter
+        HessianProducts(loss, parameters)(np.ones(3))
+    assert all(p.grad is None for p in parameters)
+    with pytest.raises(ParameterError, match="all of them with requires_grad"):
+        HessianProducts(loss, [torch.zeros(2)])
+    with pytest.raises(ParameterError, match=r"expected a scalar loss, got the shape \(2,\)"):
+        HessianProducts(lambda: parameters[0] * 2, parameters)
+    with pytest.raises(NasAnalysisError, match="expected the power iteration to reach a relative 1e-12"):
+        power_eigenvalue(HessianProducts(loss, parameters), generator=generator(), tolerance=1e-12, iterations=2)
+    with pytest.raises(ParameterError, match="draws: expected at least 0, got -1"):
+        hutchinson_trace(HessianProducts(loss, parameters), generator=generator(), draws=-1)
