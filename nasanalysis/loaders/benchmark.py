@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..core.errors import MissingCurveError, MissingDataError, UnknownNameError
-from ..core.frames import SCHEMAS
+from ..core.frames import SCHEMAS, complete
 from ..core.provenance import InputSet
 from ..core.registry import resolve
 from ..spaces import Space, get_space
@@ -135,7 +135,7 @@ class Benchmark:
 
     def lazy(self, frame: str) -> pl.LazyFrame:
         """The whole frame called `frame`, lazily: filter it before you collect it."""
-        return self.read[frame]() if frame in self.read else SCHEMAS[frame].empty().lazy()
+        return complete(self.read[frame](), frame) if frame in self.read else SCHEMAS[frame].empty().lazy()
 
     def _dataset(self, name: str) -> str:
         if name not in self.datasets:

@@ -25,7 +25,18 @@ from nasanalysis.core.errors import (
     OutputError,
     UnknownNameError,
 )
-from nasanalysis.core.frames import SCHEMAS, any_frame, check, read_frame, read_provenance, to_pandas, write_frame
+from nasanalysis.core.frames import (
+    SCHEMAS,
+    Quantity,
+    any_frame,
+    check,
+    complete,
+    read_frame,
+    read_provenance,
+    to_pandas,
+    truth_quantity,
+    write_frame,
+)
 
 WHERE = {"benchmark": ["b", "b"], "dataset": ["d", "d"], "arch": ["nb201:x", "nb201:y"]}
 HOW = {"method": ["scratch", "scratch"], "setting": ["", ""]}
@@ -98,6 +109,35 @@ VALID: dict[str, dict[str, list[Any]]] = {
         "value": [1.0, None],
         "text": [None, "g"],
     },
+    "ALPHAS": {
+        "benchmark": ["b", "b"],
+        "dataset": ["d", "d"],
+        **HOW,
+        "seed": [0, 0],
+        "epoch": [0, 50],
+        "cell": ["normal", "normal"],
+        "edge": ["0-1", "0-1"],
+        "operation": ["skip_connect", "skip_connect"],
+        "weight": [0.125, 0.25],
+        "alpha": [0.0, None],
+        "mask": [None, True],
+    },
+}
+
+#: A truth of several quantities: an accuracy, a loss, a latency that is no percentage.
+QUANTITIES = {
+    "benchmark": "b",
+    "dataset": "d",
+    "arch": "nb201:x",
+    "split": "test",
+    "schedule": 12,
+    "seed": 0,
+    "quantity": [None, "loss", "latency"],
+    "accuracy": [91.5, None, None],
+    "value": [None, 0.25, 2300.0],
+    "quantity_unit": [None, "nats", "ms"],
+    "quantity_direction": [None, -1, -1],
+    "origin": "trained",
 }
 
 
@@ -121,8 +161,10 @@ def test_each_missing_column_is_named(name: str) -> None:
     schema = SCHEMAS[name]
     for column in schema.columns:
         without = check(valid(name), name).drop(column)
-        if column in schema.optional:
-            assert check(without, name)[column].is_null().all()
+        if column in (*schema.optional, *schema.defaults):
+            filled = check(without, name)[column]
+            assert filled.equals(check(valid(name).drop(column, strict=False), name)[column])
+            assert column in schema.defaults or filled.is_null().all()
         else:
             with pytest.raises(FrameError, match=rf"^here: {name}: missing column\(s\) {column}; got .*A {name} frame"):
                 check(without, name, where="here")
@@ -133,7 +175,7 @@ def test_null_keys_are_refused_unless_they_mean_something(name: str) -> None:
     schema = SCHEMAS[name]
     for column in schema.keys:
         holed = check(valid(name), name).head(1).with_columns(pl.lit(None, schema.keys[column]).alias(column))
-        if column in schema.nullable:
+        if column in (*schema.nullable, *schema.defaults):
             check(holed, name)
         else:
             with pytest.raises(FrameError, match=f"column '{column}' is null in 1 of 1 rows"):
@@ -219,6 +261,93 @@ def test_unknown_frame_and_no_table() -> None:
 
 def test_lazy_frames_are_collected() -> None:
     assert check(valid("CURVES").lazy(), "CURVES").equals(check(valid("CURVES"), "CURVES"))
+
+
+# --- what older versions wrote, and truths that are no accuracy --------------------------------------
+
+
+def test_a_truth_of_0_1_is_an_accuracy_in_percent() -> None:
+    table = check(valid("TRUTH"), "TRUTH")
+    assert "quantity" not in VALID["TRUTH"], "0.1 had no such column"
+    assert table["accuracy"].to_list() == VALID["TRUTH"]["accuracy"]
+    assert truth_quantity(table) == Quantity("accuracy", "percent", 1)
+    assert truth_quantity(table).column == "accuracy"
+    assert complete(valid("TRUTH").lazy(), "TRUTH").collect().equals(table)
+
+
+def test_perturbed_and_trace_of_0_1_read_with_nulls() -> None:
+    for name, columns in (("PERTURBED", ["unit", "step"]), ("TRACE", ["part", "search_seed"])):
+        assert not set(columns) & set(VALID[name])
+        assert check(valid(name), name).select(columns).null_count().row(0) == (2, 2)
+
+
+def test_weights_taken_at_several_steps_are_several_rows() -> None:
+    one = valid("PERTURBED").head(1)
+    steps = [one.with_columns(unit=pl.lit("epoch"), step=pl.lit(step)) for step in (0, 1, 2)]
+    assert check(pl.concat([*steps, one], how="diagonal"), "PERTURBED")["step"].to_list() == [0, 1, 2, None]
+
+
+def test_searches_of_several_parts_and_seeds_are_several_rows() -> None:
+    one = valid("TRACE").head(1)
+    rows = [one.with_columns(part=pl.lit(part), search_seed=pl.lit(seed)) for part in "ab" for seed in (0, 1)]
+    assert len(check(pl.concat(rows), "TRACE")) == 4
+    with pytest.raises(FrameError, match="duplicate rows"):
+        check(pl.concat([*rows, rows[0]]), "TRACE")
+
+
+def test_a_truth_may_be_another_quantity_with_its_unit_and_direction() -> None:
+    table = check(pl.DataFrame(QUANTITIES), "TRUTH")
+    assert table["quantity"].to_list() == ["accuracy", "loss", "latency"]
+    assert table["quantity_unit"].to_list() == ["percent", "nats", "ms"]
+    assert table["quantity_direction"].to_list() == [1, -1, -1]
+    latency = table.filter(quantity="latency")
+    assert truth_quantity(latency) == Quantity("latency", "ms", -1)
+    assert truth_quantity(latency).column == "value"
+    assert truth_quantity(latency).label == "latency (ms)"
+    with pytest.raises(FrameError, match="expected one quantity, got accuracy, loss, latency; filter"):
+        truth_quantity(table)
+
+
+def test_a_truth_without_accuracies_needs_no_such_column() -> None:
+    table = check(pl.DataFrame(QUANTITIES).drop("accuracy").slice(1), "TRUTH")
+    assert table["accuracy"].is_null().all()
+    with pytest.raises(FrameError, match="missing column.s. accuracy"):
+        check(pl.DataFrame(QUANTITIES).drop("accuracy", "value"), "TRUTH")
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=6), st.sampled_from([1, -1]))
+def test_other_quantities_pass_unchanged_whatever_their_size(values: list[float], direction: int) -> None:
+    rows = {**QUANTITIES, "arch": [f"nb201:{i}" for i in range(len(values))], "quantity": "regret", "accuracy": None}
+    frame = pl.DataFrame({**rows, "value": values, "quantity_unit": "points", "quantity_direction": direction})
+    table = check(frame, "TRUTH")
+    assert table["value"].to_list() == values
+    assert truth_quantity(table).direction == direction
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "message"),
+    [
+        (0, {"value": 91.5}, "'value' is filled where 'quantity' is accuracy.*or name the quantity"),
+        (1, {"accuracy": 25.0}, "'accuracy' is filled where 'quantity' is another.*into 'value'"),
+        (0, {"quantity_unit": "fraction"}, "accuracy is in percent and higher is better"),
+        (0, {"quantity_direction": -1}, "accuracy is in percent and higher is better"),
+        (1, {"quantity_unit": None}, "'quantity_unit' is null where 'quantity' is not accuracy"),
+        (1, {"quantity_direction": None}, "'quantity_direction' must be 1 .more is better. or -1"),
+        (1, {"quantity_direction": 0}, "'quantity_direction' must be 1"),
+    ],
+)
+def test_a_quantity_said_wrongly_is_refused(row: int, change: dict[str, Any], message: str) -> None:
+    one = pl.DataFrame(QUANTITIES).slice(row, 1)
+    frame = one.with_columns(pl.lit(value).cast(one.schema[column]).alias(column) for column, value in change.items())
+    with pytest.raises(FrameError, match=message):
+        check(frame, "TRUTH")
+
+
+def test_one_quantity_has_one_unit() -> None:
+    loss = pl.DataFrame(QUANTITIES).slice(1, 1)
+    other = loss.with_columns(arch=pl.lit("nb201:y"), quantity_unit=pl.lit("bits"))
+    with pytest.raises(FrameError, match="one quantity with several units"):
+        check(pl.concat([loss, other]), "TRUTH")
 
 
 # --- pandas ------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import DataFileError, ParameterError
-from ...core.frames import SCHEMAS, check
+from ...core.frames import SCHEMAS, check, complete
 from ...core.provenance import InputSet
 from ...spaces import get_space
 from ..benchmark import Benchmark
@@ -213,9 +213,8 @@ def read_file(path: Path, form: Format = TSS) -> Iterator[tuple[dict[str, Any], 
 def _finished(table: pl.LazyFrame, frame: str, form: Format) -> pl.LazyFrame:
     """The cache's table with the columns that are the same in every row, in the order of the schema."""
     constant = {"benchmark": form.name, **(_CONSTANT if frame == "CURVES" else {"origin": "tabular"})}
-    return table.with_columns(**{name: pl.lit(value) for name, value in constant.items()}).select(
-        *SCHEMAS[frame].columns
-    )
+    table = complete(table.with_columns(**{name: pl.lit(value) for name, value in constant.items()}), frame)
+    return table.select(*SCHEMAS[frame].columns)
 
 
 __all__ = [
