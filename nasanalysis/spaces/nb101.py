@@ -38,6 +38,7 @@ from .nb101_graph import (
     to_matrix,
     validate,
 )
+from .nb101_hashes import indices_of
 
 _VERTEX = re.compile(r"([a-z0-9-]+)~([0-9]*)")
 #: Vertices a text may hold: more are never needed, and sources are single digits.
@@ -127,6 +128,18 @@ class NB101:
     def from_spec(self, matrix: Sequence[Sequence[float]] | np.ndarray, operations: Sequence[str]) -> Arch:
         """Adjacency matrix (V, V) and V operation names, as NAS-Bench-101 writes a spec -> `Arch`."""
         return self.from_cell(from_matrix(matrix, operations))
+
+    def from_hash(self, name: str) -> Arch:
+        """The cell of a public hash; `ArchError` where it is the hash of no cell of the space."""
+        arch = self.arch(int(indices_of([name])[0]))
+        if self.hash(arch) != name:  # the first half names the cell, the second half must be its own
+            raise ArchError(f"nb101: {name!r} is the hash of no cell of the space; the nearest is {self.hash(arch)}")
+        return arch
+
+    def from_hashes(self, names: Sequence[str]) -> list[Arch]:
+        """The cells of many hashes, by their first 16 digits: all of the space in seconds."""
+        codes = all_codes()[indices_of(names)]
+        return [self.from_code(code) for code in codes.tolist()]
 
     def from_code(self, code: int) -> Arch:
         """A code of `nb101_enumeration` -> `Arch`."""

@@ -283,7 +283,7 @@ def test_missing_markers(tmp_path: Path) -> None:
             "t.csv",
             "arch,acc\n15625,50\n",
             TABLE + 'arch_code = "index"',
-            "line 2: expected an index from 0 to 15624, got 15625",
+            "line 2: nb201: expected an index from 0 to 15624, got 15625",
         ),
         ("t.csv", "arch,acc\n-1,50\n", TABLE + 'arch_code = "index"', "got -1"),
         ("t.csv", f"arch,accu\n{A},50\n", TABLE, "expected a column 'acc', got arch, accu. Did you mean 'accu'"),

@@ -24,7 +24,7 @@ from ...core.resources import shipped
 from ..benchmark import Benchmark
 from ..cache import convert
 from ..files import candidates, find, missing
-from .arch_codes import decoder, index_order
+from .arch_codes import index_order, read_archs
 from .descriptor import ACCURACY_UNITS, Column, TableDescriptor, load_descriptor
 from .rows import Rows, numbers, open_rows
 
@@ -96,17 +96,8 @@ def _assemble(table: TableDescriptor, rows: Rows) -> pl.DataFrame:
 def _archs(table: TableDescriptor, rows: Rows) -> list[str]:
     if table.rows == "list":
         return _by_index(table, rows)
-    raw = rows.keys if rows.keys is not None else list(rows.column(table.arch_column or ""))
-    decode, known, found = decoder(table), {}, []
-    for i, item in enumerate(raw):
-        try:
-            key = tuple(item) if isinstance(item, list) else item
-            if key not in known:
-                known[key] = decode(key)
-            found.append(known[key])
-        except (ArchError, TypeError) as error:
-            raise rows.fail(i, error) from error
-    return found
+    names = rows.keys if rows.keys is not None else list(rows.column(table.arch_column or ""))
+    return read_archs(table, names, rows.label)
 
 
 def _by_index(table: TableDescriptor, rows: Rows) -> list[str]:
