@@ -71,7 +71,7 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
     from nasanalysis.networks.base import initialise
     from nasanalysis.networks.build import build_supernet
     from nasanalysis.spaces.nb201 import SPACE
-    from nasanalysis.training.finetune import FinetuneSettings
+    from nasanalysis.training.settings import FinetuneSettings
     from nasanalysis.training.tasks import ImageTask
 
     settings = FinetuneSettings(minibatches=STEPS, val_acc_every=STEPS, recalibration=512)
@@ -90,7 +90,7 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
 
 def _study(data: Path | None) -> Case:
     from nasanalysis.live.config import NetworkConfig
-    from nasanalysis.training.tasks import DataConfig
+    from nasanalysis.training.settings import DataConfig
 
     config = DataConfig(data="cifar10-jpeg", size=16, train=12_000, valid=1000, crop=2)
     return _case(config, NetworkConfig(channels=8, cells=1, reduction="pool"), data)
@@ -98,7 +98,7 @@ def _study(data: Path | None) -> Case:
 
 def _digits(data: Path | None) -> Case:
     from nasanalysis.live.config import NetworkConfig
-    from nasanalysis.training.tasks import DataConfig
+    from nasanalysis.training.settings import DataConfig
 
     # scikit-learn's 8 x 8 digits as images: padded to 12 x 12 they have the digits benchmark's size
     config = DataConfig(data="digits", size=12, train=1000, valid=297, crop=2, flip=False)
@@ -180,7 +180,7 @@ def _sotl_and_val_acc(case: Case, arch: str) -> tuple[float, float]:
     from nasanalysis.networks.batchnorm import own_statistics
     from nasanalysis.training.finetune import draw_batches, finetune
 
-    settings = replace(case.settings, minibatches=100, valid_batch=0, gradients=False)
+    settings = case.settings.changed(minibatches=100, valid_batch=0, gradients=False)
     batches = draw_batches(case.task, settings, seed=0)
     net = case.net.subnet(arch)
 

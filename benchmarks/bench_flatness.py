@@ -69,7 +69,8 @@ def _case(data: Path | None, device: str, size: int, channels: int, cells: int, 
     from nasanalysis.loaders.images.read import load_images, split
     from nasanalysis.networks.nb201 import build_network
     from nasanalysis.spaces.skeletons import Skeleton
-    from nasanalysis.training.tasks import DataConfig, ImageTask
+    from nasanalysis.training.settings import DataConfig
+    from nasanalysis.training.tasks import ImageTask
 
     config = DataConfig(data="cifar10-jpeg", size=size, train=1000, valid=images, crop=0, flip=False)
     task = ImageTask(config, data=data, device=device)

@@ -13,7 +13,8 @@ from nasanalysis.live.config import SupernetConfig
 from nasanalysis.networks.base import Supernet, initialise_on_cpu
 from nasanalysis.networks.build import build_supernet
 from nasanalysis.spaces import get_space
-from nasanalysis.training.finetune import Batches, FinetuneSettings, draw_batches
+from nasanalysis.training.finetune import Batches, draw_batches
+from nasanalysis.training.settings import FinetuneSettings
 from nasanalysis.training.tasks import load_task
 
 
@@ -41,7 +42,7 @@ def fresh(args: argparse.Namespace) -> Fresh:
     """What `options` ask for, in a process of one thread."""
     torch.set_num_threads(1)
     config = SupernetConfig.load(args.config)
-    settings = config.finetune[0].settings(config.train)
+    settings = config.finetune[0].settings
     task = load_task(config.data, data=args.data, device=args.device)
     net = build_supernet(config.space, config.network, task, device=args.device)
     initialise_on_cpu(net, torch_generator(0, "profile"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .toml import StrictModel
 
 
-class TermModel(BaseModel):
+class TermModel(StrictModel):
     """``weight * normalised(proxy)``; the rules stand in `nasanalysis.stats.normalise`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     proxy: str
     weight: float = 1.0

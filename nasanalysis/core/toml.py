@@ -6,6 +6,7 @@ unknown key with "did you mean", name the key of a wrong value, and never end in
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import reprlib
@@ -93,6 +94,15 @@ def validated(
         raise error(f"{where}: {explained(failure, model, keys)}") from failure
     except NasAnalysisError as failure:  # those that are no ValueError pass through pydantic
         raise error(f"{where}: {failure}") from failure
+
+
+@contextlib.contextmanager
+def as_value_error() -> Iterator[None]:
+    """Inside a model's check: errors of ours that are no ValueError would pass through pydantic and lose their key."""
+    try:
+        yield
+    except NasAnalysisError as error:
+        raise ValueError(str(error)) from error
 
 
 def explained(failure: ValidationError, model: type[BaseModel], keys: Any) -> str:

@@ -1,28 +1,27 @@
-"""A supernet study as a TOML file: the network, the images, how it is trained and finetuned.
+"""A supernet study as a TOML file: the network, the images, how it is trained, finetuned, measured and searched.
 
-Every key has a default but `space`; ``reports/configs/`` holds documented examples. Keys that are not known are
-refused by name.
+Every key has a default but `space`; ``reports/configs/`` holds documented examples. A table of the file is the settings
+that the library takes (`nasanalysis.training.settings`) and says in addition which supernets and architectures. Keys
+that are not known are refused by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..core.errors import NasAnalysisError, UnknownNameError
+from ..core.errors import UnknownNameError
+from ..core.settings import Settings
 from ..core.terms import TermModel
-from ..core.toml import read_toml
+from ..core.toml import Many, StrictModel, as_value_error, read_toml
 from ..networks.config import NetworkConfig
 from ..spaces import get_space
-from ..training.finetune import FinetuneSettings
-from ..training.measure import MeasureSettings
 from ..training.protocols import Protocol, get_protocol
-from ..training.tasks import DataConfig
-from ..training.train import TrainSettings
+from ..training.settings import DataConfig, FinetuneSettings, MeasureSettings, TrainSettings
 
 #: Preset -> training settings as published (SoTL thesis, Table B.1; GeNAS, Section 4.1 and appendix).
 PRESETS: dict[str, dict[str, Any]] = {
@@ -33,53 +32,61 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _require_seeds(what: str, seeds: Sequence[int]) -> None:
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ValueError(f"{what}: expected whole numbers from 0, each once, got {list(seeds)}")
 
 
-def given(table: _Model, kind: type) -> dict[str, Any]:
-    """What `table` says of the fields of a dataclass: a key left out has the dataclass's own default."""
-    own = table.model_dump(exclude_none=True)
-    return {field.name: own[field.name] for field in fields(kind) if field.name in own}
-
-
-class TrainConfig(_Model):
+class TrainConfig(TrainSettings):
     """Protocols x seeds are trained, each into a folder of its own.
 
     Attributes
     ----------
     protocols: see `nasanalysis.training.protocols`. seeds: weights, order and architectures of each training.
-    preset: defaults of `settings` (`PRESETS`); without one, those of `TrainSettings`.
+    preset: defaults of the settings (`PRESETS`); without one, those of `TrainSettings`.
     genotype: ``one`` for all cells or ``per_cell``.
     outer_rate, inner_batch, squared: what Reptile and Metaprox leave open (see `Protocol`).
-    The remaining keys are those of `TrainSettings`.
     """
 
-    protocols: tuple[str, ...] = ("spos",)
-    seeds: tuple[int, ...] = (0,)
+    protocols: Many[str] = ("spos",)
+    seeds: Many[int] = (0,)
     preset: str | None = None
     genotype: str = "one"
     outer_rate: float | None = None
     inner_batch: str | None = None
     squared: bool | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    learning_rate_min: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, keys: Any) -> Any:
+        name = keys.get("preset") if isinstance(keys, dict) else None
+        if not isinstance(name, str):
+            return keys
+        if name not in PRESETS:
+            raise ValueError(str(UnknownNameError("preset", name, PRESETS)))
+        return {**PRESETS[name], **keys}
+
+    @model_validator(mode="after")
+    def _supernets(self) -> Self:
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            raise ValueError(f"protocols: expected at least one, each once, got {list(self.protocols)}")
+        _require_seeds("seeds", self.seeds)
+        with as_value_error():
+            for name in self.protocols:
+                self.protocol(name)
+        return self
 
     @property
     def settings(self) -> TrainSettings:
-        if self.preset is not None and self.preset not in PRESETS:
-            raise UnknownNameError("preset", self.preset, PRESETS)
-        return TrainSettings(**{**PRESETS.get(self.preset or "", {}), **given(self, TrainSettings)})
+        return TrainSettings.of(self)
 
     def protocol(self, name: str) -> Protocol:
-        return replace(get_protocol(name), **given(self, Protocol))
+        """A protocol by name, with what this configuration says of it."""
+        said = {key: getattr(self, key) for key in ("genotype", "outer_rate", "inner_batch", "squared")}
+        return replace(get_protocol(name), **{key: value for key, value in said.items() if value is not None})
 
 
-class PartConfig(_Model):
+class PartConfig(Settings):
     """What is done to a sample of architectures of every supernet named.
 
     Attributes
@@ -89,14 +96,14 @@ class PartConfig(_Model):
     """
 
     name: str = Field(pattern=r"^[a-z0-9.+-]+$")
-    protocols: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] | None = None
+    protocols: Many[str] | None = None
+    seeds: Many[int] | None = None
     archs: str = "thesis"
     limit: int | None = Field(default=None, ge=1)
 
 
-class FinetuneConfig(PartConfig):
-    """One finetuning of the architectures.
+class FinetuneConfig(PartConfig, FinetuneSettings):
+    """One finetuning of the architectures. `weight_decay` is that of the training unless given.
 
     Attributes
     ----------
@@ -104,53 +111,30 @@ class FinetuneConfig(PartConfig):
     together: networks of one architecture (from different supernets) that are finetuned at once; see
         `nasanalysis.networks.stacked`. Small networks gain, large ones need memory.
     from_scratch: fresh weights from each seed in place of a supernet's.
-    The remaining keys are those of `FinetuneSettings`.
     """
 
     data_seed: int = Field(default=0, ge=0)
     together: int = Field(default=16, ge=1)
     from_scratch: bool = False
-    minibatches: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    valid_batch: int | None = None
-    valid_every: int | None = None
-    val_acc_every: int | None = None
-    recalibration: int | None = None
-    gradients: bool | None = None
-    precision: str | None = None
 
-    def settings(self, train: TrainConfig) -> FinetuneSettings:
-        """`weight_decay` is that of the training unless given."""
-        return FinetuneSettings(**{"weight_decay": train.settings.weight_decay, **given(self, FinetuneSettings)})
+    @property
+    def settings(self) -> FinetuneSettings:
+        return FinetuneSettings.of(self)
 
 
-class MeasureConfig(PartConfig):
+class MeasureConfig(PartConfig, MeasureSettings):
     """One measuring of the architectures with the weights they inherit.
 
     Attributes
     ----------
     noise_seed: draws the images and, for each architecture and supernet, the noise.
-    The remaining keys are those of `MeasureSettings`.
     """
 
     noise_seed: int = Field(default=0, ge=0)
-    measures: tuple[str, ...] | None = None
-    sigmas: tuple[float, ...] | None = None
-    draws: int | None = None
-    position: str | None = None
-    direction: str | None = None
-    scheme: str | None = None
-    images: int | None = None
-    recalibration: int | None = None
-    hessian_images: int | None = None
-    batch_size: int | None = None
 
     @property
     def settings(self) -> MeasureSettings:
-        return MeasureSettings(**given(self, MeasureSettings))
+        return MeasureSettings.of(self)
 
 
 class SearchConfig(MeasureConfig):
@@ -165,43 +149,30 @@ class SearchConfig(MeasureConfig):
     queries, budget_seconds: the end of the search. search_seeds: one search each.
     params_min, params_max, flops_min, flops_max: limits on the architectures, for this network.
     curvature: sigmas at which the loss under noise of what was found is measured afterwards; none by default.
-    The remaining keys are those of `MeasureSettings`; `archs` and `limit` have no meaning here.
+    measures: none: the terms say what is measured. `archs` and `limit` have no meaning here.
     """
 
-    terms: tuple[TermModel, ...] = Field(min_length=1)
+    measures: Many[str] = Field(default=(), max_length=0)
+    terms: Many[TermModel] = Field(min_length=1)
     finetune: str | None = None
     algorithm: str = "spos_evolution"
     preset: str | None = None
-    options: tuple[tuple[str, Any], ...] = ()
+    options: Many[Annotated[tuple[str, Any], Field(strict=False)]] = ()
     queries: int | None = Field(default=None, ge=1)
     budget_seconds: float | None = Field(default=None, gt=0)
-    search_seeds: tuple[int, ...] = (0,)
+    search_seeds: Many[int] = (0,)
     params_min: float | None = None
     params_max: float | None = None
     flops_min: float | None = None
     flops_max: float | None = None
-    curvature: tuple[float, ...] = ()
+    curvature: Many[float] = ()
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        seeds, proxies = self.search_seeds, [term.proxy for term in self.terms]
-        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError(f"search_seeds: expected whole numbers from 0, each once, got {list(seeds)}")
-        if len(set(proxies)) < len(proxies):
-            raise ValueError(f"terms: expected each proxy once, got {', '.join(proxies)}")
-        if moving := [term.proxy for term in self.terms if term.rule in ("z", "rank")]:
-            raise ValueError(
-                f"terms: {moving[0]}: the rules z and rank look at a set of architectures, which a search does not "
-                "fix; use raw, angle/pi, 1/sigma_1 or percent"
-            )
-        if self.measures is not None:
-            raise ValueError("measures: expected none in a search, whose terms say what is measured")
-        return self
-
-    @property
-    def around(self) -> Self:
-        """The same, to measure what was found: noise at the sigmas of `curvature` alone, or as the search itself."""
-        return self.model_copy(update={"measures": (), "sigmas": self.curvature}) if self.curvature else self
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _no_measures(cls, value: Any) -> Any:
+        if value:
+            raise ValueError("expected none in a search, whose terms say what is measured")
+        return value
 
     @field_validator("options", mode="before")
     @classmethod
@@ -211,8 +182,32 @@ class SearchConfig(MeasureConfig):
             return value
         return tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in value.items())
 
+    @model_validator(mode="after")
+    def _reads_something(self) -> Self:
+        """In place of the check of a measuring: the terms are what is read."""
+        proxies = [term.proxy for term in self.terms]
+        if len(set(proxies)) < len(proxies):
+            raise ValueError(f"terms: expected each proxy once, got {', '.join(proxies)}")
+        if moving := [term.proxy for term in self.terms if term.rule in ("z", "rank")]:
+            raise ValueError(
+                f"terms: {moving[0]}: the rules z and rank look at a set of architectures, which a search does not "
+                "fix; use raw, angle/pi, 1/sigma_1 or percent"
+            )
+        return self
 
-class SupernetConfig(_Model):
+    @model_validator(mode="after")
+    def _searches(self) -> Self:
+        _require_seeds("search_seeds", self.search_seeds)
+        _ = self.around if self.curvature else None  # refuses sigmas that do not rise
+        return self
+
+    @property
+    def around(self) -> MeasureConfig:
+        """To measure what was found: noise at the sigmas of `curvature` alone."""
+        return MeasureConfig.of(self, measures=(), sigmas=self.curvature)
+
+
+class SupernetConfig(StrictModel):
     """The whole file. `threads`: of each process on the CPU; with 1, results do not depend on the machine's cores."""
 
     title: str = ""
@@ -221,28 +216,30 @@ class SupernetConfig(_Model):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
-    finetune: tuple[FinetuneConfig, ...] = ()
-    measure: tuple[MeasureConfig, ...] = ()
-    search: tuple[SearchConfig, ...] = ()
+    finetune: Many[FinetuneConfig] = ()
+    measure: Many[MeasureConfig] = ()
+    search: Many[SearchConfig] = ()
+
+    @field_validator("space")
+    @classmethod
+    def _known_space(cls, name: str) -> str:
+        with as_value_error():
+            get_space(name)
+        return name
+
+    @field_validator("finetune")
+    @classmethod
+    def _same_decay(cls, parts: tuple[FinetuneConfig, ...], info: ValidationInfo) -> tuple[FinetuneConfig, ...]:
+        train = info.data.get("train")
+        return tuple(
+            part
+            if train is None or "weight_decay" in part.model_fields_set
+            else part.model_copy(update={"weight_decay": train.weight_decay})
+            for part in parts
+        )
 
     @model_validator(mode="after")
-    def _names(self) -> Self:
-        protocols, seeds = self.train.protocols, self.train.seeds
-        if not protocols or len(set(protocols)) < len(protocols):
-            raise ValueError(f"protocols: expected at least one, each once, got {list(protocols)}")
-        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds: expected whole numbers from 0, each once, got {list(seeds)}")
-        try:
-            get_space(self.space)
-            for name in self.train.protocols:
-                self.train.protocol(name)
-            _ = self.train.settings
-            for tuned in self.finetune:
-                tuned.settings(self.train)
-            for read in (*self.measure, *self.search, *(part.around for part in self.search)):
-                _ = read.settings
-        except NasAnalysisError as error:
-            raise ValueError(str(error)) from error
+    def _parts(self) -> Self:
         self._check_parts("finetune", self.finetune)
         self._check_parts("measure", self.measure)
         self._check_parts("search", self.search)

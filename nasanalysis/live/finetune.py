@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,11 @@ def _finetune_part(run: Run, part: FinetuneConfig, workers: int) -> Path:
 
 def finetune_fingerprint(run: Run, part: FinetuneConfig) -> dict[str, Any]:
     """What the numbers of a unit of `part` depend on."""
-    jobs, settings = _jobs(run, part), asdict(part.settings(run.config.train))
-    own = {"together": part.together, "from_scratch": part.from_scratch, "data_seed": part.data_seed}
+    jobs, settings = _jobs(run, part), part.settings.model_dump()
+    beside = {"together": part.together, "from_scratch": part.from_scratch, "data_seed": part.data_seed}
     fresh = {"scratch": [seed for _, seed in jobs]} if part.from_scratch else {}
-    read = [] if part.from_scratch else jobs
-    return {**run.fingerprint(read), "finetune": {**settings, **own, **fresh}}
+    supernets = [] if part.from_scratch else jobs
+    return {**run.fingerprint(supernets), "finetune": {**settings, **beside, **fresh}}
 
 
 def require(run: Run, part: FinetuneConfig) -> None:
@@ -72,12 +71,12 @@ def finetune_unit(run: Run, part: FinetuneConfig, arch: str) -> pl.DataFrame:
     """One architecture from every supernet of a part: rows of `finetune` and the columns that name them, or errors."""
     torch.set_num_threads(run.config.threads)
     return unit_rows(run, part, arch, _finetuned(run, part, arch)).with_columns(
-        schedule=pl.lit(part.settings(run.config.train).minibatches, pl.Int64)
+        schedule=pl.lit(part.minibatches, pl.Int64)
     )
 
 
 def _finetuned(run: Run, part: FinetuneConfig, arch: str) -> Iterator[tuple[Job, pl.DataFrame | Exception]]:
-    jobs, settings, batches = _jobs(run, part), part.settings(run.config.train), _batches(run, part)
+    jobs, settings, batches = _jobs(run, part), part.settings, _batches(run, part)
     for start in range(0, len(jobs), part.together):
         chunk = jobs[start : start + part.together]
         found: list[pl.DataFrame | DivergedError] | list[DeviceError]
@@ -101,7 +100,7 @@ def _network(run: Run, part: FinetuneConfig, job: Job, arch: str) -> nn.Module:
 @kept_for_one_run
 @lru_cache(maxsize=2)
 def _batches(run: Run, part: FinetuneConfig) -> Batches:
-    return draw_batches(run.task, part.settings(run.config.train), seed=part.data_seed)
+    return draw_batches(run.task, part.settings, seed=part.data_seed)
 
 
 def curves(rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from ..core.seeding import generator, torch_generator
 from ..jobs import kept_for_one_run
 from ..spaces import get_space
 from ..training.devices import explained_memory
-from ..training.measure import ANGLES, Measured, Probes, draw_probes, measure
+from ..training.measure import Measured, Probes, draw_probes, measure
+from ..training.settings import ANGLES
 from .config import MeasureConfig
 from .parts import ROW_NAMES, chosen, jobs_of, run_part, unit_rows
 from .run import Job, Run
@@ -52,8 +52,8 @@ def _measure_part(run: Run, part: MeasureConfig, workers: int) -> Path:
 
 def measure_fingerprint(run: Run, part: MeasureConfig) -> dict[str, Any]:
     """What the numbers of a unit of `part` depend on."""
-    jobs, settings = jobs_of(run, part), {**asdict(part.settings), "noise_seed": part.noise_seed}
-    angles = any(name in ANGLES for name in part.settings.measures)
+    jobs, settings = jobs_of(run, part), {**part.settings.model_dump(), "noise_seed": part.noise_seed}
+    angles = any(name in ANGLES for name in part.measures)
     initial = {f"{p}-{s}": sha256(run.folder(p, s) / "initial.pt") for p, s in jobs if angles}
     return {**run.fingerprint(jobs), "initial": initial, "measure": settings}
 
@@ -65,7 +65,7 @@ def require(run: Run, part: MeasureConfig, jobs: Sequence[Job]) -> None:
     """
     run.require_supernets(jobs)
     _probes(run.on_cpu, part)
-    measures = part.settings.measures
+    measures = part.measures
     if "angle" in measures:
         space = run.config.space
         with torch.device("meta"):
@@ -95,7 +95,7 @@ def _measured(run: Run, part: MeasureConfig, arch: str) -> Iterator[tuple[Job, p
     for job in jobs_of(run, part):
         run.supernet(job)  # a file that cannot be read is not the architecture's fault
         try:
-            with explained_memory(f"measuring {arch}", part.settings.batch_size, run.place):
+            with explained_memory(f"measuring {arch}", part.batch_size, run.place):
                 yield job, _rows(measure_arch(run, part, job, arch))
         except NasAnalysisError as error:
             yield job, error
@@ -146,7 +146,7 @@ def scores(rows: pl.DataFrame) -> pl.DataFrame:
 def perturbed(rows: pl.DataFrame, part: MeasureConfig) -> pl.DataFrame:
     """PERTURBED of `measure_unit` rows."""
     kept = _with(rows, {"sigma": pl.Float64(), "draw": pl.Int64(), "loss": pl.Float64()}, "sigma")
-    how = [pl.lit(word).alias(name) for name, word in part.settings.kind_of_noise.items()]
+    how = [pl.lit(word).alias(name) for name, word in part.kind_of_noise.items()]
     return check(kept.select(*ROW_NAMES, *how, "sigma", "draw", "loss"), "PERTURBED")
 
 

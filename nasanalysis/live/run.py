@@ -25,7 +25,8 @@ from ..networks.base import Supernet
 from ..networks.build import build_supernet
 from ..training.devices import choose_device
 from ..training.gpu_slots import worker_gpu
-from ..training.tasks import DataConfig, Task, load_task
+from ..training.settings import DataConfig
+from ..training.tasks import Task, load_task
 from ..training.train import load_weights
 from .config import SupernetConfig
 
@@ -103,7 +104,7 @@ class Run:
         return {
             "space": self.config.space,
             "network": self.config.network.model_dump(),
-            "data": {**vars(self.config.data), "inputs": dict(self.on_cpu.task.inputs_sha256)},
+            "data": {**self.config.data.model_dump(), "inputs": dict(self.on_cpu.task.inputs_sha256)},
             "supernets": {f"{p}-{s}": sha256(self.folder(p, s) / "weights.pt") for p, s in jobs},
             "threads": self.config.threads,
             "device": self.device,

@@ -27,7 +27,7 @@ from ..search.fitness import Answers, Memoised
 from ..stats.combine import normalise
 
 if TYPE_CHECKING:
-    from ..training.finetune import FinetuneSettings
+    from ..training.settings import FinetuneSettings
     from .config import FinetuneConfig, MeasureConfig, SearchConfig
     from .run import Run
 
@@ -157,11 +157,11 @@ class LiveFitness:
     def _check(self) -> None:
         """What cannot be is said before anything is measured."""
         from ..training.finetune import MEASURES
-        from ..training.measure import MEASURED
+        from ..training.settings import MEASURED
 
         for name in self._read:
             if needs_noise(name):
-                if len(self.part.settings.sigmas) < 2:
+                if len(self.part.sigmas) < 2:
                     raise ParameterError(f"search {self.part.name!r}: {name}: expected at least two sigmas")
             elif name in MEASURES and name not in MEASURED:
                 raise ParameterError(
@@ -214,9 +214,11 @@ class LiveFitness:
         return perturbed(rows.filter(pl.col("error").is_null()), source.part)  # type: ignore[arg-type]
 
     def _measured_source(self) -> _Source:
+        from .config import MeasureConfig
+
         measures = tuple(sorted(name for name in self._read if not needs_noise(name)))
-        sigmas = self.part.settings.sigmas if len(measures) < len(self._read) else ()
-        return self._measure(self.part.model_copy(update={"measures": measures, "sigmas": sigmas}), self.folder)
+        sigmas = self.part.sigmas if len(measures) < len(self._read) else ()
+        return self._measure(MeasureConfig.of(self.part, measures=measures, sigmas=sigmas), self.folder)
 
     def _measure(self, part: MeasureConfig, folder: Path) -> _Source:
         from .measure import measure_fingerprint, measure_unit, perturbed, require, scores
@@ -227,9 +229,9 @@ class LiveFitness:
         noisy = [name for name in self._read if needs_noise(name)]
 
         def read(rows: pl.DataFrame) -> pl.DataFrame:
-            if not part.settings.sigmas:
+            if not part.sigmas:
                 return scores(rows)
-            noise, kind = perturbed(rows, part), part.settings.kind_of_noise
+            noise, kind = perturbed(rows, part), part.kind_of_noise
             return pl.concat([scores(rows), *(noise_proxy(name, **kind)(noise) for name in noisy)])
 
         mark = measure_fingerprint(self.run, part)
@@ -246,7 +248,7 @@ class LiveFitness:
         require(self.run, part)
         mark = finetune_fingerprint(self.run, part)
         source = _Source(self.run, part, folder, finetune_unit, scores, mark, self.workers)
-        return source, part.settings(self.run.config.train)
+        return source, part.settings
 
 
 def _tuning(run: Run, part: SearchConfig) -> FinetuneConfig | None:
@@ -264,10 +266,9 @@ def _is_tuned(name: str, tuning: FinetuneConfig, run: Run) -> bool:
 
     if name not in MEASURES:
         return False
-    settings = tuning.settings(run.config.train)
-    if name.startswith("sog") and not settings.gradients:
+    if name.startswith("sog") and not tuning.gradients:
         raise ParameterError(f"finetune {tuning.name!r} does not sum gradients: {name} needs `gradients = true`")
-    if name in ("val_acc_mini", "sovl") and not settings.valid_batch:
+    if name in ("val_acc_mini", "sovl") and not tuning.valid_batch:
         raise ParameterError(f"finetune {tuning.name!r} reads no validation minibatch: {name} needs `valid_batch`")
     return True
 

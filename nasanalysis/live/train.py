@@ -25,7 +25,7 @@ def train_all(run: Run, workers: int = 1) -> list[Path]:
             protocol.passes(run.on_cpu.blank())
     jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
     folders = [run.folder(*job) for job in jobs]
-    with exclusive(run.out), _epochs_shown(folders, config.train.settings.epochs):
+    with exclusive(run.out), _epochs_shown(folders, config.train.epochs):
         for _ in unordered(train_one, [(run, job) for job in jobs], workers=workers, needs=run.needs):
             pass
     return [folder / "weights.pt" for folder in folders]
@@ -44,7 +44,11 @@ def train_one(run: Run, job: Job) -> Path:
             settings,
             seed=seed,
             folder=folder,
-            config={"network": config.network.model_dump(), "data": vars(config.data), "threads": config.threads},
+            config={
+                "network": config.network.model_dump(),
+                "data": config.data.model_dump(),
+                "threads": config.threads,
+            },
             on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
         )
 

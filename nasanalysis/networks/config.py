@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ..core.settings import Settings
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Settings):
     """The fixed network around the cells.
 
     Attributes
@@ -15,8 +17,6 @@ class NetworkConfig(BaseModel):
     stem_kernel: nb201 only: kernel of the stem convolution.
     layers, auxiliary: the darts spaces only: cells in all, and whether there is an auxiliary head.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: int = Field(default=16, ge=1)
     cells: int = Field(default=5, ge=1)

@@ -39,6 +39,7 @@ from ..core.seeding import torch_generator
 from ..networks.batchnorm import own_statistics, recalibrate
 from ..networks.stacked import StackedNetwork, stackable
 from .optimisers import sgd
+from .settings import FinetuneSettings
 from .tasks import Task
 from .train import Stream
 
@@ -60,68 +61,6 @@ MEASURES = {
 
 class DivergedError(NasAnalysisError):
     """A training loss that is not finite."""
-
-
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """SGD at a constant rate; defaults of the SoTL thesis (4.2, Table B.1).
-
-    Attributes
-    ----------
-    minibatches: T, steps of `batch_size` images.
-    learning_rate: 0.01 for SPOS, 0.001 for the others in the thesis.
-    valid_batch: images of a validation minibatch; 0 leaves `val_acc_mini` and `sovl` out.
-    valid_every: steps between validation minibatches.
-    val_acc_every: steps between accuracies on the whole validation part; 0: only before the first step.
-    recalibration: training images that batch-norm statistics are re-estimated on.
-    gradients: accumulate `sog` and `sogn`.
-    precision: of the forward pass: ``float32``, or ``bfloat16`` (torch's autocast; weights, batch-norm statistics,
-        losses and sums stay float32).
-    """
-
-    minibatches: int = 100
-    batch_size: int = 64
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    valid_batch: int = 64
-    valid_every: int = 1
-    val_acc_every: int = 100
-    recalibration: int = 1024
-    gradients: bool = True
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16"):
-            raise ParameterError(f"finetuning: expected precision float32 or bfloat16, got {self.precision!r}")
-        if self.minibatches < 1 or self.batch_size < 2 or self.valid_every < 1:
-            raise ParameterError(
-                "finetuning: expected at least 1 minibatch, batches of at least 2 images (batch-norm needs two) and "
-                f"valid_every >= 1, got minibatches = {self.minibatches}, batch_size = {self.batch_size}, "
-                f"valid_every = {self.valid_every}"
-            )
-        if not self.learning_rate > 0 or self.valid_batch < 0 or self.val_acc_every < 0:
-            raise ParameterError(
-                "finetuning: expected learning_rate > 0, valid_batch >= 0 and val_acc_every >= 0, got "
-                f"{self.learning_rate}, {self.valid_batch}, {self.val_acc_every}"
-            )
-        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
-            raise ParameterError(
-                f"finetuning: expected 0 <= momentum < 1 and weight_decay >= 0, got {self.momentum} and "
-                f"{self.weight_decay}"
-            )
-        if self.recalibration < 2:
-            raise ParameterError(f"finetuning: expected recalibration on at least 2 images, got {self.recalibration}")
-
-    def read_at(self, measure: str) -> int:
-        """The last step at which `measure` is read."""
-        every = {
-            "val_acc": self.val_acc_every,
-            "val_loss": self.val_acc_every,
-            "val_acc_mini": self.valid_every,
-            "sovl": self.valid_every,
-        }.get(measure, 1)
-        return self.minibatches - self.minibatches % every if every else 0
 
 
 @dataclass(frozen=True)

@@ -26,77 +26,15 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import NasAnalysisError, ParameterError, UnknownNameError
+from ..core.errors import NasAnalysisError, ParameterError
 from ..core.seeding import torch_generator
 from ..measures.angle import angle
 from ..measures.hessian import weight_hessian
 from ..measures.perturb import perturbed_losses
 from ..measures.zero_cost import ZERO_COST, zero_cost
 from ..networks.batchnorm import recalibrate
+from .settings import ANGLES, HESSIAN, ON_VALIDATION, MeasureSettings
 from .tasks import Task
-
-ANGLES = ("angle", "angle_flat")
-ON_VALIDATION = ("val_acc", "val_loss")
-HESSIAN = ("weight_hessian_ev", "weight_hessian_trace")
-#: All names of measures, noise excepted.
-MEASURED = (*ON_VALIDATION, *ANGLES, *HESSIAN, *ZERO_COST)
-
-
-@dataclass(frozen=True)
-class MeasureSettings:
-    """How an architecture is measured.
-
-    Attributes
-    ----------
-    measures: names of the table above, noise excepted.
-    sigmas: standard deviations of the noise, rising; none: no noise. draws: of the noise at each.
-    position: ``all`` weights or those of the search ``cells``. direction: ``random`` or ``hessian``.
-    scheme: ``independent`` draws (GeNAS Eq. 4) or ``cumulative`` (its public code).
-    images: validation images on which the loss under noise is read; 0: all.
-    recalibration: training images for the statistics of batch-norm; all where there are fewer.
-    hessian_images: validation images of the Hessian. batch_size: training images of the zero-cost measures.
-    """
-
-    measures: tuple[str, ...] = (*ON_VALIDATION, *ANGLES)
-    sigmas: tuple[float, ...] = (2e-3, 1e-2, 2e-2)
-    draws: int = 4
-    position: str = "all"
-    direction: str = "random"
-    scheme: str = "independent"
-    images: int = 0
-    recalibration: int = 1024
-    hessian_images: int = 256
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        for name in self.measures:
-            if name not in MEASURED:
-                raise UnknownNameError("measure", name, MEASURED)
-        if not self.measures and not self.sigmas:
-            raise ParameterError("measuring: expected measures or sigmas, got neither")
-        if any(not math.isfinite(s) or s <= 0 for s in self.sigmas) or list(self.sigmas) != sorted(set(self.sigmas)):
-            raise ParameterError(
-                f"measuring: expected sigmas above 0, each larger than the one before, got {list(self.sigmas)}"
-            )
-        for what, value, words in (
-            ("position", self.position, ("all", "cells")),
-            ("direction", self.direction, ("random", "hessian")),
-            ("scheme", self.scheme, ("independent", "cumulative")),
-        ):
-            if value not in words:
-                raise ParameterError(f"measuring: {what}: expected {words[0]} or {words[1]}, got {value!r}")
-        if self.draws < 1 or self.images < 0 or self.hessian_images < 1 or self.batch_size < 2:
-            raise ParameterError(
-                "measuring: expected draws >= 1, images >= 0, hessian_images >= 1 and batch_size >= 2, got "
-                f"{self.draws}, {self.images}, {self.hessian_images} and {self.batch_size}"
-            )
-        if self.recalibration < 2:
-            raise ParameterError(f"measuring: expected recalibration on at least 2 images, got {self.recalibration}")
-
-    @property
-    def kind_of_noise(self) -> dict[str, str]:
-        """As the columns of a PERTURBED frame say it."""
-        return {"position": self.position, "direction": self.direction, "draws": self.scheme}
 
 
 @dataclass(frozen=True)
@@ -201,10 +139,10 @@ def measure(
                 (0.0, *settings.sigmas),
                 generator=draws("noise"),
                 draws=settings.draws,
-                position=settings.position,  # type: ignore[arg-type]
-                direction=settings.direction,  # type: ignore[arg-type]
+                position=settings.position,
+                direction=settings.direction,
                 hessian_on=probes.hessian,
-                scheme=settings.scheme,  # type: ignore[arg-type]
+                scheme=settings.scheme,
             )
     return Measured(scores, noise, clock.seconds)
 

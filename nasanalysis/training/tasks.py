@@ -7,18 +7,17 @@ embedded benchmark (`DigitsTask`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..core.errors import ParameterError
 from ..core.seeding import torch_generator
 from ..loaders.images.read import IMAGE_DATA, load_images, nb201_split, split
 from .batches import Augment, Images
 from .digits import DigitsConfig, load_digits, place
+from .settings import DataConfig
 
 
 class Task(Protocol):
@@ -41,44 +40,6 @@ class Task(Protocol):
     def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The training images at `index` (int64, on the CPU), augmented with `generator`, and their labels."""
         ...
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which images, how many, and how they are augmented.
-
-    Attributes
-    ----------
-    data: ``cifar10``, ``cifar100``, ``svhn``, ``ImageNet16-120``, ``mnist``, ``digits``, or a folder or archive of
-        images (see `nasanalysis.loaders.images.read`).
-    size: pixels; None as stored.
-    split: ``stratified``: `train` and `valid` images drawn from the data set's training images by `split_seed`,
-        stratified by class; or ``nb201``: the official parts of NAS-Bench-201, whole (needs the benchmark's published
-        split file in the data folder; `train`, `valid` and `split_seed` then say nothing).
-    train, valid, split_seed: see `split`.
-    crop: zero padding in pixels before a random crop. flip: mirror half of the images. cutout: side of the
-        erased square in pixels, 0 for none.
-    labels: ``true``, or ``random``: each training image has one class drawn at random for good (RLNAS).
-    """
-
-    data: str = "cifar10"
-    size: int | None = None
-    split: str = "stratified"
-    train: int = 25_000
-    valid: int = 25_000
-    split_seed: int = 0
-    crop: int = 4
-    flip: bool = True
-    cutout: int = 0
-    labels: str = "true"
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (where it is part of a configuration)
-
-    def __post_init__(self) -> None:
-        if self.split not in ("stratified", "nb201"):
-            raise ParameterError(f"split: expected 'stratified' or 'nb201', got {self.split!r}")
-        if self.labels not in ("true", "random"):
-            raise ParameterError(f"labels: expected 'true' or 'random', got {self.labels!r}")
 
 
 class ImageTask:

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,39 +28,8 @@ from ..networks.base import Supernet, initialise_on_cpu, live_benchmark
 from . import checkpoints
 from .optimisers import sgd
 from .protocols import Protocol, update
+from .settings import TrainSettings
 from .tasks import Task
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """SGD with Nesterov momentum; cosine from `learning_rate` to `learning_rate_min`, update by update.
-
-    The defaults are those of the SoTL thesis, Table B.1, for NAS-Bench-201. `epochs`: see the module.
-    """
-
-    epochs: int = 100
-    batch_size: int = 64
-    learning_rate: float = 0.025
-    learning_rate_min: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2:
-            raise ParameterError(
-                f"training: expected at least 1 epoch and batches of at least 2 images (batch-norm needs two), got "
-                f"epochs = {self.epochs}, batch_size = {self.batch_size}"
-            )
-        if not 0 <= self.learning_rate_min <= self.learning_rate or self.learning_rate <= 0:
-            raise ParameterError(
-                "training: expected 0 <= learning_rate_min <= learning_rate, got "
-                f"{self.learning_rate_min} and {self.learning_rate}"
-            )
-        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
-            raise ParameterError(
-                f"training: expected 0 <= momentum < 1 and weight_decay >= 0, got {self.momentum} and "
-                f"{self.weight_decay}"
-            )
 
 
 class Stream:
@@ -175,7 +144,7 @@ def fingerprint(net: Supernet, task: Task, training: Training, extra: Mapping[st
         "task": [task.name, task.size, task.classes, len(task.labels)],
         "inputs": dict(task.inputs_sha256),
         "protocol": asdict(training.protocol),
-        "settings": asdict(training.settings),
+        "settings": training.settings.model_dump(),
         "seed": training.seed,
         "packages": package_versions(("torch", "numpy")),
         **extra,
@@ -268,7 +237,7 @@ def _write_trace(training: Training, path: Path, config: Mapping[str, Any]) -> N
     )
     record = provenance(
         seeds={"training": training.seed},
-        config={"protocol": asdict(training.protocol), **asdict(training.settings), **config},
+        config={"protocol": asdict(training.protocol), **training.settings.model_dump(), **config},
     )
     record["inputs"] = dict(training.task.inputs_sha256)
     write_frame(check(frame, "TRACE"), path, record)

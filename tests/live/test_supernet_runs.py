@@ -37,8 +37,9 @@ from nasanalysis.training import checkpoints, tasks
 from nasanalysis.training.checkpoints import CheckpointError
 from nasanalysis.training.devices import DeviceError, choose_device, explained_memory
 from nasanalysis.training.protocols import PROTOCOLS
-from nasanalysis.training.tasks import DataConfig, load_task
-from nasanalysis.training.train import Training, TrainSettings, load_weights
+from nasanalysis.training.settings import DataConfig, TrainSettings
+from nasanalysis.training.tasks import load_task
+from nasanalysis.training.train import Training, load_weights
 
 pytestmark = pytest.mark.torch
 
@@ -517,9 +518,7 @@ def test_an_architecture_that_diverges_is_recorded_and_the_rest_go_on(
     def second_diverges(nets: Any, batches: Any, settings: Any) -> Any:
         done.append(1)
         if len(done) == 2:
-            from dataclasses import replace
-
-            settings = replace(settings, learning_rate=1e30)
+            settings = settings.changed(learning_rate=1e30)
         return real(nets, batches, settings)
 
     monkeypatch.setattr(finetune_run, "finetune_together", second_diverges)
@@ -665,7 +664,7 @@ def test_the_official_parts_are_used_whole(pictures: Path, monkeypatch: pytest.M
     monkeypatch.setattr(tasks, "nb201_split", halves)
     task = load_task(config)
     assert (len(task.labels), len(task.valid[1])) == (30, 42)
-    with pytest.raises(ParameterError, match="split: expected 'stratified' or 'nb201', got 'half'"):
+    with pytest.raises(ParameterError, match="split: Input should be 'stratified' or 'nb201' .got 'half'"):
         DataConfig(split="half")
 
 
@@ -680,7 +679,7 @@ def test_labels_out_of_range_and_empty_parts_are_refused(pictures: Path) -> None
     ):
         with pytest.raises(ParameterError, match=message):
             load_task(DataConfig(data=str(pictures), **given))  # type: ignore[arg-type]
-    with pytest.raises(ParameterError, match="labels: expected 'true' or 'random', got 'wrong'"):
+    with pytest.raises(ParameterError, match="labels: Input should be 'true' or 'random' .got 'wrong'"):
         DataConfig(labels="wrong")
 
 
@@ -740,8 +739,8 @@ def said(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     [
         ({"protocols": '["spso"]'}, "unknown training protocol 'spso'. Did you mean 'spos'?"),
         ({"train": "epoch = 3"}, "unknown key 'train.epoch'. Did you mean 'epochs'?"),
-        ({"images": "crops = 3"}, "data.crops"),
-        ({"images": 'labels = "false"'}, "labels: expected 'true' or 'random', got 'false'"),
+        ({"images": "crops = 3"}, "unknown key 'data.crops'. Did you mean 'crop'?"),
+        ({"images": 'labels = "false"'}, "data.labels: Input should be 'true' or 'random' (got 'false')"),
         ({"finetune": "minibatch = 3"}, "unknown key 'finetune.0.minibatch'. Did you mean 'minibatches'?"),
         ({"network": "width = 3"}, "unknown key 'network.width'. Known: channels, cells"),
         ({"add": "[data]"}, "expected TOML, got Cannot declare"),

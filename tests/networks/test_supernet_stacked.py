@@ -22,13 +22,8 @@ from nasanalysis.networks.base import initialised
 from nasanalysis.networks.nb101 import build_network101
 from nasanalysis.networks.nb201 import NB201Supernet, build_network
 from nasanalysis.networks.stacked import StackedNetwork
-from nasanalysis.training.finetune import (
-    Batches,
-    DivergedError,
-    FinetuneSettings,
-    finetune,
-    finetune_together,
-)
+from nasanalysis.training.finetune import Batches, DivergedError, finetune, finetune_together
+from nasanalysis.training.settings import FinetuneSettings
 
 CELL = "nb201:|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
 DEAD = f"nb201:{format_cell(['none'] * 6)}"
@@ -163,12 +158,12 @@ def test_bfloat16_is_near_and_leaves_weights_as_they_are() -> None:
     )
     settings = FinetuneSettings(minibatches=4, batch_size=8, valid_batch=0, precision="bfloat16")
     [low] = finetune_together([net], single, settings)
-    [full] = finetune_together([net], single, replace(settings, precision="float32"))
+    [full] = finetune_together([net], single, settings.changed(precision="float32"))
     assert low["sotl"][-1] == pytest.approx(full["sotl"][-1], rel=0.02)
     assert low["sotl"][-1] != full["sotl"][-1]
     assert {p.dtype for p in net.parameters()} == {torch.float32}
-    with pytest.raises(ParameterError, match="expected precision float32 or bfloat16, got 'half'"):
-        replace(settings, precision="half")
+    with pytest.raises(ParameterError, match="precision: Input should be 'float32' or 'bfloat16' .got 'half'"):
+        settings.changed(precision="half")
 
 
 def test_several_architectures_of_one_supernet_on_the_same_images() -> None:

@@ -21,15 +21,9 @@ from nasanalysis.networks.base import Supernet, initialised
 from nasanalysis.networks.batchnorm import own_statistics, recalibrate
 from nasanalysis.networks.nb101 import NB1Shot1Supernet
 from nasanalysis.networks.nb201 import NB201Supernet, build_network
-from nasanalysis.training.finetune import (
-    MEASURES,
-    Batches,
-    DivergedError,
-    FinetuneSettings,
-    draw_batches,
-    finetune,
-)
-from nasanalysis.training.tasks import DataConfig, load_task
+from nasanalysis.training.finetune import MEASURES, Batches, DivergedError, draw_batches, finetune
+from nasanalysis.training.settings import DataConfig, FinetuneSettings
+from nasanalysis.training.tasks import load_task
 
 pytestmark = pytest.mark.torch
 
@@ -219,13 +213,13 @@ def test_float32_as_it_runs() -> None:
 
 def test_what_a_prefix_and_the_reading_of_it_leave_alone() -> None:
     """A shorter finetuning is the beginning of a longer one, and measuring does not change what is measured."""
-    whole = replace(SETTINGS["all"], val_acc_every=1)
+    whole = SETTINGS["all"].changed(val_acc_every=1)
     batches = batches_of((1, 8, 8), 3, whole)
     reference = finetune(cell_net(), batches, whole)
-    short = replace(whole, minibatches=3)
+    short = whole.changed(minibatches=3)
     shorter = finetune(cell_net(), replace(batches, train=batches.train[:3], valid=batches.valid[:4]), short)
     assert shorter.drop("seconds").equals(reference.head(4).drop("seconds"))
-    silent = replace(whole, valid_batch=0, gradients=False, val_acc_every=0)
+    silent = whole.changed(valid_batch=0, gradients=False, val_acc_every=0)
     blind = finetune(cell_net(), replace(batches, valid=[]), silent)
     for name in ("train_loss", "train_accuracy", "sotl", "tl_mini"):
         assert blind[name].to_list() == reference[name].to_list()
@@ -379,7 +373,7 @@ def test_finetuning_a_copy_leaves_the_supernet_byte_identical(kind: str) -> None
 
 
 def test_a_diverging_loss_is_named() -> None:
-    s = replace(SETTINGS["all"], learning_rate=1e30)
+    s = SETTINGS["all"].changed(learning_rate=1e30)
     batches = batches_of((1, 8, 8), 3, s, torch.float32)
     losses = []
     net = with_statistics_of(cell_net(dtype=torch.float32), batches.recalibration).train()
