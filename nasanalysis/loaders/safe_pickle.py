@@ -20,7 +20,6 @@ import gzip
 import io
 import pickle
 import re
-import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,7 +27,10 @@ from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 
+from ..core.budget import read_budget, regular
 from ..core.errors import DataFileError, MissingDataError, NasAnalysisError, UnsafePickleError
+from ..spaces.names import shown
+from .pickle_walk import Damaged, walk
 
 #: numpy arrays and scalars (``numpy._core`` is read as ``numpy.core``).
 NUMPY: Final = frozenset(
@@ -118,10 +120,6 @@ class Record(metaclass=_Frozen):
         return f"<record of {self.record_name}>"
 
 
-class _Damaged(Exception):
-    """What is wrong with a pickle, in words."""
-
-
 class _DType:
     """A numpy type under construction: plain numbers and text only."""
 
@@ -130,10 +128,10 @@ class _DType:
 
     def __init__(self, code: object) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?([biufc]\d{1,2}|\?|[SU]\d{1,9}|O8?)", code):
-            raise UnsafePickleError(f"an array of type {code!r}: only plain numbers, text and lists are read")
+            raise UnsafePickleError(f"an array of type {shown.repr(code)}: only plain numbers, text and lists are read")
         dtype = np.dtype(code)
         if not dtype.itemsize:
-            raise _Damaged(f"an array of type {code!r}, whose items have no size")
+            raise Damaged(f"an array of type {code!r}, whose items have no size")
         object.__setattr__(self, "dtype", dtype)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -148,14 +146,14 @@ class _DType:
         ):
             raise UnsafePickleError("an array of a structured type: only plain numbers, text and lists are read")
         if state[1] not in ("<", ">", "|", "="):
-            raise _Damaged(f"byte order {state[1]!r} of an array")
+            raise Damaged(f"byte order {shown.repr(state[1])} of an array")
         if state[1] in "<>":
             object.__setattr__(self, "dtype", self.dtype.newbyteorder(state[1]))
 
 
 def _plain(dtype: object) -> np.dtype[Any]:
     if not isinstance(dtype, _DType):
-        raise _Damaged("an array without a type")
+        raise Damaged("an array without a type")
     return dtype.dtype
 
 
@@ -165,7 +163,7 @@ def _shaped(dtype: object, data: object, shape: object, order: str) -> np.ndarra
     if isinstance(shape, int):
         shape = (shape,)
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-        raise _Damaged(f"an array of shape {shape!r:.50}")
+        raise Damaged(f"an array of shape {shown.repr(shape)}")
     flat: np.ndarray[Any, Any]
     if plain.hasobject and type(data) is list:
         flat = np.empty(len(data), object)
@@ -174,9 +172,9 @@ def _shaped(dtype: object, data: object, shape: object, order: str) -> np.ndarra
     elif not plain.hasobject and isinstance(data, bytes | bytearray):
         flat = np.frombuffer(bytes(data), plain)
     else:
-        raise _Damaged(f"an array of type {plain} with {type(data).__name__} inside")
+        raise Damaged(f"an array of type {plain} with {type(data).__name__} inside")
     if len(shape) > 32 or int(np.prod([float(n) for n in shape])) != flat.size:
-        raise _Damaged(f"an array of shape {shape} with {flat.size} values")
+        raise Damaged(f"an array of shape {shown.repr(shape)} with {flat.size} values")
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -188,7 +186,7 @@ class LoadedArray(np.ndarray[Any, Any], metaclass=_Frozen):
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
-            raise _Damaged("the state of an array")
+            raise Damaged("the state of an array")
         _, shape, dtype, fortran, data = state
         if isinstance(data, str):  # a byte string of Python 2, read as latin1
             data = data.encode("latin1")
@@ -229,7 +227,7 @@ def _scalar(dtype: object = None, data: object = b"") -> Any:
     if isinstance(data, str):  # of Python 2, as above
         data = data.encode("latin1")
     if plain.hasobject or not isinstance(data, bytes) or len(data) != plain.itemsize:
-        raise _Damaged("a numpy number of the wrong length")
+        raise Damaged("a numpy number of the wrong length")
     return np.frombuffer(data, plain)[0]
 
 
@@ -241,13 +239,13 @@ def _reconstruct(kind: object = None, shape: object = None, code: object = None)
 
 def _frombuffer(data: object = None, dtype: object = None, shape: object = None, order: object = "C") -> Any:
     if _plain(dtype).hasobject:
-        raise _Damaged("an array of objects in a buffer")
+        raise Damaged("an array of objects in a buffer")
     return _shaped(dtype, data, shape, str(order)).copy()
 
 
 def _encode(text: object = "", encoding: object = "latin1") -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
-        raise UnsafePickleError(f"a pickle that encodes text as {encoding!r}")
+        raise UnsafePickleError(f"a pickle that encodes text as {shown.repr(encoding)}")
     return text.encode("latin1")
 
 
@@ -300,102 +298,6 @@ class _Unpickler(pickle.Unpickler):
         return _REAL[asked] if asked in _REAL else _record(asked)
 
 
-# One run of opcodes whose length is known from their first bytes and which are harmless: the frequent ones
-# first (numbers, and a dict's key before its number), short texts with each length an alternative of its own.
-# Memo indices below 2**20 are among them; larger ones are looked at one by one, since the memo is an array.
-_SHORT = b"|".join(
-    re.escape(bytes([n])) + b".{%d}" % n for n in (11, 12, 10, 9, 8, 13, 14, 15, 7, *range(7), *range(16, 33))
-)
-_RUN = re.compile(
-    rb"(?:G.{8}|\x8c(?:" + _SHORT + rb")\x94G.{8}|K.G.{8}|[()0-2NR\]}abdelostu\x81\x85-\x89\x8f-\x94]|[Kh]."
-    rb"|\x8c(?:" + _SHORT + rb")|[q\x80].|M..|[Jj]....|\x95.{8}|r..[\x00-\x0f]\x00)*+",
-    re.DOTALL,
-)
-_COUNTED: Final = {  # opcodes followed by a length and so many bytes
-    0x58: "<I",
-    0x8C: "<B",
-    0x8D: "<Q",
-    0x55: "<B",
-    0x54: "<I",
-    0x42: "<I",
-    0x43: "<B",
-    0x8E: "<Q",
-    0x96: "<Q",
-    0x8A: "<B",
-    0x8B: "<I",
-}
-_LINES: Final = {ord(c): n for c, n in {"I": 1, "F": 1, "L": 1, "S": 1, "V": 1, "p": 1, "g": 1, "c": 2, "i": 2}.items()}
-_REFUSED: Final = {
-    0x82: "an extension code",
-    0x83: "an extension code",
-    0x84: "an extension code",
-    0x50: "a persistent id",
-    0x51: "a persistent id",
-    0x97: "an out-of-band buffer",
-    0x98: "an out-of-band buffer",
-}
-#: Upper bounds of the bytes of memory that one opcode makes.
-_COSTS: Final = np.zeros(256, np.int64)
-for _codes, _cost in ((b"]}l", 80), (b"d\x8fb", 240), (b"R\x81\x92oi", 600)):
-    _COSTS[list(_codes)] = _cost
-
-
-def _memory(data: bytes) -> int:
-    """An upper bound of the bytes of memory that a pickle's objects take."""
-    view = np.frombuffer(data, np.uint8)
-    counts = sum((np.bincount(view[at : at + 2**20], minlength=256) for at in range(0, len(view), 2**20)), np.int64(0))
-    return 16 * len(data) + int(np.sum(counts * _COSTS))
-
-
-def _walk(data: bytes, path: Path, limit: int) -> None:
-    """Walk over the opcodes without running them: a whole pickle, no refused opcode, no memory bomb."""
-    most = (16 + int(_COSTS.max())) * len(data)  # what no pickle of this length can exceed
-    memory = _memory(data) if most > 16 * limit else most
-    if memory > 16 * limit:
-        raise DataFileError(
-            f"{path}: may need {memory / 2**30:.1f} GiB of memory when read; pass a larger `limit` if you trust it"
-        )
-    at, size = 0, len(data)
-    while True:
-        found = _RUN.match(data, at)
-        at = found.end() if found else at
-        if at >= size:
-            raise _Damaged(f"the end of the file after {size} bytes, in the middle of the pickle")
-        code = data[at]
-        at += 1
-        if code == 0x2E:
-            if at != size:
-                raise _Damaged(f"{size - at} bytes behind the end of the pickle")
-            return
-        if code in _COUNTED:
-            width = struct.calcsize(_COUNTED[code])
-            if at + width > size:
-                raise _Damaged(f"the end of the file after {size} bytes, in the middle of the pickle")
-            at += width + struct.unpack_from(_COUNTED[code], data, at)[0]
-        elif code in _LINES:
-            for _ in range(_LINES[code]):
-                start, at = at, data.find(b"\n", at) + 1
-                if not at:
-                    raise _Damaged("a line without an end")
-            if code == 0x70:
-                _memo(data[start : at - 1], size)
-        elif code == 0x72:
-            index = data[at : at + 4]
-            _memo(str(int.from_bytes(index, "little")).encode(), size)
-            at += 4
-        elif code in _REFUSED:
-            raise UnsafePickleError(f"{path}: holds {_REFUSED[code]}, which is not read. Nothing was run.")
-        else:
-            raise _Damaged(f"the unknown opcode {bytes([code])!r} at byte {at - 1}")
-        if at > size:
-            raise _Damaged(f"the end of the file after {size} bytes, in the middle of the pickle")
-
-
-def _memo(index: bytes, size: int) -> None:
-    if not index.isdigit() or len(index) > 12 or int(index) > size:
-        raise _Damaged(f"memo index {index[:20]!r}")
-
-
 def looks_like(head: bytes) -> str:
     """What the first bytes of a file look like."""
     text = head.lstrip().lower()
@@ -417,6 +319,7 @@ def looks_like(head: bytes) -> str:
 
 def read_bytes(path: Path, limit: int = LIMIT) -> bytes:
     """The content of a file, decompressed as its name says (``.bz2``, ``.pbz2``, ``.gz``), at most `limit` bytes."""
+    regular(path)
     try:
         with open(path, "rb") as raw:
             head = raw.read(64)
@@ -456,8 +359,8 @@ def loads(
     where = Path(path)
     try:
         if not looks_like(data[:64]).startswith("bytes"):
-            raise _Damaged("another kind of file")
-        _walk(data, where, limit)
+            raise Damaged("another kind of file")
+        walk(data, where, min(16 * limit, read_budget()))
         allowed = frozenset(_spelling(*name.rpartition(".")[::2]) for name in allow)
         return _Unpickler(data, allowed, where, encoding).load()
     except UnsafePickleError as error:
@@ -467,7 +370,7 @@ def loads(
         raise UnsafePickleError(f"{where}: {text}. Nothing was run.") from None
     except NasAnalysisError:
         raise
-    except _Damaged as error:
+    except Damaged as error:
         raise DataFileError(_message(where, data, str(error))) from None
     except Exception as error:  # a damaged pickle can raise anything: nothing but our own code has run
         raise DataFileError(_message(where, data, f"{type(error).__name__}: {error}")) from error

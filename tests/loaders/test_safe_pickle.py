@@ -9,6 +9,7 @@ import io
 import os
 import pickle
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasanalysis.core.errors import DataFileError, MissingDataError, UnsafePickleError
+from nasanalysis.core.errors import DataFileError, MissingDataError, ParameterError, UnsafePickleError
 from nasanalysis.loaders import safe_pickle
 
 
@@ -218,7 +219,7 @@ def test_size_limits(tmp_path: Path) -> None:
     assert path.stat().st_size < 1000
     with pytest.raises(DataFileError, match="expected at most 1 MiB"):
         safe_pickle.load(path, limit=2**20)
-    with pytest.raises(DataFileError, match="GiB of memory"):
+    with pytest.raises(DataFileError, match="expected at most 16.0 MiB of memory when read, got 91.6 MiB"):
         safe_pickle.loads(b"\x80\x04(" + b"}" * 1_000_000 + b"l.", limit=2**20)
 
 
@@ -332,3 +333,64 @@ def test_real_files_read_as_the_plain_unpickler_reads_them(data_dir: Path) -> No
         for key, value in theirs.items():
             for field, column in value.items() if isinstance(value, dict) else [(None, value)]:
                 np.testing.assert_array_equal(ours[key] if field is None else ours[key][field], column)
+
+
+def test_a_key_nested_deep_is_refused_before_it_is_hashed() -> None:
+    """Hashing it overflows the C stack: the process would die here."""
+    for wrap in (b"\x85", b"K\x00\x86", b"K\x00K\x00\x87"):
+        data = b"\x80\x04}(" + b")" + wrap * 500_000 + b"K\x01u."
+        with pytest.raises(DataFileError, match="tuples nested more than 100 deep"):
+            safe_pickle.loads(data)
+    memo = b"\x80\x04})" + b"\x94" + b"".join(b"h\x00\x85q\x00" for _ in range(200_000)) + b"K\x01s."
+    with pytest.raises(DataFileError, match="nested more than"):
+        safe_pickle.loads(memo)
+
+
+def test_keys_of_one_hash_are_refused() -> None:
+    """A dictionary of them takes hours to fill."""
+    modulus = sys.hash_info.modulus
+    for keys in (
+        [k * modulus for k in range(1, 40_000)],
+        [tuple(-1 - (n >> bit & 1) for bit in range(16)) for n in range(2**16)],
+    ):
+        assert len({hash(key) for key in keys}) < 3
+        body = b"".join(pickle.dumps(key, protocol=2)[2:-1] + b"N" for key in keys)
+        with pytest.raises(DataFileError, match="more than 500 keys of one hash"):
+            safe_pickle.loads(b"\x80\x02}(" + body + b"u.")
+
+
+def test_many_honest_tuples_are_read() -> None:
+    content = {(a, b, str(a)): [a, (b,)] for a in range(150) for b in range(150)}
+    for protocol in range(5):
+        assert safe_pickle.loads(pickle.dumps(content, protocol=protocol)) == content
+
+
+@pytest.mark.parametrize("name", ["deep_key.pkl.bz2", "laughs_dtype.pkl"])
+def test_hostile_files(name: str) -> None:
+    path = Path(__file__).resolve().parents[2].parent / "shared" / "hostile" / name
+    if not path.exists():
+        pytest.skip("no hostile files beside the repository")
+    with pytest.raises(DataFileError):
+        safe_pickle.load(path)
+
+
+def test_one_budget_for_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.pkl.bz2"
+    path.write_bytes(bz2.compress(b"\x80\x04(" + b")" * 10_000_000 + b"l."))
+    monkeypatch.setenv("NASANALYSIS_READ_BUDGET", "100M")
+    with pytest.raises(
+        DataFileError, match="expected at most 100.0 MiB of memory when read, got .*NASANALYSIS_READ_BUDGET"
+    ):
+        safe_pickle.load(path)
+    monkeypatch.setenv("NASANALYSIS_READ_BUDGET", "lots")
+    with pytest.raises(ParameterError, match="expected a size such as 500M"):
+        safe_pickle.load(path)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pkl")
+    (tmp_path / "endless.pkl").symlink_to("/dev/zero")
+    (tmp_path / "folder.pkl").mkdir()
+    for name, kind in (("pipe", "a pipe"), ("endless", "a device"), ("folder", "a folder")):
+        with pytest.raises(DataFileError, match=f"expected a regular file, got {kind}"):
+            safe_pickle.load(tmp_path / f"{name}.pkl")
