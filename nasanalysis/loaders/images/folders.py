@@ -22,7 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.atomic import write_atomically
-from ...core.errors import DataFileError, MissingDataError, MissingExtraError, OutputError, ParameterError
+from ...core.budget import in_words, over_budget, read_budget, regular
+from ...core.errors import (
+    DataFileError,
+    MissingDataError,
+    MissingExtraError,
+    NasAnalysisError,
+    OutputError,
+    ParameterError,
+)
 from ...core.provenance import sha256
 from ..files import cache_dir
 from ..safe_pickle import looks_like
@@ -80,7 +88,7 @@ class _Files:
 
 def _open(path: Path, stack: ExitStack) -> _Files:
     if path.is_dir():
-        return _Files(_walk(path), lambda name: (path / name).read_bytes())
+        return _Files(_walk(path), lambda name: _read_image(path / name))
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
     except FileNotFoundError:
@@ -95,13 +103,20 @@ def _open(path: Path, stack: ExitStack) -> _Files:
 
     def read(name: str) -> bytes:
         if archive.getinfo(name).file_size > _IMAGE_LIMIT:
-            raise DataFileError(f"{path}: expected images of at most {_IMAGE_LIMIT // 2**20} MiB, {name} is larger")
+            raise DataFileError(f"{path}: expected images of at most {in_words(_IMAGE_LIMIT)}, {name} is larger")
         try:
             return archive.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
             raise DataFileError(f"{path}: {name} cannot be unpacked ({error}); get the archive again") from error
 
     return _Files(names, read)
+
+
+def _read_image(path: Path) -> bytes:
+    size = regular(path).stat().st_size
+    if size > _IMAGE_LIMIT:
+        raise DataFileError(f"{path}: expected images of at most {in_words(_IMAGE_LIMIT)}, got {in_words(size)}")
+    return path.read_bytes()
 
 
 def _walk(folder: Path) -> list[str]:
@@ -122,7 +137,7 @@ def _tree_hash(folder: Path) -> str:
     """SHA-256 over the names and bytes of a tree's images."""
     whole = hashlib.sha256()
     for name in filter(_is_image, _walk(folder)):
-        whole.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
+        whole.update(name.encode() + b"\0" + hashlib.sha256(_read_image(folder / name)).digest())
     return whole.hexdigest()
 
 
@@ -166,6 +181,7 @@ def _decode(path: Path, hashes: Mapping[str, str]) -> Raw:
         classes = tuple(sorted(parts["train"]))
         pixels: dict[str, list[NDArray[np.uint8]]] = {}
         first: tuple[str, tuple[int, ...]] | None = None
+        taken = 0
         for part, by_class in parts.items():
             pixels[part] = []
             for name in (name for label in sorted(by_class) for name in by_class[label]):
@@ -176,6 +192,9 @@ def _decode(path: Path, hashes: Mapping[str, str]) -> Raw:
                     raise DataFileError(
                         f"{path}: expected images of one size, got {sizes[0]} and {sizes[1]}; bring them to one size"
                     )
+                taken += array.nbytes
+                if 2 * taken > read_budget():  # once as images, once stacked
+                    over_budget(path, 2 * taken)
                 pixels[part].append(array)
     colour = any(array.shape[2] == 3 for arrays in pixels.values() for array in arrays)
     done = {}
@@ -194,9 +213,15 @@ def _decode_one(image: Any, data: bytes, where: str) -> NDArray[np.uint8]:
     try:
         with image.open(io.BytesIO(data)) as opened:
             mode = opened.mode
+            width, height = opened.size
+            allowed = min(_IMAGE_LIMIT, read_budget())
+            if 4 * width * height > allowed:  # before anything is decoded
+                over_budget(f"{where} ({width:,} x {height:,} pixels)", 4 * width * height, allowed)
             if not mode.startswith(("I", "F")):
                 array = np.asarray(opened.convert("L" if mode in ("L", "1") else "RGB"))
                 return array[..., None] if array.ndim == 2 else array
+    except NasAnalysisError:
+        raise
     except Exception as error:  # Pillow raises many kinds for what is no image
         raise DataFileError(f"{where}: expected an image, got {looks_like(data[:64])} ({error})") from error
     raise DataFileError(f"{where}: expected 8 bits per channel, got an image of mode {mode}")

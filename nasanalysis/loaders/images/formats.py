@@ -13,13 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.budget import over_budget, read_budget, regular
 from ...core.errors import DataFileError, MissingDataError, MissingExtraError
+from ...core.guarded import survives
 from ...core.provenance import sha256
 from .. import safe_pickle
 from .types import ImageSet, Raw, image_set, join
 
 #: Most bytes that one file may hold once it is decompressed (CIFAR-100's training images take 154 MB).
 _LIMIT: Final = 2**30
+#: Most bytes of a path in a tar archive, or of the header that stands for it.
+_NAME_LIMIT: Final = 2**16
 
 #: CIFAR's files: (training, test, class names).
 _PYTHON: Final = {
@@ -127,14 +131,25 @@ def _channels_last(rows: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))
 
 
+class _Entry(tarfile.TarInfo):
+    """A member whose extended header (a long name) is read only where it is as short as names are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        longer = self.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
+        if longer and self.size > _NAME_LIMIT:
+            raise tarfile.ReadError(f"a name of {self.size:,} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
 def read_tar(path: Path, wanted: set[str]) -> dict[str, bytes]:
     """The content of the `wanted` files (by their last part) of a tar archive; nothing is unpacked to disk.
 
     `DataFileError` for a path that climbs out, a link among the wanted, and an archive that is cut off.
     """
     content: dict[str, bytes] = {}
+    total = 0
     try:
-        with tarfile.open(path, "r:*") as tar:
+        with tarfile.open(regular(path), "r:*", tarinfo=_Entry) as tar:
             for entry in tar:
                 check_inside(path, entry.name)
                 name = Path(entry.name).name
@@ -143,8 +158,9 @@ def read_tar(path: Path, wanted: set[str]) -> dict[str, bytes]:
                 stream = tar.extractfile(entry) if entry.isreg() else None
                 if stream is None:
                     raise DataFileError(f"{path}: expected plain files, got a link or device {entry.name!r}")
-                if entry.size > _LIMIT:
-                    raise DataFileError(f"{path}: expected at most {_LIMIT:,} bytes, {entry.name} has {entry.size:,}")
+                total += entry.size
+                if total > read_budget():
+                    over_budget(path, total)
                 if name in content:
                     raise DataFileError(f"{path}: expected one file {name}, got several")
                 content[name] = stream.read()
@@ -187,6 +203,9 @@ def read_svhn(path: Path) -> Raw:
 def _read_mat(path: Path, classes: tuple[str, ...]) -> ImageSet:
     from scipy.io import loadmat
 
+    # scipy crashes on some damaged files, which nothing here could catch
+    if problem := survives("scipy.io:loadmat", str(regular(path))):
+        raise DataFileError(f"{path}: expected a MATLAB file, got a damaged one ({problem}); download it again")
     try:
         content = loadmat(path, variable_names=["X", "y"])
     except Exception as error:  # scipy raises many kinds for a damaged file, zlib.error and TypeError among them

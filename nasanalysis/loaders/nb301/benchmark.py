@@ -33,7 +33,7 @@ from ...spaces.base import Arch
 from ...spaces.darts import SPACE
 from ..benchmark import Benchmark
 from ..files import cache_dir, data_folders, missing
-from .boosters import RawBooster, lightgbm_text, read_pickle, xgboost_ubjson
+from .boosters import RawBooster, check_lightgbm, lightgbm_text, read_pickle, xgboost_ubjson
 from .encoding import COLUMNS, encode
 
 Vector = npt.NDArray[np.float64]
@@ -288,7 +288,7 @@ def _convert_xgboost(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
 def _convert_lightgbm(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
     lightgbm = _lightgbm()
     try:
-        booster = lightgbm.Booster(model_str=lightgbm_text(raw))
+        booster = lightgbm.Booster(model_str=check_lightgbm(lightgbm_text(raw), raw.path))
     except lightgbm.basic.LightGBMError as error:
         raise DataFileError(f"{raw.path}: LightGBM cannot read the model in it ({error})") from error
     text = booster.model_to_string(num_iteration=raw.best_iteration or -1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...core.errors import DataFileError
+from ...core.guarded import survives
 from .. import safe_pickle
 
 Array = npt.NDArray[Any]
@@ -119,6 +121,24 @@ def lightgbm_text(raw: RawBooster) -> str:
             raise DataFileError(
                 f"{raw.path}: tree {number} of the LightGBM model is damaged ({error}); download it again"
             ) from None
+    return text
+
+
+def load_lightgbm_text(path: str) -> None:
+    """Load a LightGBM model from its text, for a process that may die of it (`core.guarded`)."""
+    import lightgbm
+
+    lightgbm.Booster(model_str=Path(path).read_text(encoding="utf-8"))
+
+
+def check_lightgbm(text: str, path: Path) -> str:
+    """`text` where LightGBM can load it: on a damaged line it aborts the process, which nothing could catch here."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "model.txt"
+        copy.write_text(text, encoding="utf-8")
+        problem = survives("nasanalysis.loaders.nb301.boosters:load_lightgbm_text", str(copy))
+    if problem:
+        raise DataFileError(f"{path}: the LightGBM model in it is damaged ({problem}); download it again")
     return text
 
 
