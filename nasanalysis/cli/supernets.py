@@ -17,7 +17,9 @@ supernet_app = typer.Typer(
     no_args_is_help=True, help="One-shot supernets: train, finetune, measure and search architectures in them."
 )
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="TOML file; see reports/configs/ for documented ones.")]
+ConfigOption = Annotated[
+    str, typer.Option("--config", help="A TOML file, or a shipped configuration by name (reports/configs/): digits ...")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 RunOption = Annotated[Path, typer.Option("--out", help="Folder of the supernets and of what is measured on them.")]
 WorkersOption = Annotated[
@@ -29,7 +31,7 @@ OnlyOption = Annotated[str | None, typer.Option("--only", help="One part of the 
 
 @contextlib.contextmanager
 def _supernet_run(
-    config: Path, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
+    config: str, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
 ) -> Iterator[Any]:
     """What a command on live supernets starts from, with its backend in force."""
     try:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ..core.errors import UnknownNameError
+from ..core.resources import toml_file
 from ..core.settings import Settings
 from ..core.terms import TermModel
 from ..core.toml import Many, StrictModel, as_value_error, read_toml
@@ -23,6 +24,8 @@ from ..spaces import get_space
 from ..training.protocols import Protocol, get_protocol
 from ..training.settings import DataConfig, FinetuneSettings, MeasureSettings, TrainSettings
 
+#: Where shipped configurations are.
+CONFIGS = "reports/configs"
 #: Preset -> training settings as published (SoTL thesis, Table B.1; GeNAS, Section 4.1 and appendix).
 PRESETS: dict[str, dict[str, Any]] = {
     "thesis-nb201": {"epochs": 100, "weight_decay": 5e-4},
@@ -256,6 +259,6 @@ class SupernetConfig(StrictModel):
             raise ValueError(f"{kind}: two parts share a name; got {', '.join(names)}")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a TOML file; `StudyError` says what is wrong in it, key by key."""
-        return read_toml(path, cls, what="a configuration file")
+    def load(cls, name_or_path: Path | str) -> Self:
+        """A shipped configuration by name, or a TOML file; `StudyError` says what is wrong in it, key by key."""
+        return read_toml(toml_file(name_or_path, CONFIGS, kind="configuration"), cls, what="a configuration file")
