@@ -16,6 +16,25 @@ from ..spaces.skeletons import SKELETONS
 from ..training.digits import DigitsConfig, DigitsData, place
 
 
+class Watcher:
+    """Looks on while a network is trained, and changes nothing: neither its arithmetic nor its random stream."""
+
+    def started(self, net: CellNetwork) -> None:
+        """Before the first step: initial weights."""
+
+    def differentiated(self, step: int, loss: Tensor, net: CellNetwork) -> None:
+        """Step `step` (from 1) has its gradients, of the loss alone, and has not moved the weights yet."""
+
+    def updated(self, step: int, net: CellNetwork) -> None:
+        """Step `step` has moved the weights."""
+
+    def trained(self, epoch: int, net: CellNetwork) -> None:
+        """The steps of an epoch are done; its evaluation comes next."""
+
+    def evaluated(self, epoch: int, net: CellNetwork) -> None:
+        """The losses and accuracies of an epoch are known; `net` is in evaluation mode."""
+
+
 @torch.no_grad()
 def _evaluate(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
     """(mean cross-entropy in nats, accuracy in percent) with running batch-norm statistics."""
@@ -37,9 +56,10 @@ def train_architecture(arch: Arch | str, seed: int, config: DigitsConfig, data: 
 
 
 def train_network(
-    arch: Arch | str, seed: int, config: DigitsConfig, data: DigitsData
+    arch: Arch | str, seed: int, config: DigitsConfig, data: DigitsData, watcher: Watcher | None = None
 ) -> tuple[CellNetwork, pl.DataFrame]:
-    """The trained network and the rows of `train_architecture`."""
+    """The trained network and the rows of `train_architecture`; `watcher` sees every step."""
+    watcher = watcher or Watcher()
     generator = torch_generator(seed, "digits", "train", str(arch))
     net = build_network(arch, SKELETONS["digits"], generator)
     optimiser = torch.optim.SGD(
@@ -54,6 +74,8 @@ def train_network(
     steps = config.epochs * -(-n // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     rows = []
+    step = 0
+    watcher.started(net)
     for epoch in range(1, config.epochs + 1):
         net.train()
         order = torch.randperm(n, generator=generator)
@@ -66,10 +88,14 @@ def train_network(
             loss = nn.functional.cross_entropy(logits, y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            step += 1
+            watcher.differentiated(step, loss.detach(), net)
             optimiser.step()
             schedule.step()
+            watcher.updated(step, net)
             loss_sum += loss.detach() * len(y)
             correct += (logits.detach().argmax(1) == y).sum()
+        watcher.trained(epoch, net)
         valid_loss, valid_accuracy = _evaluate(net, *data.valid)
         test_loss, test_accuracy = _evaluate(net, *data.test)
         rows.append(
@@ -83,4 +109,5 @@ def train_network(
                 "test_accuracy": test_accuracy,
             }
         )
+        watcher.evaluated(epoch, net)
     return net, pl.DataFrame(rows)

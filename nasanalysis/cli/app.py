@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from ..core.errors import ArchError, MissingExtraError, NasAnalysisError, ParameterError, StudyError, UnknownNameError
+from .digits2 import add_digits2, build_digits2_command
 from .options import BackendOption, DataOption, JsonOption, SchedulerOption, print_json
 from .supernets import supernet_app
 
@@ -36,6 +37,7 @@ data_app = typer.Typer(
 benchmark_app = typer.Typer(no_args_is_help=True, help="Build benchmarks of our own.")
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
+add_digits2(benchmark_app)
 app.add_typer(supernet_app, name="supernet")
 
 #: Errors in what the user typed (exit code 2); every other error of ours exits with 1.
@@ -375,13 +377,17 @@ def gallery(
 
 @benchmark_app.command("build")
 def benchmark_build(
-    name: Annotated[str, typer.Argument(help="Benchmark to build: digits.")],
-    archs: Annotated[int, typer.Option("--archs", help="Architectures.")] = 800,
+    name: Annotated[str, typer.Argument(help="Benchmark to build: digits, or digits-2 (every proxy recorded).")],
+    archs: Annotated[int, typer.Option("--archs", help="Architectures (digits).")] = 800,
+    classes: Annotated[int, typer.Option("--classes", help="Functional classes, at most 5545 (digits-2).")] = 2500,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds of each architecture.")] = 2,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")] = 0,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the finished runs and the table.")] = Path(
-        "build/digits"
-    ),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the finished runs and the table (default: build/NAME).")
+    ] = None,
+    resume_from: Annotated[
+        Path | None, typer.Option("--resume-from", help="Folder of packed runs to go on from (digits-2).")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from finished runs, or set them aside and start over.")
     ] = True,
@@ -390,8 +396,9 @@ def benchmark_build(
     as_json: JsonOption = False,
 ) -> None:
     """Train a benchmark of our own: parallel, resumable after a kill at any moment."""
-    if name != "digits":
-        raise UnknownNameError("benchmark to build", name, ["digits"])
+    if name not in ("digits", "digits-2"):
+        raise UnknownNameError("benchmark to build", name, ["digits", "digits-2"])
+    out = out or Path("build") / name
     try:
         from ..builders.build_digits import build_digits
     except ModuleNotFoundError as error:
@@ -399,6 +406,11 @@ def benchmark_build(
     from ..jobs import backend_from_options
 
     with backend_from_options(backend, workers or os.cpu_count() or 1, scheduler) as where:
+        if name == "digits-2":
+            build_digits2_command(
+                out, classes, seeds, workers=where.workers, resume=resume, resume_from=resume_from, as_json=as_json
+            )
+            return
         path = build_digits(out, archs=archs, seeds=seeds, workers=where.workers, resume=resume)
     size = path.stat().st_size
     summary = {"out": str(path), "architectures": archs, "seeds": seeds, "bytes": size}

@@ -12,6 +12,9 @@
     without weights has a stand-in that is equal in both vectors. The network says what its paths are
     (``weight_paths()``): NAS-Bench-201 and the DARTS space define them.
 
+Both over ``all`` weights, or those of the search ``cells`` alone: stem, reductions, last batch-norm and classifier are
+in every architecture, and on small networks they drown the rest.
+
 Where no path leads from the input to the output the angle is undefined, NaN; the public code says 0
 (``variant="reference"``).
 """
@@ -27,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import NasAnalysisError, ParameterError
-from .parameters import used_names
+from .parameters import Position, noisy_names, used_names
 from .paths import Piece, WeightPaths
 
 #: A network, or its state: name -> weights.
@@ -43,6 +46,7 @@ def angle(
     *,
     vector: Literal["flat", "paths"] = "flat",
     variant: Literal["paper", "reference"] = "paper",
+    position: Position = "all",
     paths: WeightPaths | None = None,
 ) -> float:
     """Radians in [0, pi]; NaN where it is undefined (no live path, a vector of length zero, weights not finite).
@@ -52,7 +56,7 @@ def angle(
     initial, final: networks of one architecture, or their states, before and after training. One of them
         should be a network: it says which weights are used and what its paths are. Of two states ``flat`` takes every
         entry but batch-norm statistics.
-    vector, variant: see the module.
+    vector, variant, position: see the module. ``cells`` of ``flat`` needs a network that says which are its cells.
     paths: the paths, where no network says them.
 
     Raises
@@ -64,6 +68,8 @@ def angle(
         raise ParameterError(f"vector: expected 'flat' or 'paths', got {vector!r}")
     if variant not in ("paper", "reference"):
         raise ParameterError(f"variant: expected 'paper' or 'reference', got {variant!r}")
+    if position not in ("all", "cells"):
+        raise ParameterError(f"position: expected 'all' or 'cells', got {position!r}")
     for what, weights in (("initial", initial), ("final", final)):
         if weights is None:
             raise NasAnalysisError(
@@ -89,9 +95,12 @@ def angle(
     pieces: Sequence[Piece]
     if vector == "paths":
         assert paths is not None
-        pieces = paths.pieces()
+        pieces = (paths if position == "all" else paths._replace(once=())).pieces()
     elif network is not None:
-        pieces = used_names(network)
+        inside = set(noisy_names(network, position))
+        pieces = [name for name in used_names(network) if name in inside]
+    elif position == "cells":
+        raise ParameterError("position 'cells': expected a network among initial and final, got two states")
     else:
         pieces = _entries(before, after)
     return _angle(before, after, pieces)

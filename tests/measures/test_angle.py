@@ -284,3 +284,38 @@ def test_any_network_has_a_flat_angle() -> None:
     net = nn.Linear(3, 2)
     assert angle(net, net) == pytest.approx(0, abs=1e-7)
     assert angle(net.double(), net) == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("vector", ["flat", "paths"])
+def test_cells_leave_out_stem_reductions_and_classifier(vector: str) -> None:
+    """The same cells in another frame: ``all`` sees the frame, ``cells`` does not."""
+    net = build_network(FULL, SMALL, generator(1))
+    moved = shaken(net)
+    cells = {id(p) for cell in net.search_cells() for p in cell.parameters()}
+    framed = shaken(net)
+    with torch.no_grad():
+        for (_, p), q in zip(framed.named_parameters(), net.parameters(), strict=True):
+            if id(q) not in cells:
+                p.mul_(-3)
+            else:
+                p.copy_(dict(moved.named_parameters())[next(n for n, o in net.named_parameters() if o is q)])
+    inside = angle(net, moved, vector=vector, position="cells")  # type: ignore[arg-type]
+    assert inside == angle(net, framed, vector=vector, position="cells")  # type: ignore[arg-type]
+    assert angle(net, framed, vector=vector) != angle(net, moved, vector=vector)  # type: ignore[arg-type]
+    if vector == "flat":
+        names = [n for n in used_names(net) if ".edges." in n]
+        of = [
+            np.concatenate([dict(m.named_parameters())[n].detach().double().numpy().ravel() for n in names])
+            for m in (net, moved)
+        ]
+        assert inside == pytest.approx(of_numpy(*of))
+
+
+def test_cells_without_weights_have_no_angle_and_two_states_no_cells() -> None:
+    skips = build_network(CONV.format(*["skip_connect"] * 6), SMALL, generator(1))
+    assert math.isnan(angle(skips, shaken(skips), position="cells"))
+    state = dict(skips.named_parameters())
+    with pytest.raises(ParameterError, match="position 'cells': expected a network"):
+        angle(state, state, position="cells")
+    with pytest.raises(ParameterError, match="position: expected 'all' or 'cells', got 'stem'"):
+        angle(skips, skips, position="stem")  # type: ignore[arg-type]
