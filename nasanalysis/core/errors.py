@@ -62,6 +62,10 @@ class MissingCurveError(NasAnalysisError, LookupError):
     """A curve that the benchmark does not record: the message says what it records."""
 
 
+class MissingFrameError(NasAnalysisError, LookupError):
+    """A frame that the benchmark does not record: the message says which ones it does."""
+
+
 class DownloadError(DataFileError):
     """A file that no mirror gave: the message says what each answered."""
 

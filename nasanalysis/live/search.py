@@ -20,7 +20,7 @@ from ..core.errors import ParameterError, UnknownNameError
 from ..core.frames import check, read_frame, write_frame
 from ..core.seeding import generator
 from ..jobs.units import exclusive, gather, prepare, run_units
-from ..proxies import direction, needs_noise, noise_proxy
+from ..proxies import direction, needs_of, score_noise
 from ..search.bind import bind
 from ..search.constraints import Constraint, get_moves
 from ..search.fitness import Answers, Memoised
@@ -160,7 +160,7 @@ class LiveFitness:
         from ..training.settings import MEASURED
 
         for name in self._read:
-            if needs_noise(name):
+            if needs_of(name) == "perturbed":
                 if len(self.part.sigmas) < 2:
                     raise ParameterError(f"search {self.part.name!r}: {name}: expected at least two sigmas")
             elif name in MEASURES and name not in MEASURED:
@@ -216,7 +216,7 @@ class LiveFitness:
     def _measured_source(self) -> _Source:
         from .config import MeasureConfig
 
-        measures = tuple(sorted(name for name in self._read if not needs_noise(name)))
+        measures = tuple(sorted(name for name in self._read if needs_of(name) != "perturbed"))
         sigmas = self.part.sigmas if len(measures) < len(self._read) else ()
         return self._measure(MeasureConfig.of(self.part, measures=measures, sigmas=sigmas), self.folder)
 
@@ -226,13 +226,13 @@ class LiveFitness:
 
         part = part.model_copy(update=self._supernets)
         require(self.run, part, jobs_of(self.run, part))
-        noisy = [name for name in self._read if needs_noise(name)]
+        noisy = [name for name in self._read if needs_of(name) == "perturbed"]
 
         def read(rows: pl.DataFrame) -> pl.DataFrame:
             if not part.sigmas:
                 return scores(rows)
             noise, kind = perturbed(rows, part), part.kind_of_noise
-            return pl.concat([scores(rows), *(noise_proxy(name, **kind)(noise) for name in noisy)])
+            return pl.concat([scores(rows), *(score_noise(name, noise, **kind) for name in noisy)])
 
         mark = measure_fingerprint(self.run, part)
         return _Source(self.run, part, folder, measure_unit, read, mark, self.workers)

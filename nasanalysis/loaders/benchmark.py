@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from ..core.errors import MissingCurveError, MissingDataError, UnknownNameError
+from ..core.errors import MissingCurveError, MissingDataError, MissingFrameError, UnknownNameError
 from ..core.frames import SCHEMAS, complete
 from ..core.provenance import InputSet
 from ..core.registry import resolve
@@ -35,6 +35,14 @@ BENCHMARKS: dict[str, str] = {
 }
 
 
+#: What a proxy may need -> the frame it is called on. Measures of live networks are read from recorded SCORES.
+NEEDS = {
+    **{name.lower(): name for name in SCHEMAS if name != "STATS"},
+    "weights": "SCORES",
+    "supernet": "SCORES",
+}
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """Ground truth over one space.
@@ -44,7 +52,7 @@ class Benchmark:
     name, space: the benchmark and the space of its architectures.
     datasets: names of the datasets, as the benchmark spells them.
     inputs: the raw files behind it, for provenance.
-    read: frame name (``TRUTH``, ``CURVES``, ``SCORES``) -> function that returns a lazy frame.
+    read: frame name (``TRUTH``, ``CURVES``, ``PERTURBED``, ``SCORES`` ...) -> function that returns a lazy frame.
     notes: what a user must know of the data (recorded in provenance).
     """
 
@@ -59,7 +67,7 @@ class Benchmark:
     def archs(
         self, dataset: str | None = None, *, rule: str = "published", archs: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """ARCHS frame of the architectures this benchmark holds truth or curves for, or of those named.
+        """ARCHS frame of the architectures that the benchmark records something of, or of those named.
 
         `params` (count), `flops` (multiply-accumulates of one image) and `unique_arch` under `rule`
         are computed exactly by the space.
@@ -75,10 +83,14 @@ class Benchmark:
         *,
         split: str | None = None,
         schedule: int | None = None,
+        quantity: str | None = None,
         archs: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """TRUTH frame, filtered; empty if the benchmark records no such accuracy."""
-        return self._select("TRUTH", archs, dataset=dataset, split=split, schedule=schedule)
+        """TRUTH frame, filtered; empty if the benchmark records no such truth.
+
+        `quantity` chooses where it records several: ``accuracy``, or what its files call another (``loss``).
+        """
+        return self._select("TRUTH", archs, dataset=dataset, split=split, schedule=schedule, quantity=quantity)
 
     def curves(
         self, dataset: str | None = None, *, schedule: int | None = None, archs: Sequence[str] | None = None
@@ -133,6 +145,42 @@ class Benchmark:
         """SCORES that the files of the benchmark record (published proxies, latencies), filtered."""
         return self._select("SCORES", archs, dataset=dataset, proxy=proxy)
 
+    def perturbed(
+        self,
+        dataset: str | None = None,
+        *,
+        archs: Sequence[str] | None = None,
+        position: str | None = None,
+        direction: str | None = None,
+        draws: str | None = None,
+    ) -> pl.DataFrame:
+        """PERTURBED frame (losses under weight noise), filtered; empty if the benchmark records none."""
+        kind = {"position": position, "direction": direction, "draws": draws}
+        return self._select("PERTURBED", archs, dataset=dataset, **kind)
+
+    def frame(
+        self,
+        needs: str,
+        dataset: str | None = None,
+        *,
+        schedule: int | None = None,
+        archs: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """What a proxy `needs`, filtered: ``archs``, ``curves``, ``perturbed``, ``scores`` ... (see `NEEDS`).
+
+        ARCHS are computed by the space and always there; `MissingFrameError` where another frame is not recorded.
+        """
+        if needs not in NEEDS:
+            raise UnknownNameError("frame", needs, NEEDS)
+        name = NEEDS[needs]
+        if name == "ARCHS":
+            return self.archs(dataset, archs=archs)
+        if name not in self.read:
+            there = ", ".join(self.read) or "no frame"
+            raise MissingFrameError(f"benchmark {self.name!r} records no {name} frame; it records {there}")
+        timed = {"schedule": schedule} if "schedule" in SCHEMAS[name].keys else {}
+        return self._select(name, archs, dataset=dataset, **timed)
+
     def lazy(self, frame: str) -> pl.LazyFrame:
         """The whole frame called `frame`, lazily: filter it before you collect it."""
         return complete(self.read[frame](), frame) if frame in self.read else SCHEMAS[frame].empty().lazy()
@@ -156,14 +204,13 @@ class Benchmark:
         return self.lazy(frame)
 
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
-        held = [
+        names_of = [
             self.lazy(frame).filter(pl.col("dataset") == dataset).select(pl.col("arch").cast(pl.String))
-            for frame in ("TRUTH", "CURVES")
+            for frame in ("TRUTH", "CURVES", "PERTURBED")
             if frame in self.read
         ]
-        names = (
-            pl.concat(held).unique(maintain_order=True).collect()["arch"] if held else pl.Series("arch", [], pl.String)
-        )
+        empty = pl.LazyFrame(schema={"arch": pl.String()})
+        names = pl.concat([empty, *names_of]).unique(maintain_order=True).collect()["arch"]
         return self._costs_of(names.to_list(), dataset, rule)
 
     def _costs_of(self, names: list[str], dataset: str, rule: str) -> pl.DataFrame:

@@ -1,39 +1,41 @@
 """Proxies: frames or weights -> SCORES."""
 
-from .base import Proxy
+from .base import OfNoise, Proxy, as_scores
 from .flatness import Flatness, Sharpness, flatness, flatness_table
 from .registry import (
     ALIASES,
-    OF_NOISE,
     PROXIES,
     canonical,
     direction,
     flatness_of_each_kind,
     get_proxy,
+    is_computed,
     is_proxy,
-    needs_noise,
-    noise_proxy,
-    score,
+    needs_of,
+    score_noise,
 )
+from .scoring import score
 from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
 __all__ = [
     "ALIASES",
-    "OF_NOISE",
     "PROXIES",
     "SUPERNET_MEASURES",
     "WEIGHT_MEASURES",
     "Flatness",
+    "OfNoise",
     "Proxy",
     "Sharpness",
+    "as_scores",
     "canonical",
     "direction",
     "flatness",
     "flatness_of_each_kind",
     "flatness_table",
     "get_proxy",
+    "is_computed",
     "is_proxy",
-    "needs_noise",
-    "noise_proxy",
+    "needs_of",
     "score",
+    "score_noise",
 ]

@@ -8,6 +8,7 @@ import polars as pl
 
 from ..core.errors import UnknownNameError
 from ..core.frames import any_frame, check
+from .base import as_scores
 
 COSTS = {
     "params": "trainable parameters (count)",
@@ -39,19 +40,7 @@ class Cost:
 
 @any_frame
 def _score(archs: pl.DataFrame, name: str) -> pl.DataFrame:
-    table = check(archs, "ARCHS")
-    return check(
-        table.select(
-            "benchmark",
-            "dataset",
-            "arch",
-            method=pl.lit("none"),
-            setting=pl.lit(""),
-            proxy=pl.lit(name),
-            seed=pl.lit(None, pl.Int64),
-            unit=pl.lit(None, pl.String),
-            step=pl.lit(None, pl.Int64),
-            value=pl.col(name).cast(pl.Float64),
-        ),
-        "SCORES",
-    )
+    return as_scores(check(archs, "ARCHS"), name, name)
+
+
+PARAMS, FLOPS = Cost("params"), Cost("flops")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import ParameterError, UnknownNameError
 from ..core.frames import SCHEMAS, any_frame, check
+from .base import as_scores
 
-_RUN = ["benchmark", "dataset", "arch", "method", "setting", "seed"]
+_RUN = ["benchmark", "dataset", "arch", "method", "setting", "seed", "unit", "step"]
 _STATISTICS = ("mean", "median")
 
 
@@ -34,8 +35,8 @@ def inverse_slope(losses: NDArray[np.float64], sigmas: Sequence[float], alpha: f
         total = np.abs(np.diff(losses, axis=1) / np.diff(s)).sum(axis=1)
         if alpha:
             total = total + alpha * np.abs(losses[:, 0] / s[0])
-        found = 1.0 / total
-    return np.where(np.isfinite(found) & np.isfinite(losses).all(axis=1), found, np.nan)
+        inverse = 1.0 / total
+    return np.where(np.isfinite(inverse) & np.isfinite(losses).all(axis=1), inverse, np.nan)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def flatness_table(
     direction: str = "random",
     draws: str = "independent",
 ) -> pl.DataFrame:
-    """``benchmark, dataset, arch, method, setting, seed, value, standard_error, n_draws`` of a PERTURBED frame.
+    """The keys of SCORES without ``proxy``, and ``value, standard_error, n_draws``, of a PERTURBED frame.
 
     Parameters
     ----------
@@ -172,6 +173,10 @@ class Flatness:
                 raise ParameterError(f"flatness: expected a number for {key}, got {word!r}") from None
         return cls(**given)  # type: ignore[arg-type]
 
+    def of_noise(self, position: str, direction: str, draws: str) -> Self:
+        """The same on another kind of noise."""
+        return replace(self, position=position, noise=direction, draws=draws)
+
     def table(self, perturbed: pl.DataFrame) -> pl.DataFrame:
         """`flatness_table` with these parameters."""
         return flatness_table(
@@ -185,7 +190,7 @@ class Flatness:
         )
 
     def __call__(self, perturbed: pl.DataFrame) -> pl.DataFrame:
-        """PERTURBED -> SCORES: one value for each architecture, method, setting and seed; no step."""
+        """PERTURBED -> SCORES: one value for each architecture, method, setting, seed and step of its weights."""
         return _scores(perturbed, self)
 
 
@@ -208,20 +213,7 @@ class Sharpness(Flatness):
 
 @any_frame
 def _scores(perturbed: pl.DataFrame, proxy: Flatness) -> pl.DataFrame:
-    found = proxy.table(perturbed)
-    scores = found.select(
-        "benchmark",
-        "dataset",
-        "arch",
-        "method",
-        "setting",
-        proxy=pl.lit(proxy.name),
-        seed="seed",
-        unit=pl.lit(None, pl.String),
-        step=pl.lit(None, pl.Int64),
-        value=pl.col("value") * proxy.direction,
-    )
-    return check(scores, "SCORES")
+    return as_scores(proxy.table(perturbed), proxy.name, pl.col("value") * proxy.direction)
 
 
 def _checked(sigmas: Sequence[float]) -> list[float]:
@@ -240,36 +232,36 @@ def _checked(sigmas: Sequence[float]) -> list[float]:
 
 
 def _of_kind(table: pl.DataFrame, kind: Mapping[str, str]) -> pl.DataFrame:
-    found = table.filter(pl.col(column) == word for column, word in kind.items())
-    if found.is_empty():
-        held = table.select(*kind).unique().sort(*kind).rows()
+    chosen = table.filter(pl.col(column) == word for column, word in kind.items())
+    if chosen.is_empty():
+        kinds = table.select(*kind).unique().sort(*kind).rows()
         raise ParameterError(
             f"flatness: expected losses with {_words(kind.values())} (position, direction, draws), got "
-            f"{'; '.join(_words(row) for row in held)}"
+            f"{'; '.join(_words(row) for row in kinds)}"
         )
-    return found
+    return chosen
 
 
 def _matrix(table: pl.DataFrame, sigmas: list[float] | None) -> _Losses:
     noisy = table.filter(pl.col("sigma") > 0)
-    held = sorted(noisy["sigma"].unique().to_list())
+    measured = sorted(noisy["sigma"].unique().to_list())
     runs = table.select(_RUN).unique(maintain_order=True)
     if sigmas is None:
         sets = noisy.group_by(_RUN).agg(pl.col("sigma").unique().sort())["sigma"].unique()
         if len(sets) > 1:
             raise ParameterError(
                 f"flatness: expected every architecture at the same sigmas, got different ones among "
-                f"{_numbers(held)}; name them with sigmas=..."
+                f"{_numbers(measured)}; name them with sigmas=..."
             )
-        chosen = _checked(held)
+        chosen = _checked(measured)
     else:
         chosen = []
         for sigma in sigmas:
-            same = [h for h in held if math.isclose(h, sigma, rel_tol=1e-9)]
+            same = [level for level in measured if math.isclose(level, sigma, rel_tol=1e-9)]
             if not same:
                 raise ParameterError(
-                    f"flatness: expected sigmas that were measured, {_numbers(held)}, got {sigma:g}; choose among them "
-                    "or measure the losses again"
+                    f"flatness: expected sigmas that were measured, {_numbers(measured)}, got {sigma:g}; "
+                    "choose among them or measure the losses again"
                 )
             chosen.append(same[0])
     numbered = runs.with_row_index("run")
@@ -282,8 +274,8 @@ def _matrix(table: pl.DataFrame, sigmas: list[float] | None) -> _Losses:
     return _Losses(runs, rows["run"].to_numpy().astype(np.int64), values, chosen)
 
 
-def _columns(found: pl.DataFrame) -> pl.DataFrame:
-    return found.select(
+def _columns(table: pl.DataFrame) -> pl.DataFrame:
+    return table.select(
         *_RUN,
         pl.col("value", "standard_error").cast(pl.Float64),
         pl.col("n_draws").cast(pl.Int64).fill_null(0),

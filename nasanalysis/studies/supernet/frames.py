@@ -17,7 +17,7 @@ from ...core.frames import read_frame
 from ...core.resources import shipped
 from ...loaders import Benchmark, load_benchmark
 from ...loaders.samples import named_archs, take_sample
-from ...proxies import needs_noise, noise_proxy, score
+from ...proxies import needs_of, score, score_noise
 from .items import Arm, SupernetItem
 
 _FILES = "reports/results"
@@ -80,12 +80,12 @@ class ItemFrames:
         """SCORES of the readings that are computed from losses under noise."""
         if not self.item.perturbed:
             return []
-        named = dict.fromkeys(n for reading in self.item.readings for n in reading.read if needs_noise(n))
+        named = dict.fromkeys(n for reading in self.item.readings for n in reading.read if needs_of(n) == "perturbed")
         made = []
         for rows in (self.of(self.perturbed, arm) for arm in self.item.arms):
-            kinds = rows.select("position", "direction", "draws").unique().rows()
-            for name, (position, noise, draws) in product(named, kinds):  # a part has one kind of noise
-                made.append(noise_proxy(name, position, noise, draws)(rows))
+            kinds = rows.select("position", "direction", "draws").unique().to_dicts()
+            for name, kind in product(named, kinds):  # a part has one kind of noise
+                made.append(score_noise(name, rows, **kind))
         return made
 
     def _sums(self, held: pl.DataFrame) -> list[pl.DataFrame]:
