@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ import joblib
 
 from ..core.errors import ParameterError, UnknownNameError
 from .calls import BackendError, Cluster, Session
+from .orphans import followed
 
 #: name -> what it is.
 NAMES = {
@@ -136,7 +138,7 @@ class Backend:
         how = "generator_unordered" if chosen.supports_return_generator else "list"
         try:
             yield from joblib.Parallel(n_jobs=min(self.workers, len(calls)), return_as=how)(
-                joblib.delayed(function)(*arguments) for arguments in calls
+                joblib.delayed(followed)(os.getpid(), function, arguments) for arguments in calls
             )
         except BrokenProcessPool as error:
             raise BackendError(
