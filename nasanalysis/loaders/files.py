@@ -37,14 +37,6 @@ def find(relative: str | Path, data: Path | str | None = None) -> Path:
     raise missing(str(relative), candidates(relative, data))
 
 
-def find_first(pattern: str, folders: Iterable[Path]) -> list[Path]:
-    """What matches the glob `pattern` in the first of `folders` that holds any, by name; [] if none does."""
-    for folder in folders:
-        if folder.is_dir() and (found := sorted(folder.glob(pattern))):
-            return found
-    return []
-
-
 def missing(what: str, looked: Iterable[Path]) -> MissingDataError:
     """The error for a file that is nowhere."""
     places = "\n".join(f"  {path}" for path in looked)

@@ -6,63 +6,27 @@ Nothing here prints: the command line shows what these functions return.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
-from ..core.errors import DataFileError, DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
+from ..core.errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
 from ..core.resources import shipped
-from ..core.toml import Many, StrictModel, read_toml
+from .data_sets import DataSet, data_sets
 from .download import Patience, check_no_page, download, target_folder, unzip
 from .files import data_folders
 from .nats import benchmark as nats
-from .registry_checks import CHECKS as _CHECKS
-
-
-class DataSet(StrictModel):
-    """One entry of ``data/registry.toml``."""
-
-    name: str
-    title: str
-    files: list[str]
-    source: str
-    size: str
-    licence: str
-    citation: str
-    how: str
-    check: str
-    sha256_published: dict[str, str] = Field(default_factory=dict)
-    sha256_seen: dict[str, str] = Field(default_factory=dict)
-    urls: dict[str, list[str]] = Field(default_factory=dict)
-    unpack: dict[str, str] = Field(default_factory=dict)
-
-    def sha256(self, file: str) -> str | None:
-        """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""
-        known = {**self.sha256_seen, **self.sha256_published}
-        return known.get(file) or known.get(Path(file).name)
-
-
-class _Registry(StrictModel):
-    data: Many[DataSet]
+from .registry_checks import CHECKS
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What `check_data` found: ``ok``, ``failed``, or ``absent`` (not on this machine)."""
+    """What `check_data` says of a data set: ``ok``, ``failed``, or ``absent`` (not on this machine)."""
 
     name: str
     status: Literal["ok", "failed", "absent"]
     message: str
-
-
-@cache
-def data_sets() -> dict[str, DataSet]:
-    """Every data set of the registry, by name."""
-    registry = read_toml(shipped("data/registry.toml"), _Registry, what="the data registry", error=DataFileError)
-    return {entry.name: entry for entry in registry.data}
 
 
 def locate(entry: DataSet, data: Path | str | None = None) -> list[Path]:
@@ -74,14 +38,14 @@ def locate(entry: DataSet, data: Path | str | None = None) -> list[Path]:
             return [nats.find_folder(nats.TSS if entry.check == "nats-tss" else nats.SSS, data)]
         except MissingDataError:
             return []
-    found = []
+    places = []
     for pattern in entry.files:
         for folder in data_folders(data):
             matches = sorted(p for name in dict.fromkeys([pattern, Path(pattern).name]) for p in folder.glob(name))
             if matches:
-                found.append(matches[0])
+                places.append(matches[0])
                 break
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(places))
 
 
 def list_data(data: Path | str | None = None) -> pl.DataFrame:
@@ -126,18 +90,18 @@ def get_data(
         return locate(entry)
     if not entry.urls:
         raise DownloadError(f"{name}: has no direct link. {entry.how} Source: {entry.source}")
-    found = []
+    paths = []
     for file, urls in entry.urls.items():
         unpacked = folder / entry.unpack[file] if file in entry.unpack else None
         if unpacked is not None and unpacked.is_dir():
-            found.append(unpacked)
+            paths.append(unpacked)
             continue
         try:
             path = download(urls, folder / file, sha256=entry.sha256(file), patience=patience, quiet=quiet)
         except DownloadError as error:
             raise DownloadError(f"{error}\nBy hand: {entry.how} Source: {entry.source}") from error
-        found.append(path if unpacked is None else unzip(path, unpacked))
-    return found
+        paths.append(path if unpacked is None else unzip(path, unpacked))
+    return paths
 
 
 def check_data(name: str | None = None, data: Path | str | None = None) -> list[CheckResult]:
@@ -158,13 +122,7 @@ def check_data(name: str | None = None, data: Path | str | None = None) -> list[
             for place in places:
                 if place.is_file():
                     check_no_page(place)
-            results.append(CheckResult(entry.name, "ok", _CHECKS[entry.check](entry, places, data)))
+            results.append(CheckResult(entry.name, "ok", CHECKS[entry.check](entry, places, data)))
         except NasAnalysisError as error:
             results.append(CheckResult(entry.name, "failed", str(error)))
     return results
-
-
-def as_frame(results: list[CheckResult]) -> pl.DataFrame:
-    """`check_data`'s results as a table with columns ``name, status, message``."""
-    rows: list[dict[str, Any]] = [{"name": r.name, "status": r.status, "message": r.message} for r in results]
-    return pl.DataFrame(rows, schema={"name": pl.String(), "status": pl.String(), "message": pl.String()})

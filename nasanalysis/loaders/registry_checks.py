@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -18,9 +17,11 @@ from ..core.frames import read_frame
 from ..core.provenance import sha256
 from ..core.resources import shipped
 from ..spaces import get_space
+from ..spaces.capabilities import Enumerable, HasParams, Samplable, counter
 from . import safe_pickle
 from .benchmark import load_benchmark
 from .darts import robust_darts
+from .data_sets import DataSet
 from .images.read import load_images
 from .nats import benchmark as nats
 from .nats.files import Format, archive_at
@@ -30,9 +31,6 @@ from .nb301 import benchmark as nb301
 from .tables.benchmark import load_descriptor, read_table
 from .tables.nb201_checks import faulty_cost_records
 from .thesis_samples import thesis_sample
-
-if TYPE_CHECKING:
-    from .registry import DataSet
 
 
 def _digits(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
@@ -54,7 +52,8 @@ def _nats_sss(entry: DataSet, places: list[Path], data: Path | str | None) -> st
 
 def _nats(form: Format, path: Path) -> str:
     """Counts, order, trainings and ranges (the conversion checks these), and every recorded cost against ours."""
-    archive, space = archive_at(form, path), get_space(form.space)
+    archive, space = archive_at(form, path), get_space(form.space, Enumerable)
+    params, flops = counter(space, "params"), counter(space, "flops")
     nats.from_archive(archive)  # the order
     runs = nats.recorded_runs(archive)
     count = runs["arch"].n_unique()
@@ -63,7 +62,7 @@ def _nats(form: Format, path: Path) -> str:
     off = 0
     for schedule in sorted(runs["schedule"].unique()):
         costs = runs.filter(pl.col("schedule") == schedule).unique(["dataset", "arch", "params", "flops"])
-        exact = [(space.params(a, d), space.flops(a, d)) for a, d in zip(costs["arch"], costs["dataset"], strict=True)]
+        exact = [(params(a, d), flops(a, d)) for a, d in zip(costs["arch"], costs["dataset"], strict=True)]
         ours = pl.DataFrame(exact, schema={"params": pl.Int64(), "flops": pl.Float64()}, orient="row")
         off = costs.filter((costs["params"] != ours["params"]) | (costs["flops"] != ours["flops"]))["arch"].n_unique()
         known = 150 if form.name == "nats-tss" and schedule == 200 else 0
@@ -113,7 +112,7 @@ def _descriptors(entry: DataSet, places: list[Path], data: Path | str | None) ->
 
 
 def _exact_params(places: list[Path], frame: pl.DataFrame) -> None:
-    space = get_space("nb201")
+    space = get_space("nb201", HasParams)
     exact = pl.Series([space.params(arch, "cifar10") for arch in frame["arch"]], dtype=pl.Float64)
     wrong = frame.filter(pl.col("value") != exact)
     if wrong.height:
@@ -155,7 +154,7 @@ def _nb301(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
             skipped.append(folder.name)
             continue
         ensemble = nb301.Ensemble.from_folder(folder)
-        arch = get_space("darts").sample(1, np.random.default_rng(0))[0]
+        arch = get_space("darts", Samplable).sample(1, np.random.default_rng(0))[0]
         values = ensemble.member_predictions([arch])
         low, high = (0.0, 100.0) if ensemble.target == "accuracy" else (0.0, 1e6)
         if not ((values > low) & (values < high)).all():
@@ -231,14 +230,14 @@ def _images(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
 
 def _image_set(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
     """An image data set as `load_images` reads it, and the SHA-256 of its archives where one is published."""
-    found = load_images(entry.name, data)
-    known = [name for name in found.sha256 if name in entry.sha256_published]
+    images = load_images(entry.name, data)
+    known = [name for name in images.sha256 if name in entry.sha256_published]
     for name in known:
-        if found.sha256[name] != entry.sha256_published[name]:
-            expected, got = entry.sha256_published[name], found.sha256[name]
-            raise DataFileError(f"{name} of {found.source}: expected SHA-256 {expected}, got {got}; download it again")
-    parts = f"{len(found.train):,} training and {0 if found.test is None else len(found.test):,} test images"
-    return f"{parts} of {len(found.classes)} classes" + ("; SHA-256 as published" if known else "")
+        if images.sha256[name] != entry.sha256_published[name]:
+            expected, got = entry.sha256_published[name], images.sha256[name]
+            raise DataFileError(f"{name} of {images.source}: expected SHA-256 {expected}, got {got}; download it again")
+    parts = f"{len(images.train):,} training and {0 if images.test is None else len(images.test):,} test images"
+    return f"{parts} of {len(images.classes)} classes" + ("; SHA-256 as published" if known else "")
 
 
 def _span(values: pl.Series) -> str:

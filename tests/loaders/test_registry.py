@@ -24,7 +24,7 @@ def test_every_entry_is_complete() -> None:
     assert {"digits", "nats-tss", "nats-sss", "nb101-108", "nb101-full", "nb301", "nb201-mean"} <= set(entries)
     for entry in entries.values():
         assert all([entry.title, entry.files, entry.source, entry.size, entry.licence, entry.citation, entry.how])
-        assert entry.check in registry._CHECKS
+        assert entry.check in registry.CHECKS
         for digest in (*entry.sha256_published.values(), *entry.sha256_seen.values()):
             assert len(bytes.fromhex(digest)) == 32
 

@@ -1,0 +1,46 @@
+"""The data sets the toolkit knows, as ``data/registry.toml`` describes them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from ..core.errors import DataFileError
+from ..core.resources import shipped
+from ..core.toml import Many, StrictModel, read_toml
+
+
+class DataSet(StrictModel):
+    """One entry of ``data/registry.toml``."""
+
+    name: str
+    title: str
+    files: list[str]
+    source: str
+    size: str
+    licence: str
+    citation: str
+    how: str
+    check: str
+    sha256_published: dict[str, str] = Field(default_factory=dict)
+    sha256_seen: dict[str, str] = Field(default_factory=dict)
+    urls: dict[str, list[str]] = Field(default_factory=dict)
+    unpack: dict[str, str] = Field(default_factory=dict)
+
+    def sha256(self, file: str) -> str | None:
+        """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""
+        known = {**self.sha256_seen, **self.sha256_published}
+        return known.get(file) or known.get(Path(file).name)
+
+
+class _Registry(StrictModel):
+    data: Many[DataSet]
+
+
+@cache
+def data_sets() -> dict[str, DataSet]:
+    """Every data set of the registry, by name."""
+    registry = read_toml(shipped("data/registry.toml"), _Registry, what="the data registry", error=DataFileError)
+    return {entry.name: entry for entry in registry.data}
