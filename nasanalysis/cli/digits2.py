@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, print_json
+from .options import JsonOption
+from .output import show
 
 
 def build_digits2_command(
@@ -58,7 +59,9 @@ def _say(path: Path, as_json: bool) -> None:
         "complete_classes": record["complete_classes"],
         "bytes": path.stat().st_size,
     }
-    print_json(summary) if as_json else print(
+    show(
+        as_json,
+        summary,
         f"{path}: {summary['runs']} runs, the first {summary['complete_classes']} classes complete, "
-        f"{summary['bytes'] / 1e6:.2f} MB"
+        f"{summary['bytes'] / 1e6:.2f} MB",
     )

@@ -1,10 +1,9 @@
-"""Options that several commands share, and JSON on stdout."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,16 +19,3 @@ SchedulerOption = Annotated[
     str | None,
     typer.Option("--scheduler", help="Address of a running Dask or Ray cluster; without it one is started here."),
 ]
-
-
-def print_json(value: Any) -> None:
-    """JSON on stdout; undefined numbers are null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value

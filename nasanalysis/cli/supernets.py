@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import MissingExtraError
-from .options import BackendOption, DataOption, JsonOption, SchedulerOption, print_json
+from .options import BackendOption, DataOption, JsonOption, SchedulerOption
+from .output import print_json
 
 supernet_app = typer.Typer(
     no_args_is_help=True, help="One-shot supernets: train, finetune, measure and search architectures in them."

@@ -1,0 +1,66 @@
+"""``nasanalysis report`` and ``gallery``: pages of tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DataOption, JsonOption
+from .output import print_json, progress, warn
+
+
+def report(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(help="Study names or TOML files (default: digits, and those whose files are there)."),
+    ] = None,
+    data: DataOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("reports/out"),
+    as_json: JsonOption = False,
+) -> None:
+    """Run studies and write index.html, tables, figures and provenance.json into one folder."""
+    from ..report import make_folders, write_report
+    from ..studies.study import Study, default_studies
+
+    loaded = [Study.load(name) for name in studies or default_studies(data)]
+    make_folders(out)  # a place that cannot be written is said before the work, not after it
+    results = [study.run(data, say=progress) for study in loaded]
+    page = write_report(results, out)
+    tables = sum(len(s.tables) for r in results for s in r.sections)
+    figures = sum(len(s.figures) for r in results for s in r.sections)
+    skipped = [line for r in results for line in r.skipped]
+    if as_json:
+        print_json(
+            {
+                "index": str(page),
+                "studies": [r.name for r in results],
+                "tables": tables,
+                "figures": figures,
+                "skipped": skipped,
+            }
+        )
+        return
+    for line in skipped:
+        warn("skipped", line)
+    print(f"{page}: {len(results)} {'study' if len(results) == 1 else 'studies'}, {tables} tables, {figures} figures")
+
+
+def gallery(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write gallery.md and images/gallery into.")] = Path(
+        "reports/out/gallery"
+    ),
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw every plot on real data: one Markdown page with its images."""
+    from ..report.gallery import write_gallery
+
+    page, drawn, skipped = write_gallery(out, data=data, say=progress)
+    if as_json:
+        print_json({"page": str(page), "plots": drawn, "skipped": skipped})
+        return
+    for line in skipped:
+        warn("skipped", line)
+    print(f"{page}: {len(drawn)} plots")

@@ -1,0 +1,138 @@
+"""``nasanalysis score``, ``correlate`` and ``card``: what a proxy says, and how well it ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DataOption, JsonOption
+from .output import check_suffix, print_json, print_table, show, warn
+
+
+def score(
+    benchmark: Annotated[str, typer.Option("--benchmark", help="Benchmark, such as digits or nb201.")],
+    proxy: Annotated[
+        list[str], typer.Option("--proxy", help="Proxy, such as params, sotl, sotl_e@5; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .parquet or .csv.")],
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset (default: all of the benchmark).")] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", help="Completed epochs or minibatches (default: every step).")
+    ] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute proxies from a benchmark's curves and costs; raw values, never sign-flipped."""
+    from ..core.frames import write_frame
+    from ..core.provenance import provenance
+    from ..loaders import load_benchmark
+    from ..proxies import score as compute
+    from ..report.writer import write_csv
+
+    check_suffix(out, (".parquet", ".csv"))
+    loaded = load_benchmark(benchmark, data)
+    frame = compute(loaded, proxy, dataset=dataset, step=step)
+    if out.suffix == ".csv":
+        write_csv(frame, out)
+    else:
+        config = {"benchmark": benchmark, "dataset": dataset, "proxies": proxy, "step": step}
+        write_frame(frame, out, provenance(inputs=loaded.inputs, config=config))
+    undefined = frame["value"].null_count()
+    summary = {"out": str(out), "rows": len(frame), "architectures": frame["arch"].n_unique(), "undefined": undefined}
+    said = f"{out}: {len(frame):,} scores of {summary['architectures']:,} architectures, {undefined:,} undefined"
+    show(as_json, summary, said)
+
+
+def correlate(
+    truth: Annotated[
+        str, typer.Option("--truth", help="A benchmark, or a CSV or Parquet FILE with columns arch,accuracy.")
+    ],
+    scores: Annotated[
+        str, typer.Option("--scores", help="A proxy, or a CSV or Parquet FILE with columns arch,proxy,value[,step].")
+    ],
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
+    schedule: Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")] = None,
+    sample: Annotated[Path | None, typer.Option("--sample", help="File that lists the architectures to use.")] = None,
+    statistic: Annotated[
+        list[str] | None,
+        typer.Option("--statistic", help="spearman_rho, kendall_tau, pearson_r, topk_mean@K; may be repeated."),
+    ] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the interval (0: none).")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
+    step: Annotated[int | None, typer.Option("--step", help="Only this many completed epochs or minibatches.")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank correlation of scores with true accuracy, with intervals."""
+    from ..studies.files import compare
+
+    frame = compare(
+        truth,
+        scores,
+        dataset=dataset,
+        split=split,
+        schedule=schedule,
+        sample=sample,
+        statistics=tuple(statistic or ("spearman_rho", "kendall_tau")),
+        n_boot=bootstrap,
+        seed=seed,
+        step=step,
+        data=data,
+        warn=lambda text: warn("note:", text),
+    )
+    if as_json:
+        print_json(frame.to_dicts())
+        return
+    shown = frame.select(
+        "dataset", "proxy", "step", "statistic", "estimate", "ci_low", "ci_high", "n_archs", "n_missing"
+    )
+    print_table(shown, f"{truth}: {scores}", digits=4)
+
+
+def card(
+    scores: Annotated[
+        str, typer.Argument(help="A proxy, or a CSV or Parquet FILE with columns arch,proxy,value[,step].")
+    ],
+    truth: Annotated[
+        str | None,
+        typer.Option("--truth", help="A benchmark, or a FILE with columns arch,accuracy (default: the scores' own)."),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
+    schedule: Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")] = None,
+    proxy: Annotated[str | None, typer.Option("--proxy", help="Which proxy, where the file holds several.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Which method, where there are several.")] = None,
+    setting: Annotated[str | None, typer.Option("--setting", help="Which setting, where there are several.")] = None,
+    step: Annotated[
+        int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last).")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("card.html"),
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One proxy on one page: does it beat the parameter count, where does it fail, how sure?"""
+    from ..report.card import write_card
+    from ..studies.cards import proxy_card
+
+    check_suffix(out, (".html",))
+    page = proxy_card(
+        scores,
+        truth=truth,
+        dataset=dataset,
+        split=split,
+        schedule=schedule,
+        proxy=proxy,
+        method=method,
+        setting=setting,
+        step=step,
+        n_boot=bootstrap,
+        seed=seed,
+        data=data,
+    )
+    write_card(page, out)
+    show(as_json, {"out": str(out), **page.facts}, f"{out}: {page.verdict}")
