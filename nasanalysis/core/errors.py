@@ -22,13 +22,13 @@ class UnknownNameError(NasAnalysisError, KeyError):
             hint += f" Known: {', '.join(known)}."
         self.message = f"unknown {kind} {name!r}.{hint}"
         super().__init__(self.message)
-        self._made_of = (kind, name, known)
+        self._parts = (kind, name, known)
 
     def __str__(self) -> str:  # KeyError would print the repr
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:  # errors of worker processes travel as pickles
-        return type(self), self._made_of
+        return type(self), self._parts
 
 
 class ParameterError(NasAnalysisError, ValueError):
@@ -37,6 +37,18 @@ class ParameterError(NasAnalysisError, ValueError):
 
 class ArchError(NasAnalysisError, ValueError):
     """A text that is no architecture of its space, or an index outside the space."""
+
+
+class MissingCapabilityError(NasAnalysisError, TypeError):
+    """A space that was asked for what it does not offer (`nasanalysis.spaces.capabilities`)."""
+
+    def __init__(self, space: str, can: str, lacks: str, instead: str = "") -> None:
+        what = instead or f"add what is missing to the object behind SPACES[{space!r}], or use another space"
+        super().__init__(f"space {space!r} cannot {can}: it has no {lacks}; {what}")
+        self._parts = (space, can, lacks, instead)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # errors of worker processes travel as pickles
+        return type(self), self._parts
 
 
 class FrameError(NasAnalysisError, ValueError):
@@ -97,7 +109,7 @@ class MissingExtraError(NasAnalysisError, ImportError):
             f"{why} needs {module!r}, which is not installed. "
             f"Install it with: pip install -c constraints.txt 'nasanalysis[{extra}]'"
         )
-        self._made_of = (module, extra, why)
+        self._parts = (module, extra, why)
 
     def __reduce__(self) -> tuple[Any, ...]:  # errors of worker processes travel as pickles
-        return type(self), self._made_of
+        return type(self), self._parts

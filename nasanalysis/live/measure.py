@@ -16,6 +16,7 @@ from ..core.provenance import sha256
 from ..core.seeding import generator, torch_generator
 from ..jobs import kept_for_one_run
 from ..spaces import get_space
+from ..spaces.capabilities import Samplable
 from ..training.devices import explained_memory
 from ..training.measure import Measured, Probes, draw_probes, measure
 from ..training.settings import ANGLES
@@ -69,7 +70,7 @@ def require(run: Run, part: MeasureConfig, jobs: Sequence[Job]) -> None:
     if "angle" in measures:
         space = run.config.space
         with torch.device("meta"):
-            net = run.on_cpu.blank().standalone(get_space(space).sample(1, generator(0, "paths"))[0])
+            net = run.on_cpu.blank().standalone(get_space(space, Samplable).sample(1, generator(0, "paths"))[0])
         if not hasattr(net, "weight_paths"):
             raise ParameterError(
                 f"angle: expected a space whose paths are defined (nb201 and the DARTS spaces), got {space}; use "

@@ -14,7 +14,8 @@ from ..core.errors import MissingCurveError, MissingDataError, MissingFrameError
 from ..core.frames import SCHEMAS, complete
 from ..core.provenance import InputSet
 from ..core.registry import resolve
-from ..spaces import Space, get_space
+from ..spaces import Space, get_space, require
+from ..spaces.capabilities import HasFlops, Isomorphic, counter
 
 #: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
 BENCHMARKS: dict[str, str] = {
@@ -236,17 +237,24 @@ def archs_frame(
     channels: int | None = None,
     cells: int | None = None,
 ) -> pl.DataFrame:
-    """Columns ``arch, unique_arch, params, flops`` of architectures, given as text ``space:key``."""
-    classes = space.unique_archs(rule)
+    """Columns ``arch, unique_arch, params, flops`` of architectures, given as text ``space:key``.
+
+    `unique_arch` is null where the space knows no isomorphisms, `flops` where it counts none.
+    `MissingCapabilityError` for a space that counts no parameters, or that has one size where another is asked for.
+    """
+    knows_classes = isinstance(space, Isomorphic) or rule != "published"  # a rule by name must not pass unseen
+    classes = require(space, Isomorphic).unique_archs(rule) if knows_classes else None
+    count_params = counter(space, "params", channels=channels, cells=cells)
+    count_flops = counter(space, "flops", channels=channels, cells=cells) if isinstance(space, HasFlops) else None
     rows = []
     for text in archs:
         arch = space.parse(text)
         rows.append(
             (
                 str(arch),
-                str(classes[arch]),
-                space.params(arch, dataset, channels=channels, cells=cells),
-                space.flops(arch, dataset, channels=channels, cells=cells),
+                None if classes is None else str(classes[arch]),
+                count_params(arch, dataset),
+                None if count_flops is None else count_flops(arch, dataset),
             )
         )
     schema = {"arch": pl.String(), "unique_arch": pl.String(), "params": pl.Int64(), "flops": pl.Float64()}
@@ -277,11 +285,11 @@ def _load(name: str, data: Path | None) -> Benchmark:
 
 def available(names: Sequence[str] = tuple(BENCHMARKS), data: Path | str | None = None) -> list[str]:
     """Those of `names` whose files are on this machine."""
-    found = []
+    here = []
     for name in names:
         try:
             load_benchmark(name, data)
         except MissingDataError:
             continue
-        found.append(name)
-    return found
+        here.append(name)
+    return here

@@ -9,7 +9,7 @@ import polars as pl
 from ..core.errors import FrameError, StudyError, UnknownNameError
 from ..core.seeding import generator
 from ..spaces import get_space, parse_arch
-from ..spaces.nb201 import NB201
+from ..spaces.capabilities import HasLivePath, Samplable
 from .benchmark import Benchmark, load_benchmark
 from .thesis_samples import read_structures, thesis_sample, thesis_sample_file
 
@@ -38,8 +38,8 @@ def take_sample(
     if named is not None:
         return frame.filter(pl.col("arch").is_in(named))
     if sample == "with-curves":
-        held = benchmark.lazy("CURVES").select("arch").unique().collect()["arch"].to_list()
-        return frame.filter(pl.col("arch").is_in(held))
+        recorded = benchmark.lazy("CURVES").select("arch").unique().collect()["arch"].to_list()
+        return frame.filter(pl.col("arch").is_in(recorded))
     if sample in ("live", "uniform", "uniform-live"):
         if sample.startswith("uniform"):
             outside = benchmark.metadata.get("outside_uniform_sample")
@@ -47,9 +47,7 @@ def take_sample(
                 raise StudyError(f"sample {sample!r}: benchmark {benchmark.name!r} has no uniform sample")
             frame = frame.filter(~pl.col("arch").is_in(outside))
         if sample.endswith("live"):
-            space = get_space(benchmark.space)
-            if not isinstance(space, NB201):
-                raise StudyError(f"sample {sample!r}: expected a benchmark over nb201, got {space.name}")
+            space = get_space(benchmark.space, HasLivePath)
             live = [a for a in frame["arch"].unique().to_list() if space.has_live_path(a)]
             frame = frame.filter(pl.col("arch").is_in(live))
         return frame
@@ -66,18 +64,18 @@ def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> l
     """
     name, colon, rest = sample.partition(":")
     if sample == "thesis":
-        found = thesis_sample(space, data)
+        archs = thesis_sample(space, data)
     elif colon and (drawn := _drawn(rest)):
-        held = load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()
-        found = [str(parse_arch(arch, space)) for arch in _draw(held, drawn, sample)]
+        known = load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()
+        archs = [str(parse_arch(arch, space)) for arch in _draw(known, drawn, sample)]
     elif drawn := _drawn(sample):
         size, seed = drawn
-        found = [str(arch) for arch in get_space(space).sample(size, generator(seed, "sample", space))]
+        archs = [str(arch) for arch in get_space(space, Samplable).sample(size, generator(seed, "sample", space))]
     elif Path(sample).suffix:
-        found = read_sample(Path(sample), space)
+        archs = read_sample(Path(sample), space)
     else:
         raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "BENCHMARK:random-N@SEED", "FILE"])
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(archs))
 
 
 def _drawn(sample: str) -> tuple[int, int] | None:

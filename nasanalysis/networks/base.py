@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..core.errors import ArchError, NasAnalysisError
 from ..spaces import get_space
 from ..spaces.base import Arch
+from ..spaces.capabilities import Samplable
 
 #: What one cell computes, as its supernet understands it.
 Choice = Hashable
@@ -66,7 +67,7 @@ class Supernet(nn.Module, ABC):
 
     def sample(self, rng: np.random.Generator) -> Choice:
         """One architecture, uniform over the space."""
-        return self.choice(get_space(self.space).sample(1, rng)[0])
+        return self.choice(get_space(self.space, Samplable).sample(1, rng)[0])
 
     def fair(self, rng: np.random.Generator) -> list[Choice]:
         """Architectures that together use every operation of every edge exactly once (FairNAS)."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..core.errors import ArchError, StudyError
-from ..spaces import get_space, parse_arch
-from ..spaces.nb101 import parse_cell as parse_nb101
-from ..spaces.nb101_graph import SHORT, bit
-from ..spaces.nb201 import parse_cell as parse_nb201
-from ..spaces.nb201_isomorphism import EDGES
+from ..core.errors import ArchError
+from ..spaces import Drawing, get_space, parse_arch
+from ..spaces.capabilities import Drawable
 from .style import look, new_axes
 
 if TYPE_CHECKING:
@@ -63,55 +60,29 @@ class CellGraph:
 def cell_graph(arch: str) -> list[CellGraph]:
     """The cells of an architecture ``space:key``: one, or normal and reduce in the DARTS family.
 
-    `ArchError` for a text that is no architecture, `StudyError` for a space that cannot be drawn.
+    `ArchError` for a text that is no architecture, `MissingCapabilityError` for a space that cannot be drawn.
     """
-    found = parse_arch(str(arch))
-    if found.space == "nb201":
-        ops = parse_nb201(found.key)
-        edges = [(str(s), str(t), op) for op, (t, s) in zip(ops, EDGES, strict=True) if op != "none"]
-        return [_graph("cell", {"0": "in", "1": "1", "2": "2", "3": "out"}, {}, edges, layers=range(4))]
-    if found.space.startswith("nb101"):
-        cell = parse_nb101(found.key, found.space)
-        last = cell.vertices - 1
-        labels = {str(v): "in" if v == 0 else "out" if v == last else "" for v in range(cell.vertices)}
-        operations = {str(v): SHORT[label] for v, label in enumerate(cell.labels, 1)}
-        links = [(str(s), str(t), None) for t in range(1, last + 1) for s in range(t) if cell.edges >> bit(s, t) & 1]
-        return [_graph("cell", labels, operations, links)]
-    space: Any = get_space(found.space)
-    if not hasattr(space, "genotype"):
-        raise StudyError(f"cells: expected one of nb201, nb101, nb101-1 to -3 or the DARTS family, got {arch}")
-    graphs = []
-    for name, rows in zip(("normal", "reduce"), space.genotype(found), strict=True):
-        names = {"0": "c(k−2)", "1": "c(k−1)"} | {str(n): str(n - 2) for n in range(2, len(rows) + 2)} | {"out": "c(k)"}
-        edges = [(str(s), str(n), op) for n, node in enumerate(rows, 2) for op, s in node if op != "none"]
-        ends: list[tuple[str, str, str | None]] = [(str(n), "out", None) for n in range(2, len(rows) + 2)]
-        graphs.append(_graph(name, names, {}, [*edges, *ends]))
-    return graphs
+    parsed = parse_arch(str(arch))
+    return [_graph(drawing) for drawing in get_space(parsed.space, Drawable).drawings(parsed)]
 
 
-def _graph(
-    name: str,
-    labels: Mapping[str, str],
-    operations: Mapping[str, str],
-    edges: Sequence[tuple[str, str, str | None]],
-    *,
-    layers: Sequence[int] | None = None,
-) -> CellGraph:
-    """A cell whose nodes come in topological order, the output last; `layers` fixes where each of them stands."""
+def _graph(drawing: Drawing) -> CellGraph:
+    """A cell whose nodes come in topological order, the output last."""
+    labels, edges = drawing.labels, drawing.edges
     layer = dict.fromkeys(labels, 0)
     for node in labels:
         layer[node] = max((layer[s] + 1 for s, t, _ in edges if t == node), default=0)
     last = list(labels)[-1]
     layer[last] = 1 + max(depth for node, depth in layer.items() if node != last)  # alone, right of loose ends
-    if layers is not None:
-        layer = dict(zip(labels, layers, strict=True))
+    if drawing.layers is not None:
+        layer = dict(zip(labels, drawing.layers, strict=True))
     nodes = pl.DataFrame(
-        [(n, label, operations.get(n), layer[n]) for n, label in labels.items()],
+        [(n, label, drawing.operations.get(n), layer[n]) for n, label in labels.items()],
         schema={"node": pl.String, "label": pl.String, "operation": pl.String, "layer": pl.Int64},
         orient="row",
     )
     schema = {"source": pl.String, "target": pl.String, "operation": pl.String}
-    return CellGraph(name, nodes, pl.DataFrame(edges, schema=schema, orient="row"))
+    return CellGraph(drawing.name, nodes, pl.DataFrame(edges, schema=schema, orient="row"))
 
 
 def plot_cell(arch: str, *, cell: str | None = None, ax: Axes | None = None, title: str | None = None) -> Axes:

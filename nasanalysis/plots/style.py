@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..spaces import get_space, offers
+from ..spaces.capabilities import HasLabels
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -113,10 +116,8 @@ def proxy_axis(proxy: str) -> str:
 def arch_label(arch: str) -> str:
     """A short name of an architecture for a legend: ``nb201:|...|`` -> "nb201 no. 1462", long keys cut."""
     space, _, key = arch.partition(":")
-    if space == "nb201":
-        from ..spaces import get_space
-
-        return f"nb201 no. {get_space(space).index(arch)}"
+    if offers(space, HasLabels):
+        return get_space(space, HasLabels).label(arch)
     return arch if len(key) <= 40 else f"{space}:{key[:37]}..."
 
 

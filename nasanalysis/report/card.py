@@ -20,6 +20,8 @@ from ..core.frames import SCHEMAS, check
 from ..core.seeding import generator
 from ..plots.style import arch_label, proxy_label, statistic_label
 from ..proxies import direction as proxy_direction
+from ..spaces import offers
+from ..spaces.capabilities import Drawable
 from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats
@@ -406,8 +408,7 @@ def _given(cost: Floats, resamples: stats.Resamples, score: Floats) -> Floats:
 
 
 def _drawable(arch: str) -> bool:
-    space = arch.partition(":")[0]
-    return space in ("nb201", "darts", "s1", "s2", "s3", "s4", "s5") or space.startswith("nb101")
+    return offers(arch.partition(":")[0], Drawable)
 
 
 def _draw_cells(worst: pl.DataFrame) -> Axes:

@@ -21,6 +21,7 @@ from ..loaders import load_benchmark
 from ..plots.style import look
 from ..proxies import score
 from ..spaces import get_space
+from ..spaces.capabilities import Enumerable
 from .gallery_sources import Sources, landscape, last_step, with_accuracy
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ _CELLS = {
 
 def _cell(name: str) -> Callable[[Sources], Axes]:
     def draw(_: Sources) -> Axes:
-        return plots.plot_cell(_CELLS[name] or str(get_space("nb101-1").arch(1234)))
+        return plots.plot_cell(_CELLS[name] or str(get_space("nb101-1", Enumerable).arch(1234)))
 
     return draw
 

@@ -15,6 +15,7 @@ from ..loaders import Benchmark, load_benchmark
 from ..plots.style import arch_label
 from ..proxies import score
 from ..spaces import get_space
+from ..spaces.capabilities import HasLivePath
 
 ZERO_COST = (
     "synflow",
@@ -49,9 +50,9 @@ class Sources:
     @cached_property
     def digits_truth(self) -> pl.DataFrame:
         """Test accuracy of the uniform sample, architectures without a live path left out."""
-        space, outside = get_space("nb201"), self.digits.metadata.get("outside_uniform_sample", [])
+        space, outside = get_space("nb201", HasLivePath), self.digits.metadata.get("outside_uniform_sample", [])
         frame = self.digits_all.filter(~pl.col("arch").is_in(outside))
-        live = [arch for arch in frame["arch"].unique().to_list() if space.has_live_path(arch)]  # type: ignore[attr-defined]
+        live = [arch for arch in frame["arch"].unique().to_list() if space.has_live_path(arch)]
         return frame.filter(pl.col("arch").is_in(live))
 
     @cached_property

@@ -14,7 +14,7 @@ from ..core.seeding import generator
 from ..stats.bootstrap import bootstrap_counts, check_level, percentile_interval
 from .fitness import Fitness, Memoised
 from .result import SearchResult
-from .space import Moves
+from .space import Listed, Moves
 from .table import truth_values
 
 #: How the interval of a mean was made.
@@ -162,8 +162,8 @@ def compare_searches(
     runs = run_searches(
         algorithms, fitnesses, moves, known, seeds=seeds, queries=queries, at=at, count_repeats=count_repeats
     )
-    held = getattr(moves, "archs", None)
-    reachable = [known[arch] for arch in (held or known) if arch in known]
+    among = moves.archs if isinstance(moves, Listed) else known
+    reachable = [known[arch] for arch in among if arch in known]
     best = float(np.nanmax(reachable)) if reachable else None
     return summarise_searches(runs, n_boot=n_boot, level=level, best_possible=best)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.errors import SearchError
 from ..spaces import get_space
+from ..spaces.capabilities import Enumerable, counter
 from .space import Moves, draw_fresh, plain_moves
 from .within import NEAREST, Within
 
@@ -65,8 +66,8 @@ class Constraint:
             given = self.of(arch)
             return {name: given[name] for name in limited}
         space = get_space(arch.partition(":")[0])
-        network = {"channels": self.channels, "cells": self.cells}
-        return {name: float(getattr(space, name)(arch, self.dataset, **network)) for name in limited}
+        size = {"channels": self.channels, "cells": self.cells}
+        return {name: float(counter(space, name, **size)(arch, self.dataset)) for name in limited}
 
     def __call__(self, arch: str) -> bool:
         """Whether `arch` (text ``space:key``) is within the limits."""
@@ -162,16 +163,18 @@ def get_moves(
     moves = plain_moves(space)
     if archs is None:
         return moves if constraint is None else Constrained(moves, constraint)
-    held = list(dict.fromkeys(archs))
-    wrong = next((arch for arch in held if not arch.startswith(f"{space}:")), None)
+    listed = list(dict.fromkeys(archs))
+    wrong = next((arch for arch in listed if not arch.startswith(f"{space}:")), None)
     if wrong is not None:
         raise SearchError(f"{space}: expected architectures as '{space}:key', got {wrong!r}")
     if constraint is None:
-        return moves if len(held) == len(get_space(space)) else Within(moves, held, nearest)
-    kept = [arch for arch in held if constraint(arch)]
+        whole = get_space(space)
+        is_all = isinstance(whole, Enumerable) and len(listed) == len(whole)
+        return moves if is_all else Within(moves, listed, nearest)
+    kept = [arch for arch in listed if constraint(arch)]
     if len(kept) < 2:
         raise SearchError(
-            f"{space}: expected at least 2 of the {len(held):,} architectures to meet {constraint}, got {len(kept)}; "
+            f"{space}: expected at least 2 of the {len(listed):,} architectures to meet {constraint}, got {len(kept)}; "
             "widen the limits"
         )
     return Within(moves, kept, nearest)

@@ -10,26 +10,26 @@ space                     one decision
 ========================  ============================================================================
 
 `get_moves` gives the moves of a space, of those architectures of it that a table holds, or of those within a
-`Constraint`. ``nb101`` itself is searched through its three subspaces: its keys are canonical graphs, in which
-no vertex has a place of its own.
+`Constraint`. A space is asked for what it offers, not for its name: one with `moves` of its own brings them
+(`HasMoves`), one whose architectures are rows of digits (`HasGenes`) is moved by `Positional`, one of two cells of
+nodes (`TwoCells`) by `CellMoves`. ``nb101`` itself is searched through its three subspaces: its keys are canonical
+graphs, in which no vertex has a place of its own.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..core.errors import SearchError, UnknownNameError
-from ..spaces import SPACES, get_space, nats_sss, nb1shot1, nb201
-from ..spaces.base import Arch
-from ..spaces.darts import CellSpace
+from ..core.errors import MissingCapabilityError
+from ..spaces import SPACES, get_space
+from ..spaces.base import Space
+from ..spaces.capabilities import HasGenes, TwoCells
 from ..spaces.darts_genotype import CELLS, Edge, Genotype, format_key
-from ..spaces.nb201_isomorphism import EDGES
 
 #: Digits of one architecture, one for each decision.
 Genes = tuple[int, ...]
@@ -57,60 +57,78 @@ class Moves(Protocol):
     def fresh(self, n: int, rng: np.random.Generator, seen: Collection[str] = ()) -> list[str]: ...
 
 
+@runtime_checkable
+class HasMoves(Space, Protocol):
+    """A space that brings moves of its own: no rule of this module fits it, or there is a better one."""
+
+    def moves(self) -> Moves: ...
+
+
+@runtime_checkable
+class Listed(Moves, Protocol):
+    """Moves among the architectures of a list."""
+
+    @property
+    def archs(self) -> tuple[str, ...]: ...
+
+
 def draw_fresh(draw: Callable[[], str], n: int, seen: Collection[str], tries: int) -> list[str]:
     """Up to `n` distinct results of `draw` outside `seen`, in at most `tries` draws."""
-    found: dict[str, None] = {}
+    fresh: dict[str, None] = {}
     for _ in range(tries):
-        if len(found) == n:
+        if len(fresh) == n:
             break
         arch = draw()
         if arch not in seen:
-            found[arch] = None
-    return list(found)
+            fresh[arch] = None
+    return list(fresh)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Positional:
-    """Moves of a space whose architectures are digits: the same options at a position, whatever the others say.
+    """Moves of a space whose architectures are rows of digits (`HasGenes`)."""
 
-    space: its name. sizes: number of options of each decision.
-    """
+    of: HasGenes
 
-    space: str
-    sizes: tuple[int, ...]
+    @property
+    def space(self) -> str:
+        return self.of.name
 
     def decisions(self, arch: str) -> Genes:
-        return encode(self.space, arch)
+        return self.of.genes(arch)
 
     def sample(self, rng: np.random.Generator) -> str:
-        return decode(self.space, tuple(_draw(self.sizes, rng)))
+        return self._text(_draw(self.of.gene_sizes, rng))
 
     def mutate(self, arch: str, rng: np.random.Generator) -> str:
-        genes = list(encode(self.space, arch))
-        free = _free(self.sizes)
+        genes, sizes = list(self.of.genes(arch)), self.of.gene_sizes
+        free = _free(sizes)
         position = free[int(rng.integers(len(free)))]
-        value = int(rng.integers(self.sizes[position] - 1))
+        value = int(rng.integers(sizes[position] - 1))
         genes[position] = value + (value >= genes[position])
-        return decode(self.space, tuple(genes))
+        return self._text(genes)
 
     def perturb(self, arch: str, probability: float, rng: np.random.Generator) -> str:
-        genes = encode(self.space, arch)
+        genes = self.of.genes(arch)
         changed = (rng.random(len(genes)) < probability).tolist()
-        new = _draw(self.sizes, rng)
-        return decode(self.space, tuple(n if c else g for g, n, c in zip(genes, new, changed, strict=True)))
+        new = _draw(self.of.gene_sizes, rng)
+        return self._text([n if c else g for g, n, c in zip(genes, new, changed, strict=True)])
 
     def crossover(self, first: str, second: str, rng: np.random.Generator) -> str:
-        a, b = encode(self.space, first), encode(self.space, second)
+        a, b = self.of.genes(first), self.of.genes(second)
         take = (rng.random(len(a)) < 0.5).tolist()
-        return decode(self.space, tuple(x if t else y for x, y, t in zip(a, b, take, strict=True)))
+        return self._text([x if t else y for x, y, t in zip(a, b, take, strict=True)])
 
     def fresh(self, n: int, rng: np.random.Generator, seen: Collection[str] = ()) -> list[str]:
         return draw_fresh(lambda: self.sample(rng), n, seen, 1000 + 100 * n)
 
+    def _text(self, genes: Sequence[int]) -> str:
+        return str(self.of.from_genes(genes))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class CellMoves:
-    """Moves of the DARTS space and of S1 to S5.
+    """Moves of spaces of two cells (`TwoCells`): DARTS and S1 to S5.
 
     A mutation changes one input of one node, half the time its operation, half the time its predecessor (Real et
     al. 2019 mutate "op" and "hidden state" equally often); a node that can read nothing else changes the
@@ -118,14 +136,18 @@ class CellMoves:
     redraws the pair of predecessors of a node and each of its operations; `crossover` takes whole nodes.
     """
 
-    space: str
+    of: TwoCells
+
+    @property
+    def space(self) -> str:
+        return self.of.name
 
     def decisions(self, arch: str) -> tuple[tuple[Edge, Edge], ...]:
-        normal, reduce = self._space.genotype(arch)
+        normal, reduce = self.of.genotype(arch)
         return (*normal, *reduce)
 
     def sample(self, rng: np.random.Generator) -> str:
-        return str(self._space.arch(int(rng.integers(len(self._space)))))
+        return str(self.of.arch(int(rng.integers(len(self.of)))))
 
     def mutate(self, arch: str, rng: np.random.Generator) -> str:
         nodes = list(self.decisions(arch))
@@ -166,16 +188,12 @@ class CellMoves:
     def fresh(self, n: int, rng: np.random.Generator, seen: Collection[str] = ()) -> list[str]:
         return draw_fresh(lambda: self.sample(rng), n, seen, 1000 + 100 * n)
 
-    @property
-    def _space(self) -> CellSpace:
-        return _cell_space(self.space)
-
     def _node(self, at: int) -> int:
         """The number of the node at a position: how many predecessors it may read."""
-        return at % self._space.nodes + 2
+        return at % self.of.nodes + 2
 
     def _options(self, at: int) -> dict[int, tuple[str, ...]]:
-        ops, node = self._space.edge_operations[CELLS[at // self._space.nodes]], self._node(at)
+        ops, node = self.of.edge_operations[CELLS[at // self.of.nodes]], self._node(at)
         return {source: ops[node, source] for source in range(node)}
 
     def _text(self, nodes: Sequence[tuple[Edge, Edge]]) -> str:
@@ -183,58 +201,35 @@ class CellMoves:
         return f"{self.space}:{format_key(Genotype(tuple(nodes[:half]), tuple(nodes[half:])))}"
 
 
-@cache
 def plain_moves(space: str) -> Moves:
-    """The moves of a whole space."""
-    if space == "nb201":
-        return Positional(space, (len(nb201.OPERATIONS),) * len(EDGES))
-    if space == "nats-sss":
-        return Positional(space, (len(nats_sss.CHANNELS),) * len(nats_sss.REDUCTIONS))
-    if space in nb1shot1.PARENTS:
-        parents = nb1shot1.PARENTS[space]
-        ways = tuple(math.comb(n, k) for n, k in enumerate(parents, 1))
-        return Positional(space, ways + (len(nb1shot1.OPERATIONS),) * (len(parents) - 1))
-    if space not in SPACES:
-        raise UnknownNameError("space", space, SPACES)
-    if not isinstance(get_space(space), CellSpace):
-        raise SearchError(
-            f"{space}: no moves: its keys are canonical graphs. Search nb101-1, nb101-2 or nb101-3, whose "
-            "encodings have a cell of nb101 each (`get_space(...).cell`)"
-        )
-    return CellMoves(space)
+    """The moves of a whole space, the same object as long as the space is the same.
+
+    `MissingCapabilityError` for a space that cannot be searched: it says which can.
+    """
+    of = get_space(space)
+    known = _MOVES.get(space)
+    if known is None or known[0] is not of:  # another object by this name: a cell of a notebook that was run again
+        known = _MOVES[space] = (of, _moves_of(of))
+    return known[1]
 
 
-@lru_cache(maxsize=1 << 17)
-def encode(space: str, arch: str) -> Genes:
-    """Text -> digits, for the spaces of `Positional`."""
-    if space == "nb201":
-        return tuple(nb201.OPERATIONS.index(op) for op in nb201.SPACE.operations(arch))
-    if space == "nats-sss":
-        return tuple(nats_sss.CHANNELS.index(c) for c in nats_sss.SPACE.channels(arch))
-    index, genes = get_space(space).index(arch), []
-    for size in reversed(_sizes(space)):  # an index of these spaces is a number with mixed bases
-        index, digit = divmod(index, size)
-        genes.append(digit)
-    return tuple(reversed(genes))
+_MOVES: dict[str, tuple[Space, Moves]] = {}
 
 
-@lru_cache(maxsize=1 << 17)
-def decode(space: str, genes: Genes) -> str:
-    """Digits -> canonical text."""
-    if space == "nb201":
-        return str(Arch(space, nb201.format_cell([nb201.OPERATIONS[g] for g in genes])))
-    if space == "nats-sss":
-        return str(Arch(space, nats_sss.format_channels([nats_sss.CHANNELS[g] for g in genes])))
-    index = 0
-    for gene, size in zip(genes, _sizes(space), strict=True):
-        index = index * size + gene
-    return str(get_space(space).arch(index))
-
-
-def _sizes(space: str) -> tuple[int, ...]:
-    moves = plain_moves(space)
-    assert isinstance(moves, Positional)
-    return moves.sizes
+def _moves_of(space: Space) -> Moves:
+    if isinstance(space, HasMoves):
+        return space.moves()
+    if isinstance(space, HasGenes):
+        return Positional(space)
+    if isinstance(space, TwoCells):
+        return CellMoves(space)
+    searchable = [name for name in SPACES if isinstance(get_space(name), HasMoves | HasGenes | TwoCells)]
+    raise MissingCapabilityError(
+        space.name,
+        "be searched",
+        "moves, nor gene_sizes, genes and from_genes",
+        f"spaces that can: {', '.join(searchable)}",
+    )
 
 
 @cache
@@ -252,13 +247,6 @@ def _draw(sizes: tuple[int, ...], rng: np.random.Generator) -> list[int]:
 def _free(sizes: tuple[int, ...]) -> tuple[int, ...]:
     """Positions at which there is a choice."""
     return tuple(i for i, size in enumerate(sizes) if size > 1)
-
-
-@cache
-def _cell_space(name: str) -> CellSpace:
-    space = get_space(name)
-    assert isinstance(space, CellSpace)
-    return space
 
 
 def _pick(options: Sequence[str], rng: np.random.Generator) -> str:

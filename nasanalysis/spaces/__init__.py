@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from ..core.registry import resolve
 from .base import Arch, Space
+from .capabilities import C, Drawing, require
 
-#: Space name -> the object that answers for it.
+#: Space name -> the object that answers for it, as "module:object". Open: add a line for a space of your own.
 SPACES: dict[str, str] = {
     "nb201": "nasanalysis.spaces.nb201:SPACE",
     "nats-sss": "nasanalysis.spaces.nats_sss:SPACE",
@@ -22,10 +25,26 @@ SPACES: dict[str, str] = {
 }
 
 
-def get_space(name: str) -> Space:
-    """The space called `name`; `UnknownNameError` lists the spaces there are."""
+@overload
+def get_space(name: str) -> Space: ...
+@overload
+def get_space(name: str, capability: type[C]) -> C: ...
+def get_space(name: str, capability: type | None = None) -> object:
+    """The space called `name`, as one that has `capability` (see `nasanalysis.spaces.capabilities`).
+
+    `UnknownNameError` lists the spaces there are; `MissingCapabilityError` says what the space lacks.
+
+    >>> from nasanalysis.spaces.capabilities import Enumerable
+    >>> len(get_space("nb201", Enumerable))
+    15625
+    """
     space: Space = resolve("space", name, SPACES)
-    return space
+    return space if capability is None else require(space, capability)
+
+
+def offers(name: str, capability: type) -> bool:
+    """Whether there is a space called `name` that has `capability`."""
+    return name in SPACES and isinstance(get_space(name), capability)
 
 
 def parse_arch(text: str, space: str | None = None) -> Arch:
@@ -34,4 +53,4 @@ def parse_arch(text: str, space: str | None = None) -> Arch:
     return get_space(arch.space).parse(arch.key)
 
 
-__all__ = ["SPACES", "Arch", "Space", "get_space", "parse_arch"]
+__all__ = ["SPACES", "Arch", "Drawing", "Space", "get_space", "offers", "parse_arch", "require"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
-
-import numpy as np
 
 from ..core.errors import ArchError
 
@@ -42,21 +39,11 @@ class Arch:
 
 @runtime_checkable
 class Space(Protocol):
-    """A finite set of architectures with exact identities and costs. Arithmetic only: no torch."""
+    """A set of architectures with exact identities. Arithmetic only: no torch.
 
-    name: str
-    isomorphism_rules: Sequence[str]
+    This much every space has; what else it may be asked for stands in `nasanalysis.spaces.capabilities`.
+    """
 
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Arch]: ...
+    @property
+    def name(self) -> str: ...
     def parse(self, text: str) -> Arch: ...
-    def arch(self, index: int) -> Arch: ...
-    def index(self, arch: Arch | str) -> int: ...
-    def sample(self, n: int, rng: np.random.Generator) -> list[Arch]: ...
-    def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]: ...
-    def params(
-        self, arch: Arch | str, dataset: str, *, channels: int | None = None, cells: int | None = None
-    ) -> int: ...
-    def flops(
-        self, arch: Arch | str, dataset: str, *, channels: int | None = None, cells: int | None = None
-    ) -> float: ...

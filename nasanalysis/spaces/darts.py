@@ -10,15 +10,17 @@ The smaller spaces S1 to S5 are built from the same class in `nasanalysis.spaces
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
-from .darts_costs import genotype_cost, network, supernet_params
+from .capabilities import Drawing
+from .darts_costs import Network, genotype_cost, network, supernet_params
 from .darts_genotype import CELLS, OPERATIONS, Cell, Edge, Genotype, format_key, format_python, parse, read
+from .darts_isomorphism import RULES, Classes
 
 #: One intermediate node: its two inputs.
 Node = tuple[Edge, Edge]
@@ -41,9 +43,7 @@ class CellSpace:
     repeated: whether a node that reads one predecessor twice is valid to load.
     """
 
-    #: ``published``: the order of a node's two inputs means nothing (it is gone from the key already).
-    #: ``node_order``: nor does the numbering of the intermediate nodes.
-    isomorphism_rules: tuple[str, ...] = ("published", "node_order")
+    isomorphism_rules: tuple[str, ...] = RULES
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class CellSpace:
 
     def genotype(self, arch: Arch | str) -> Genotype:
         """The two cells of an architecture."""
-        return self._genotype(self._own(arch).key)
+        return self._genotype(self._checked(arch).key)
 
     def python(self, arch: Arch | str) -> str:
         """``Genotype(normal=[...], ...)`` as public code prints and reads it."""
@@ -156,7 +156,7 @@ class CellSpace:
         that the node reads already.
         """
         genotype = self.genotype(arch)
-        found: dict[Arch, None] = {}
+        near: dict[Arch, None] = {}
         for (c, cell), node in itertools.product(enumerate(CELLS), range(self.nodes)):
             inputs = genotype[c][node]
             ops = self.edge_operations[cell]
@@ -170,9 +170,9 @@ class CellSpace:
                     first, second = sorted((edge, other), key=lambda e: e[::-1])
                     cells = [list(part) for part in genotype]
                     cells[c][node] = (first, second)
-                    found[Arch(self.name, format_key(Genotype(tuple(cells[0]), tuple(cells[1]))))] = None
-        found.pop(self._own(arch), None)
-        return list(found)
+                    near[Arch(self.name, format_key(Genotype(tuple(cells[0]), tuple(cells[1]))))] = None
+        near.pop(self._checked(arch), None)
+        return list(near)
 
     def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
         """Architecture -> the representative of its class under `rule`, worked out when asked for.
@@ -183,16 +183,19 @@ class CellSpace:
         """
         if rule not in self.isomorphism_rules:
             raise UnknownNameError("isomorphism rule", rule, self.isomorphism_rules)
-        return _Classes(self, (lambda arch: arch) if rule == "published" else self._renumbered)
+        return Classes(self, rule)
 
     def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
         """The representative of an architecture's class under `rule`."""
-        return self.unique_archs(rule)[self._own(arch)]
+        return self.unique_archs(rule)[self._checked(arch)]
 
-    def _renumbered(self, arch: Arch) -> Arch:
-        genotype = self.genotype(arch)
-        normal, reduce = (_smallest_numbering(cell) for cell in genotype)
-        return Arch(self.name, format_key(Genotype(normal, reduce)))
+    def drawings(self, arch: Arch | str) -> list[Drawing]:
+        """Normal and reduction cell, operations on edges; the output concatenates all nodes."""
+        return [_drawing(name, cell) for name, cell in zip(CELLS, self.genotype(arch), strict=True)]
+
+    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Network:
+        """The evaluation network around the cells; `UnknownNameError` for a dataset it is not known for."""
+        return network(dataset, "evaluation", channels=channels, cells=cells)
 
     def params(
         self,
@@ -260,7 +263,7 @@ class CellSpace:
     def _genotype(self, key: str) -> Genotype:
         return _parsed(key, self.nodes)
 
-    def _own(self, arch: Arch | str) -> Arch:
+    def _checked(self, arch: Arch | str) -> Arch:
         if isinstance(arch, str):
             return self.parse(arch)
         if arch.space != self.name:
@@ -271,42 +274,18 @@ class CellSpace:
         return ArchError(f"{self.name}: {error}")
 
 
-class _Classes(Mapping[Arch, Arch]):
-    """The mapping that `CellSpace.unique_archs` returns: of any architecture of the space, without a table."""
-
-    def __init__(self, space: CellSpace, representative: Callable[[Arch], Arch]) -> None:
-        self._space, self._representative = space, representative
-
-    def __getitem__(self, arch: Arch) -> Arch:
-        return self._representative(self._space.parse(str(arch)))
-
-    def __iter__(self) -> Iterator[Arch]:
-        return iter(self._space)
-
-    def __len__(self) -> int:
-        return len(self._space)
+def _drawing(name: str, cell: Cell) -> Drawing:
+    numbers = range(2, len(cell) + 2)
+    labels = {"0": "c(k−2)", "1": "c(k−1)"} | {str(n): str(n - 2) for n in numbers} | {"out": "c(k)"}
+    edges: list[tuple[str, str, str | None]] = [
+        (str(source), str(n), op) for n, node in zip(numbers, cell, strict=True) for op, source in node if op != "none"
+    ]
+    return Drawing(name, labels, [*edges, *((str(n), "out", None) for n in numbers)])
 
 
 @lru_cache(maxsize=8192)
 def _parsed(key: str, nodes: int) -> Genotype:
     return parse(key, nodes)
-
-
-def _smallest_numbering(cell: Cell) -> Cell:
-    """The smallest cell, as a tuple, among all renumberings in which nodes still read earlier ones."""
-    best: Cell | None = None
-    for order in itertools.permutations(range(len(cell))):
-        number = {0: 0, 1: 1} | {old + 2: new + 2 for new, old in enumerate(order)}
-        renumbered = tuple(
-            tuple(sorted(((op, number[source]) for op, source in cell[old]), key=lambda edge: edge[::-1]))
-            for old in order
-        )
-        if all(source < node for node, inputs in enumerate(renumbered, start=2) for _, source in inputs) and (
-            best is None or renumbered < best
-        ):
-            best = renumbered  # type: ignore[assignment]
-    assert best is not None  # the identity is always among them
-    return best
 
 
 SPACE = CellSpace(

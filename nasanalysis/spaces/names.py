@@ -37,6 +37,7 @@ import numpy as np
 from ..core.errors import ArchError, UnknownNameError
 from . import SPACES, get_space
 from .base import Arch
+from .capabilities import Enumerable, HasReader
 from .darts_genotype import CELLS as DARTS_CELLS
 from .darts_genotype import OPERATIONS as DARTS_OPERATIONS
 from .nats_sss import CHANNELS, format_channels
@@ -215,7 +216,7 @@ def _by_index(space: str, value: object) -> Arch:
             "names and the order of the edges (docs/bring-your-own-table.md: arch_code = 'operations')"
         )
     assert number is not None
-    return get_space(space).arch(number)
+    return get_space(space, Enumerable).arch(number)
 
 
 # --- one reader for each space -------------------------------------------------------------------------
@@ -377,12 +378,12 @@ def _configured(space: str, given: Mapping[Any, Any]) -> dict[str, list[list[tup
 
 def _by_parse(space: str, value: object, raw: object) -> Arch:
     """A space registered from outside: its own ``read`` where it has one, else ``parse`` of a text."""
-    home: Any = get_space(space)
-    if callable(read := getattr(home, "read", None)):
-        return read(value)  # type: ignore[no-any-return]
+    home = get_space(space)
+    if isinstance(home, HasReader):
+        return home.read(value)
     if not isinstance(value, str):
         raise ArchError(f"{space}: expected text, got {shown.repr(raw)}")
-    return home.parse(value)  # type: ignore[no-any-return]
+    return home.parse(value)
 
 
 _READERS: dict[str, Callable[[str, object, object], Arch]] = {

@@ -77,7 +77,7 @@ class NatsSSS:
 
     def channels(self, arch: Arch | str) -> tuple[int, ...]:
         """The numbers of channels of the five blocks."""
-        return parse_channels(self._own(arch).key)
+        return parse_channels(self._checked(arch).key)
 
     def arch(self, index: int) -> Arch:
         """The architecture at an index of the benchmark (0 to 32,767; negative numbers are refused)."""
@@ -106,13 +106,26 @@ class NatsSSS:
 
     def neighbours(self, arch: Arch | str) -> list[Arch]:
         """The 35 architectures that differ in the width of one block, block by block."""
-        own = self.channels(arch)
+        widths = self.channels(arch)
         return [
-            Arch(self.name, format_channels((*own[:b], other, *own[b + 1 :])))
-            for b in range(len(own))
+            Arch(self.name, format_channels((*widths[:b], other, *widths[b + 1 :])))
+            for b in range(len(widths))
             for other in CHANNELS
-            if other != own[b]
+            if other != widths[b]
         ]
+
+    @property
+    def gene_sizes(self) -> tuple[int, ...]:
+        """Widths of each block."""
+        return (len(CHANNELS),) * len(REDUCTIONS)
+
+    def genes(self, arch: Arch | str) -> tuple[int, ...]:
+        """The place of each block's width in `CHANNELS`."""
+        return tuple(CHANNELS.index(c) for c in self.channels(arch))
+
+    def from_genes(self, genes: Sequence[int]) -> Arch:
+        """Five places in `CHANNELS` -> `Arch`."""
+        return Arch(self.name, format_channels([CHANNELS[g] for g in genes]))
 
     def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
         """Every architecture -> itself."""
@@ -124,7 +137,7 @@ class NatsSSS:
         """The architecture itself."""
         if rule not in self.isomorphism_rules:
             raise UnknownNameError("isomorphism rule", rule, self.isomorphism_rules)
-        return self._own(arch)
+        return self._checked(arch)
 
     def params(
         self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
@@ -167,7 +180,7 @@ class NatsSSS:
         classifier = before * net.classes + net.classes
         return params + 2 * before + classifier, flops + classifier
 
-    def _own(self, arch: Arch | str) -> Arch:
+    def _checked(self, arch: Arch | str) -> Arch:
         if isinstance(arch, str):
             return self.parse(arch)
         if arch.space != self.name:

@@ -24,7 +24,8 @@ import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
-from .nb101_enumeration import all_codes, all_costs, cell_costs, decode, encode, skeleton101
+from .capabilities import Drawing
+from .nb101_enumeration import Skeleton101, all_codes, all_costs, cell_costs, decode, encode, skeleton101
 from .nb101_graph import (
     SHORT,
     Cell,
@@ -79,6 +80,15 @@ def parse_cell(text: str, space: str = "nb101") -> Cell:
                 raise ArchError(f"{space}: {UnknownNameError('operation', name, SHORT)} in {text!r}") from None
         edges |= sum(1 << bit(source, target) for source in sources)
     return Cell(len(parts) + 1, edges, tuple(labels))
+
+
+def drawing(cell: Cell) -> Drawing:
+    """A cell as a graph, operations on nodes."""
+    last = cell.vertices - 1
+    labels = {str(v): "in" if v == 0 else "out" if v == last else "" for v in range(cell.vertices)}
+    operations = {str(v): SHORT[label] for v, label in enumerate(cell.labels, 1)}
+    edges = [(str(s), str(t), None) for t in range(1, last + 1) for s in range(t) if cell.edges >> bit(s, t) & 1]
+    return Drawing("cell", labels, edges, operations)
 
 
 class OwnClass(Mapping[Arch, Arch]):
@@ -196,6 +206,14 @@ class NB101:
     def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
         """The representative of an architecture's class: its canonical self."""
         return self.unique_archs(rule)[self.parse(arch) if isinstance(arch, str) else arch]
+
+    def drawings(self, arch: Arch | str) -> list[Drawing]:
+        """The canonical cell, operations on nodes."""
+        return [drawing(self.cell(arch))]
+
+    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
+        """The network around the cells; `UnknownNameError` for a dataset it is not known for."""
+        return skeleton101(dataset, channels=channels, cells=cells)
 
     def params(
         self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None

@@ -15,7 +15,7 @@ operations, last node fastest, in this benchmark's own order: maxpool3x3, conv3x
 NAS-Bench-101's order (conv3x3, conv1x1, maxpool3x3): texts carry names, so nothing depends on it but the
 index and `choice`.
 
-**Sizes.** Four counts are in use; `nb1shot1_counts` derives every one of them:
+**Sizes.** Four counts are in use; `nasanalysis.spaces.nb1shot1_counts` derives every one of them:
 
 ================================== ======== ======== =========
 count                               space 1  space 2   space 3
@@ -32,15 +32,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
+from .capabilities import Drawing
 from .nb101 import SPACE as NB101
-from .nb101 import format_cell, parse_cell
-from .nb101_enumeration import canonical_codes
+from .nb101 import drawing, format_cell, parse_cell
+from .nb101_enumeration import Skeleton101, canonical_codes, skeleton101
 from .nb101_graph import Cell, bit, from_matrix, keep, live_vertices
 
 #: The operations in this benchmark's order.
@@ -84,11 +85,12 @@ class NB1Shot1:
         self.parents = PARENTS[name]
         #: Nodes that have an operation.
         self.choices: int = len(self.parents) - 1
-        self._combinations = [list(itertools.combinations(range(n), k)) for n, k in enumerate(self.parents, 1)]
+        #: Choices of parents of each node in turn, the output last.
+        self.combinations = [list(itertools.combinations(range(n), k)) for n, k in enumerate(self.parents, 1)]
         self._operations: int = 3**self.choices
 
     def __len__(self) -> int:
-        return math.prod(len(options) for options in self._combinations) * self._operations
+        return math.prod(len(options) for options in self.combinations) * self._operations
 
     def __iter__(self) -> Iterator[Arch]:
         return (self.arch(i) for i in range(len(self)))
@@ -129,16 +131,16 @@ class NB1Shot1:
             rest, choice = divmod(rest, 3)
             labels.append(_LABELS[choice])
         sets = []
-        for options in reversed(self._combinations):
+        for options in reversed(self.combinations):
             graph, chosen = divmod(graph, len(options))
             sets.append(options[chosen])
-        return Arch(self.name, format_cell(Cell(self.choices + 2, _bits(sets[::-1]), tuple(reversed(labels)))))
+        return Arch(self.name, format_cell(Cell(self.choices + 2, graph_bits(sets[::-1]), tuple(reversed(labels)))))
 
     def index(self, arch: Arch | str) -> int:
         """The index of an encoding."""
         cell = self.encoding(arch)
         number = 0
-        for target, options in enumerate(self._combinations, 1):
+        for target, options in enumerate(self.combinations, 1):
             sources = tuple(x for x in range(target) if cell.edges >> bit(x, target) & 1)
             number = number * len(options) + options.index(sources)
         for label in cell.labels:
@@ -175,7 +177,7 @@ class NB1Shot1:
         parents, operations = self.choice(arch)
         near = [
             ((*parents[:node], other, *parents[node + 1 :]), operations)
-            for node, options in enumerate(self._combinations)
+            for node, options in enumerate(self.combinations)
             for other in options
             if other != parents[node]
         ]
@@ -186,9 +188,26 @@ class NB1Shot1:
             if other != operations[node]
         ]
         return [
-            Arch(self.name, format_cell(Cell(self.choices + 2, _bits(sets), tuple(_LABELS[c] for c in chosen))))
+            Arch(self.name, format_cell(Cell(self.choices + 2, graph_bits(sets), tuple(_LABELS[c] for c in chosen))))
             for sets, chosen in near
         ]
+
+    @property
+    def gene_sizes(self) -> tuple[int, ...]:
+        """Choices of parents of each node, the output last, then operations of each choice node."""
+        return (*map(len, self.combinations), *([3] * self.choices))
+
+    def genes(self, arch: Arch | str) -> tuple[int, ...]:
+        """The digits of the index, which is a number with these sizes as its bases."""
+        return _genes(self, arch if isinstance(arch, str) else str(arch))
+
+    def from_genes(self, genes: Sequence[int]) -> Arch:
+        """Digits -> the encoding."""
+        return _of_genes(self, tuple(genes))
+
+    def drawings(self, arch: Arch | str) -> list[Drawing]:
+        """The cell with its loose ends, operations on nodes."""
+        return [drawing(self.encoding(arch))]
 
     @cached_property
     def cell_codes(self) -> np.ndarray:
@@ -212,6 +231,10 @@ class NB1Shot1:
         """The class of an encoding under `rule`."""
         return self.unique_archs(rule)[self.parse(arch) if isinstance(arch, str) else arch]
 
+    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
+        """The network of NAS-Bench-101 around the cells."""
+        return skeleton101(dataset, channels=channels, cells=cells)
+
     def params(
         self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
     ) -> int:
@@ -226,73 +249,39 @@ class NB1Shot1:
 
     def _graphs(self) -> Iterator[int]:
         """Edges of every choice of parents, in index order."""
-        return (_bits(sets) for sets in itertools.product(*self._combinations))
+        return (graph_bits(sets) for sets in itertools.product(*self.combinations))
 
     def _check(self, cell: Cell, text: str) -> Cell:
         if cell.vertices != self.choices + 2:
             raise ArchError(f"{self.name}: expected {self.choices} choice nodes and the output, got {text!r}")
-        found = tuple(sum(cell.edges >> bit(x, y) & 1 for x in range(y)) for y in range(1, cell.vertices))
-        if found != self.parents:
+        parents = tuple(sum(cell.edges >> bit(x, y) & 1 for x in range(y)) for y in range(1, cell.vertices))
+        if parents != self.parents:
             raise ArchError(
-                f"{self.name}: expected {self.parents} parents of the nodes in turn, got {found} in {text!r}"
+                f"{self.name}: expected {self.parents} parents of the nodes in turn, got {parents} in {text!r}"
             )
         return cell
 
 
-def _bits(sets: Sequence[Sequence[int]]) -> int:
+@lru_cache(maxsize=1 << 17)  # a search asks for the same encodings again and again
+def _genes(space: NB1Shot1, arch: str) -> tuple[int, ...]:
+    index, genes = space.index(arch), []
+    for size in reversed(space.gene_sizes):
+        index, digit = divmod(index, size)
+        genes.append(digit)
+    return tuple(reversed(genes))
+
+
+@lru_cache(maxsize=1 << 17)
+def _of_genes(space: NB1Shot1, genes: tuple[int, ...]) -> Arch:
+    index = 0
+    for gene, size in zip(genes, space.gene_sizes, strict=True):
+        index = index * size + gene
+    return space.arch(index)
+
+
+def graph_bits(sets: Sequence[Sequence[int]]) -> int:
+    """Parents of each node in turn -> the edges as bits."""
     return sum(1 << bit(source, target) for target, sources in enumerate(sets, 1) for source in sources)
-
-
-@cache
-def nb1shot1_counts(name: str) -> dict[str, int]:
-    """How large a space is, under each way of counting that is in use.
-
-    ========================== =====================================================================
-    ``encodings``              every choice of parents times 3 operations on every choice node
-    ``operations_where_read``  every choice of parents times 3 operations on the nodes that something
-                               reads. This is the published count with loose ends of spaces 1 and 3
-                               (6,240 and 363,648); it takes a node that only loose ends read for
-                               used. For space 2 it would be 16,632: the published 29,160 is
-                               ``encodings``. So the published row mixes two ways of counting; the
-                               numbers say that much, the paper does not say why.
-    ``without_loose_ends``     graphs without loose ends times 3^(their nodes): what the words mean
-    ``along_one_chain``        the published count without loose ends (2,487, 3,609, 24,066), exactly.
-                               The benchmark's public generator gives parents to a node, then goes on
-                               to each of them in turn, but keeps what it found only for the last. So
-                               it meets only the graphs whose nodes all lie on the chain that leads
-                               from the output to its largest parent, then to that one's, and so on;
-                               the others are missing. Graphs times 3^(their nodes), isomorphs counted
-                               apart.
-    ``cells``                  distinct cells of NAS-Bench-101 among the encodings
-    ``cells_along_one_chain``  distinct cells among the graphs of ``along_one_chain``
-    ========================== =====================================================================
-    """
-    space = SPACES_1SHOT1[name]
-    where_read = 0
-    whole: dict[tuple[int, tuple[int, ...]], int] = {}
-    for sets in itertools.product(*space._combinations):
-        edges = _bits(sets)
-        where_read += 3 ** len(set().union(*sets) - {0})
-        kept = live_vertices(space.choices + 2, edges)
-        whole[sum(1 << bit(x, v) for v in kept[1:] for x in sets[v - 1]), kept] = len(kept) - 2
-    chained = {
-        graph: inner
-        for graph, inner in whole.items()
-        if all(graph[0] >> bit(a, b) & 1 for a, b in itertools.pairwise(graph[1][1:]))
-    }
-    codes = set()
-    for edges, kept in chained:
-        vertices, pruned = keep(space.choices + 2, edges, kept)
-        labels = np.array(list(itertools.product(range(3), repeat=vertices - 2)), dtype=np.int64)
-        codes.update(canonical_codes(vertices, pruned, labels).tolist())
-    return {
-        "encodings": len(space),
-        "operations_where_read": where_read,
-        "without_loose_ends": sum(3**inner for inner in whole.values()),
-        "along_one_chain": sum(3**inner for inner in chained.values()),
-        "cells": len(np.unique(space.cell_codes)),
-        "cells_along_one_chain": len(codes),
-    }
 
 
 SPACES_1SHOT1: dict[str, NB1Shot1] = {name: NB1Shot1(name) for name in PARENTS}

@@ -19,15 +19,16 @@ import itertools
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from . import nb201_isomorphism
 from .base import Arch
+from .capabilities import Drawing
 from .nb201_isomorphism import EDGES
-from .skeletons import skeleton
+from .skeletons import Skeleton, skeleton
 
 #: The five operations, in the benchmark's order (operation index 0 to 4).
 OPERATIONS: tuple[str, ...] = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -62,6 +63,16 @@ def parse_cell(key: str) -> tuple[str, ...]:
                 raise ArchError(f"nb201: {UnknownNameError('operation', op, OPERATIONS)} in {key!r}")
             ops.append(op)
     return tuple(ops)
+
+
+@lru_cache(maxsize=1 << 14)  # a search asks for the same few thousand cells again and again
+def _genes(key: str) -> tuple[int, ...]:
+    return tuple(OPERATIONS.index(op) for op in parse_cell(key))
+
+
+@lru_cache(maxsize=1 << 14)
+def _of_genes(genes: tuple[int, ...]) -> Arch:
+    return Arch("nb201", format_cell([OPERATIONS[g] for g in genes]))
 
 
 @cache
@@ -100,7 +111,7 @@ class NB201:
 
     def operations(self, arch: Arch | str) -> tuple[str, ...]:
         """Six operation names in edge order 0-1, 0-2, 1-2, 0-3, 1-3, 2-3."""
-        return parse_cell(self._own(arch).key)
+        return parse_cell(self._checked(arch).key)
 
     def arch(self, index: int) -> Arch:
         """The architecture at an index of the benchmark (0 to 15,624; negative numbers are refused)."""
@@ -112,7 +123,7 @@ class NB201:
 
     def index(self, arch: Arch | str) -> int:
         """The benchmark's index of an architecture."""
-        return self._indices[self._own(arch)]
+        return self._indices[self._checked(arch)]
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
         """`n` distinct architectures, uniform without replacement, in the order drawn."""
@@ -138,6 +149,29 @@ class NB201:
             if other != ops[e]
         ]
 
+    @property
+    def gene_sizes(self) -> tuple[int, ...]:
+        """Operations of each edge."""
+        return (len(OPERATIONS),) * len(EDGES)
+
+    def genes(self, arch: Arch | str) -> tuple[int, ...]:
+        """Operation index of each edge, in the order of the architecture string."""
+        return _genes(self._checked(arch).key if isinstance(arch, Arch) else Arch.from_text(arch, self.name).key)
+
+    def from_genes(self, genes: Sequence[int]) -> Arch:
+        """Six operation indices -> `Arch`."""
+        return _of_genes(tuple(genes))
+
+    def label(self, arch: Arch | str) -> str:
+        """``nb201 no. 1462``: the benchmark's index."""
+        return f"{self.name} no. {self.index(arch)}"
+
+    def drawings(self, arch: Arch | str) -> list[Drawing]:
+        """The cell, operations on edges. An edge of ``none`` is left out; a node stands where its number says."""
+        ops = zip(self.operations(arch), EDGES, strict=True)
+        edges = [(str(source), str(target), op) for op, (target, source) in ops if op != "none"]
+        return [Drawing("cell", {"0": "in", "1": "1", "2": "2", "3": "out"}, edges, layers=range(4))]
+
     def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
         """Every architecture -> the representative of its class: the member of smallest index.
 
@@ -147,7 +181,11 @@ class NB201:
 
     def unique_arch(self, arch: Arch | str, rule: str = "published") -> Arch:
         """The representative of an architecture's class under `rule`."""
-        return self.unique_archs(rule)[self._own(arch)]
+        return self.unique_archs(rule)[self._checked(arch)]
+
+    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
+        """The network around the cells; `UnknownNameError` for a dataset it is not known for."""
+        return skeleton(dataset, channels=channels, cells=cells)
 
     def params(
         self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
@@ -176,7 +214,7 @@ class NB201:
             + ops.count("nor_conv_3x3") * net.cell_conv_flops(3)
         )
 
-    def _own(self, arch: Arch | str) -> Arch:
+    def _checked(self, arch: Arch | str) -> Arch:
         if isinstance(arch, str):
             return self.parse(arch)
         if arch.space != self.name:

@@ -19,6 +19,7 @@ from ..core.errors import StudyError
 from ..core.frames import any_frame, check
 from ..core.seeding import generator
 from ..spaces import get_space, parse_arch
+from ..spaces.capabilities import HasNeighbours, Isomorphic
 from .bootstrap import bootstrap_counts, percentile_interval
 from .correlate import Series, aligned_series
 from .rank import Floats
@@ -48,8 +49,8 @@ def neighbour_concordance(
 
     Returns columns benchmark, dataset, method, setting, proxy, unit, step, concordance (1 all right, 0.5 by
     chance; a tie of the score counts half, a pair of equal truth does not count), ci_low, ci_high, n_pairs
-    (that count), n_tied (of equal truth), n_archs (in such pairs). Null where no pair counts. `StudyError` for
-    a space without neighbours.
+    (that count), n_tied (of equal truth), n_archs (in such pairs). Null where no pair counts.
+    `MissingCapabilityError` for a space without neighbours.
     """
     known: dict[tuple[str, ...], NDArray[np.intp]] = {}
     rows = []
@@ -68,11 +69,7 @@ def neighbour_pairs(archs: Sequence[str]) -> NDArray[np.intp]:
     index = {str(parse_arch(arch)): i for i, arch in enumerate(archs)}
     pairs = set()
     for text, i in index.items():
-        space = get_space(text.partition(":")[0])
-        if not hasattr(space, "neighbours"):
-            raise StudyError(
-                f"neighbours: expected a space that knows them, such as nb201 or darts, got {space.name!r}"
-            )
+        space = get_space(text.partition(":")[0], HasNeighbours)
         for other in space.neighbours(text):
             j = index.get(str(other))
             if j is not None and j != i:
@@ -136,7 +133,7 @@ def isomorph_spread(scores: Any, *, rule: str = "functional") -> Any:
 
 def _class_of(text: str, rule: str) -> str:
     arch = parse_arch(text)
-    space = get_space(arch.space)
+    space = get_space(arch.space, Isomorphic)
     if rule not in space.isomorphism_rules:
         raise StudyError(
             f"isomorph_spread: expected a rule of {space.name!r} ({', '.join(space.isomorphism_rules)}), got {rule!r}"

@@ -23,7 +23,8 @@ from ..plots.style import proxy_label, statistic_label
 from ..proxies import score
 from ..report.model import Table
 from ..report.tables import number, plain_table, with_interval
-from ..spaces import SPACES, get_space
+from ..spaces import SPACES, get_space, offers
+from ..spaces.capabilities import Enumerable, Isomorphic
 
 Data = Path | str | None
 
@@ -36,7 +37,7 @@ THESIS_PARAMS = {"nb101-1": "0.79", "nb101-2": "0.81", "nb101-3": "0.78"}
 
 def space_sizes(data: Data = None, n_boot: int = 0, seed: int = 0) -> Table:
     """How large every search space is, beside the thesis's Table 3.1."""
-    sizes = {name: len(get_space(name)) for name in SPACES}
+    sizes = {name: len(get_space(name, Enumerable)) for name in SPACES if offers(name, Enumerable)}
     frame = pl.DataFrame(
         {
             "space": list(sizes),
@@ -63,11 +64,11 @@ def space_sizes(data: Data = None, n_boot: int = 0, seed: int = 0) -> Table:
 
 def _remark(name: str) -> str:
     if name == "nb201":
-        space = get_space(name)
+        space = get_space(name, Isomorphic)
         counts = [f"{len(set(space.unique_archs(rule).values())):,} {rule}" for rule in space.isomorphism_rules]
         return "unique: " + ", ".join(counts)
     if name.startswith("nb101-"):
-        from ..spaces.nb1shot1 import nb1shot1_counts
+        from ..spaces.nb1shot1_counts import nb1shot1_counts
 
         c = nb1shot1_counts(name)
         return (

@@ -16,7 +16,8 @@ from nasanalysis.loaders.nb101.benchmark import read_encodings
 from nasanalysis.loaders.thesis_samples import thesis_sample, thesis_sample_file
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.base import Space
-from nasanalysis.spaces.nb1shot1 import OPERATIONS, SPACES_1SHOT1, nb1shot1_counts
+from nasanalysis.spaces.nb1shot1 import OPERATIONS, SPACES_1SHOT1
+from nasanalysis.spaces.nb1shot1_counts import nb1shot1_counts
 from nasanalysis.spaces.nb101 import SPACE as NB101
 from nasanalysis.spaces.nb101 import format_cell
 from nasanalysis.spaces.nb101_graph import to_matrix

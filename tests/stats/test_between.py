@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nasanalysis.core.errors import StudyError, UnknownNameError
+from nasanalysis.core.errors import MissingCapabilityError, StudyError, UnknownNameError
 from nasanalysis.core.frames import SCHEMAS
 from nasanalysis.core.seeding import generator
-from nasanalysis.spaces import get_space
+from nasanalysis.spaces import get_space, require
 from nasanalysis.stats import (
     cluster_proxies,
     isomorph_spread,
@@ -106,11 +106,11 @@ def test_concordance_limits() -> None:
 
 def test_concordance_needs_a_space_with_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bare:
-        name = "nb201"
+        name, parse = "nb201", SPACE.parse
 
-    monkeypatch.setattr(neighbours, "get_space", lambda name: Bare())
+    monkeypatch.setattr(neighbours, "get_space", lambda name, capability: require(Bare(), capability))
     archs = some_archs(3)
-    with pytest.raises(StudyError, match="expected a space that knows them, such as nb201 or darts, got 'nb201'"):
+    with pytest.raises(MissingCapabilityError, match="'nb201' cannot list neighbours: it has no neighbours"):
         neighbour_concordance(truth_frame(archs, [1.0, 2, 3]), score_frame(archs, [1.0, 2, 3]))
 
 

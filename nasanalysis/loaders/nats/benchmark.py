@@ -32,6 +32,7 @@ from ...core.errors import DataFileError, ParameterError
 from ...core.frames import SCHEMAS, check, complete
 from ...core.provenance import InputSet
 from ...spaces import get_space
+from ...spaces.capabilities import Enumerable, Isomorphic
 from ..benchmark import Benchmark
 from .convert import CHUNK as CHUNK
 from .convert import Converted, convert_archive, truth_table
@@ -87,7 +88,7 @@ def from_archive(archive: Archive | Path | str, form: Format = TSS) -> Benchmark
             )
         if archive.meta is not None:
             archive.check_order()
-    size = len(get_space(form.space))
+    size = len(get_space(form.space, Enumerable))
     if archive.members and archive.members[-1].index >= size:
         raise DataFileError(
             f"{archive.path}: expected files 000000 to {size - 1:06d}, got {archive.members[-1].name}; "
@@ -102,7 +103,7 @@ def from_archive(archive: Archive | Path | str, form: Format = TSS) -> Benchmark
         return _finished(pl.scan_parquet(list(converted().chunks.values())), "CURVES", form)
 
     def some_curves(archs: Sequence[str]) -> pl.LazyFrame:
-        space = get_space(form.space)
+        space = get_space(form.space, Enumerable)
         wanted = {space.index(arch) // CHUNK * CHUNK for arch in archs}
         files = [file for first, file in converted().chunks.items() if first in wanted]
         if not files:
@@ -144,6 +145,8 @@ def from_api(api: Any) -> Benchmark:
     if not held:
         raise DataFileError("nats_bench API: expected results in memory, got an object that holds none")
 
+    size = len(get_space(form.space, Enumerable))
+
     def contents() -> Iterator[tuple[int, Path, Any]]:
         for index in held:
             results = {hp: result.state_dict() for hp, result in api.arch2infos_dict[index].items()}
@@ -161,7 +164,7 @@ def from_api(api: Any) -> Benchmark:
             "CURVES": lambda: _finished(frames()[1].lazy(), "CURVES", form),
             "TRUTH": lambda: _finished(truth_table(frames()[0]).lazy(), "TRUTH", form),
         },
-        notes=(f"{len(held):,} of {len(get_space(form.space)):,} architectures, from a nats_bench API object",),
+        notes=(f"{len(held):,} of {size:,} architectures, from a nats_bench API object",),
     )
 
 
@@ -174,7 +177,7 @@ def recorded_costs(data: Path | str | None = None, *, schedule: int = 200, form:
     archive = find_archive(form, data)
     runs = recorded_runs(archive).filter(pl.col("schedule") == schedule)
     costs = runs.sort("dataset", "arch", "seed").unique(["dataset", "arch"], keep="first", maintain_order=True)
-    classes = get_space(form.space).unique_archs("published")
+    classes = get_space(form.space, Isomorphic).unique_archs("published")
     names = {str(arch): str(same) for arch, same in classes.items()}
     costs = costs.with_columns(
         benchmark=pl.lit(form.name), unique_arch=pl.col("arch").replace_strict(names, return_dtype=pl.String)

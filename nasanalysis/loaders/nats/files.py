@@ -27,6 +27,7 @@ import polars as pl
 
 from ...core.errors import DataFileError, MissingDataError
 from ...spaces import get_space
+from ...spaces.capabilities import Enumerable
 from .. import safe_pickle
 from ..cache import convert
 from ..files import data_folders, missing
@@ -175,7 +176,7 @@ class Archive:
     def check_order(self, order: Sequence[object] | None = None) -> None:
         """Compare the index file with the official order of this space; `DataFileError` where they differ."""
         got = self.order() if order is None else list(order)
-        space = get_space(self.form.space)
+        space = get_space(self.form.space, Enumerable)
         official = [arch.key for arch in space]
         if got != official:
             place = next((i for i, (a, b) in enumerate(zip(official, got, strict=False)) if a != b), None)

@@ -20,6 +20,7 @@ import polars as pl
 
 from ...core.errors import ArchError, DataFileError
 from ...spaces import get_space
+from ...spaces.capabilities import Enumerable
 from .files import Format
 
 Array = np.ndarray[Any, Any]
@@ -105,7 +106,7 @@ class Rows:
             ) from error
 
     def _add_trainings(self, info: Any, form: Format, index: int, epochs: int, where: Path) -> None:
-        space = get_space(form.space)
+        space = get_space(form.space, Enumerable)
         official = space.arch(index)
         if info["arch_index"] != index or info["arch_str"] != official.key:
             got = f"{info['arch_index']}, {space.parse(info['arch_str']).key}"

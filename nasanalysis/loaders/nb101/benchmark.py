@@ -28,6 +28,7 @@ import polars as pl
 from ...core.errors import ArchError, DataFileError, MissingDataError
 from ...core.provenance import sha256
 from ...spaces import get_space
+from ...spaces.capabilities import Isomorphic
 from ...spaces.nb1shot1 import PARENTS, SPACES_1SHOT1
 from ...spaces.nb101 import SPACE
 from ...spaces.nb101_enumeration import all_codes
@@ -78,7 +79,7 @@ class NB101Benchmark(Benchmark):
         return _of_cells(self.name, self.cells.lazy(frame), pl.LazyFrame(encodings))
 
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
-        get_space(self.space).unique_archs(rule)  # refuses an unknown rule
+        get_space(self.space, Isomorphic).unique_archs(rule)  # refuses an unknown rule
         held = (
             self.lazy("TRUTH").filter(pl.col("dataset") == dataset).select("arch").unique(maintain_order=True).collect()
         )

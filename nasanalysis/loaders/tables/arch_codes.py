@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.errors import ArchError, UnknownNameError
 from ...spaces import get_space
+from ...spaces.capabilities import Enumerable
 from ...spaces.names import ArchReader, shown
 from ...spaces.nb201 import OPERATIONS, format_cell
 from .descriptor import TableDescriptor
@@ -24,7 +25,7 @@ LISTABLE = 1_000_000
 @cache
 def index_order(space: str) -> tuple[str, ...]:
     """Every architecture of a space as text, in index order; `ArchError` where it is too large to list."""
-    home = get_space(space)
+    home = get_space(space, Enumerable)
     if len(home) > LISTABLE:
         raise ArchError(
             f"{space}: a list in index order needs all {len(home):,} architectures (at most {LISTABLE:,} are listed); "
