@@ -1,6 +1,9 @@
 """Plots: one function computes a frame, another draws it and returns matplotlib Axes.
 
-matplotlib is imported when something is drawn. PNG, SVG and PDF: ``ax.figure.savefig(...)``.
+They stand on seaborn where it draws what we draw; theme, palette and context that you set hold (`seaborn.set_theme`).
+Intervals come from the frames, none is computed here. matplotlib and seaborn are imported when something is drawn.
+PNG, SVG and PDF: ``ax.figure.savefig(...)``. What decides something lives in `nasanalysis.stats` (Pareto front, groups,
+order of a matrix, early stopping) and can be had from here too.
 
 ================================ =================================================================
 `plot_correlation_by_step`       correlation against epochs or minibatches, with bands
@@ -20,21 +23,27 @@ matplotlib is imported when something is drawn. PNG, SVG and PDF: ``ax.figure.sa
 ================================ =================================================================
 """
 
+from ..stats.front import with_front
+from ..stats.groups import losses_by_group
+from ..stats.matrix import square_matrix as proxy_matrix
+from ..stats.pairs import rank_pairs, score_against_truth
+from ..stats.stopping import early_stopping, eigenvalue_trajectories
+from ..stats.topk_curve import topk_by_k
 from .ablation import ablation_grid, plot_ablation_heatmap, plot_ablation_lines
 from .cells import cell_graph, plot_cell
 from .curvature import loss_curvature, plot_loss_curvature
 from .curves import learning_curves, plot_learning_curves
-from .eigenvalues import early_stopping, eigenvalue_trajectories, plot_eigenvalues
+from .eigenvalues import plot_eigenvalues
 from .forest import forest, plot_forest
-from .losses import losses_by_group, plot_losses_by_group
-from .matrix import plot_proxy_matrix, proxy_matrix
-from .pareto import plot_pareto, with_front
-from .ranks import plot_rank_density, rank_pairs
-from .scatter import plot_scatter, score_against_truth
+from .losses import plot_losses_by_group
+from .matrix import plot_proxy_matrix
+from .pareto import plot_pareto
+from .ranks import plot_rank_density
+from .scatter import plot_scatter
 from .search import budget_frame, plot_budget, plot_search, search_frame
 from .steps import correlation_by_step, plot_correlation_by_step
 from .surfaces import loss_line, plot_loss_line, plot_loss_surface
-from .topk import plot_topk, topk_by_k
+from .topk import plot_topk
 
 __all__ = [
     "ablation_grid",

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..core.errors import FrameError, StudyError
 from ..core.frames import any_frame
-from .style import COLOURS, MARKERS, SEQUENTIAL, look, new_axes
+from .heatmap import draw_heatmap
+from .lines import draw_line, palette
+from .style import GREY, MARKERS, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,33 +47,35 @@ def plot_ablation_heatmap(
     title: str | None = None,
 ) -> Axes:
     """Draw `ablation_grid` with the value in every cell; the best is framed. Empty cells were not measured."""
-    from matplotlib.patches import Rectangle
+    import matplotlib as mpl
 
     wide = ablation_grid(table, x, y, value)
     values = wide.drop(y).cast(pl.Float64).fill_null(np.nan).to_numpy()
     with look():
         ax = new_axes(ax, figsize=(1.8 + 0.75 * values.shape[1], 1.4 + 0.5 * values.shape[0]))
-        ax.grid(False)
-        image = ax.imshow(values, cmap=SEQUENTIAL, aspect="auto")
-        middle = (np.nanmin(values) + np.nanmax(values)) / 2
-        for (row, column), number in np.ndenumerate(values):
-            if np.isfinite(number):
-                colour = "white" if number < middle else "black"
-                ax.text(column, row, f"{number:.{digits}f}", ha="center", va="center", color=colour, fontsize=9)
-        row, column = np.unravel_index(np.nanargmax(values), values.shape)
-        ax.add_patch(
-            Rectangle((float(column) - 0.5, float(row) - 0.5), 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5)
+        draw_heatmap(
+            ax,
+            values,
+            rows=[_short(v) for v in wide[y]],
+            columns=[_short(v) for v in table[x].unique().sort()],
+            label=label,
+            write=lambda number: f"{number:.{digits}f}",
+            cmap=mpl.rcParams["image.cmap"],
         )
-        ax.set_xticks(range(values.shape[1]), [_short(c) for c in table[x].unique().sort()])
-        ax.set_yticks(range(values.shape[0]), [_short(c) for c in wide[y]])
-        ax.set_xlabel(x_label or x.replace("_", " "))
-        ax.set_ylabel(y_label or y.replace("_", " "))
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        figure.colorbar(image, ax=ax, label=label)
+        _frame_best(ax, values)
+        ax.set(xlabel=x_label or x.replace("_", " "), ylabel=y_label or y.replace("_", " "))
         if title:
             ax.set_title(title)
     return ax
+
+
+def _frame_best(ax: Axes, values: NDArray[np.float64]) -> None:
+    from matplotlib.patches import Rectangle
+
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    ax.add_patch(
+        Rectangle((float(column), float(row)), 1, 1, fill=False, edgecolor=palette(2)[1], linewidth=2.5, clip_on=False)
+    )
 
 
 @any_frame
@@ -97,29 +102,21 @@ def plot_ablation_lines(
     _columns(table, x, value, *([by] if by else []))
     if table.select(x, *([by] if by else [])).is_duplicated().any():
         raise FrameError(f"ablation: several rows for one {x}; another setting varies: filter first, or name it in by")
-    groups: list[Any] = table[by].unique(maintain_order=True).to_list() if by else [None]
+    names: list[Any] = table[by].unique(maintain_order=True).to_list() if by else [None]
+    band = (low, high) if low in table.columns and high in table.columns else None
     with look():
         ax = new_axes(ax)
-        for i, name in enumerate(groups):
+        colours = palette(len(names))
+        for i, name in enumerate(names):
             rows = (table if by is None else table.filter(pl.col(by) == name)).sort(x)
-            colour = COLOURS[i % len(COLOURS)]
-            if low in rows.columns and high in rows.columns:
-                ends = rows[low].cast(pl.Float64).to_numpy(), rows[high].cast(pl.Float64).to_numpy()
-                ax.fill_between(rows[x].to_numpy(), *ends, color=colour, alpha=0.15, linewidth=0)
-            ax.plot(
-                rows[x].to_numpy(),
-                rows[value].to_numpy(),
-                color=colour,
-                marker=MARKERS[i % len(MARKERS)],
-                markersize=5,
-                label=None if name is None else _short(name),
-            )
+            text = None if name is None else _short(name)
+            style = {"colour": colours[i], "marker": MARKERS[i % len(MARKERS)], "label": text}
+            draw_line(ax, rows, x, value, band=band, bands=len(names), **style)
         if baseline is not None:
-            ax.axhline(baseline, color="#555555", linestyle="--", linewidth=1.2, label="baseline")
+            ax.axhline(baseline, color=GREY, linestyle="--", linewidth=1.2, label="baseline")
         if log:
             ax.set_xscale("log")
-        ax.set_xlabel(x_label or x.replace("_", " "))
-        ax.set_ylabel(label)
+        ax.set(xlabel=x_label or x.replace("_", " "), ylabel=label)
         if title:
             ax.set_title(title)
         if by or baseline is not None:
@@ -128,9 +125,9 @@ def plot_ablation_lines(
 
 
 def _columns(table: pl.DataFrame, *names: str) -> None:
-    lost = [name for name in names if name not in table.columns]
-    if lost:
-        raise StudyError(f"ablation: expected the columns {', '.join(lost)}, got {', '.join(table.columns)}")
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise StudyError(f"ablation: expected the columns {', '.join(missing)}, got {', '.join(table.columns)}")
 
 
 def _short(value: object) -> str:

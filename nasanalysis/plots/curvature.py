@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame, check
-from .losses import mean_accuracy
-from .style import COLOURS, accuracy_colours, log_y, look, new_axes
+from ..stats.pairs import mean_accuracy
+from .lines import draw_line, palette
+from .style import accuracy_colours, log_y, look, new_axes, note, root_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SERIES = ["benchmark", "dataset", "method", "setting", "position", "direction", "draws"]
+_SERIES = ["benchmark", "dataset", "method", "setting", "unit", "step", "position", "direction", "draws"]
 
 
 @any_frame
@@ -64,30 +65,15 @@ def plot_loss_curvature(
     with look():
         ax = new_axes(ax)
         colours, extend = accuracy_colours(table.select("arch", "accuracy").unique()["accuracy"].to_list())
-        for arch in table["arch"].unique(maintain_order=True):
+        archs = table["arch"].unique(maintain_order=True)
+        for arch in archs:
             rows = table.filter(pl.col("arch") == arch).drop_nulls("loss")
-            if rows.is_empty():
-                continue
-            colour = colours.to_rgba(rows["accuracy"][0])
-            x = rows["sigma"].to_numpy()
-            ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.18, linewidth=0)
-            ax.plot(x, rows["loss"].to_numpy(), color=colour, marker="o", markersize=3.5)
-        if log:
-            log_y(ax)
+            if not rows.is_empty():
+                _line(ax, rows, colours.to_rgba(rows["accuracy"][0]), len(archs))
+        _axes_of_noise(ax, split, log)
         draws = int(table["n_draws"].to_numpy().max())
-        ax.set_xlabel("σ, standard deviation of the weight noise")
-        ax.set_ylabel(f"{split} loss (nats)")
-        ax.annotate(
-            f"{table['arch'].n_unique()} architectures, mean and middle half of {draws} noise draws",
-            (0.0, 1.01),
-            xycoords="axes fraction",
-            va="bottom",
-            fontsize=9,
-            color="#555555",
-        )
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        figure.colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
+        note(ax, f"{len(archs)} architectures, mean and middle half of {draws} noise draws")
+        root_figure(ax).colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
         if title:
             ax.set_title(title, pad=16)
     return ax
@@ -107,14 +93,19 @@ def plot_curvature_lines(
     """
     with look():
         ax = new_axes(ax)
-        for i, line in enumerate(table["line"].unique(maintain_order=True)):
-            rows = table.filter(pl.col("line") == line).drop_nulls("loss")
-            colour, x = COLOURS[i % len(COLOURS)], rows["sigma"].to_numpy()
-            ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.15, linewidth=0)
-            ax.plot(x, rows["loss"].to_numpy(), color=colour, marker="o", markersize=3.5, label=line)
-        if log:
-            log_y(ax)
-        ax.set_xlabel("σ, standard deviation of the weight noise")
-        ax.set_ylabel(f"{split} loss (nats)")
+        lines = table["line"].unique(maintain_order=True)
+        for line, colour in zip(lines, palette(len(lines)), strict=True):
+            _line(ax, table.filter(pl.col("line") == line).drop_nulls("loss"), colour, len(lines), line)
+        _axes_of_noise(ax, split, log)
         ax.legend(title=legend)
     return ax
+
+
+def _line(ax: Axes, rows: pl.DataFrame, colour: Any, count: int, label: str | None = None) -> None:
+    draw_line(ax, rows, "sigma", "loss", colour=colour, marker="o", label=label, band=("low", "high"), bands=count)
+
+
+def _axes_of_noise(ax: Axes, split: str, log: bool) -> None:
+    if log:
+        log_y(ax)
+    ax.set(xlabel="σ, standard deviation of the weight noise", ylabel=f"{split} loss (nats)")

@@ -9,8 +9,8 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame, check
-from .losses import mean_accuracy
-from .style import UNIT_LABELS, accuracy_colours, log_y, look, new_axes
+from ..stats.pairs import mean_accuracy
+from .style import UNIT_LABELS, accuracy_colours, log_y, look, new_axes, note, root_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,10 +37,10 @@ def learning_curves(
     means = (
         table.group_by("arch", "unit", "step").agg(pl.col(value).cast(pl.Float64).mean().alias("value")).drop_nulls()
     )
-    found = means.join(mean_accuracy(truth), on="arch").sort("accuracy", "arch", "step")
-    if found.is_empty():
+    joined = means.join(mean_accuracy(truth), on="arch").sort("accuracy", "arch", "step")
+    if joined.is_empty():
         raise StudyError(f"curves: no architecture has both {value} and a true accuracy")
-    return found.select("arch", "accuracy", "unit", "step", "value")
+    return joined.select("arch", "accuracy", "unit", "step", "value")
 
 
 @any_frame
@@ -78,12 +78,8 @@ def plot_learning_curves(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if log:
             log_y(ax)
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        figure.colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
-        ax.annotate(
-            f"n = {len(parts):,}", (0.0, 1.01), xycoords="axes fraction", va="bottom", fontsize=9, color="#555555"
-        )
+        root_figure(ax).colorbar(colours, ax=ax, label=f"true {target} (%)", extend=extend)
+        note(ax, f"n = {len(parts):,}")
         if title:
             ax.set_title(title, pad=16)
     return ax

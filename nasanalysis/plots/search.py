@@ -9,7 +9,8 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame
-from .style import COLOURS, MARKERS, legend_beside, look, new_axes, proxy_label
+from .lines import colours_and_markers, draw_line
+from .style import GREY, legend_beside, look, new_axes, proxy_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,8 @@ ALGORITHM_LABELS = {
 }
 _NEEDED = ("algorithm", "fitness", "query", "mean", "ci_low", "ci_high", "low", "high", "best_possible", "n_seeds")
 Band = Literal["mean", "seeds"]
+#: The columns of a frame to draw that hold the band.
+BAND = ("band_low", "band_high")
 
 
 @any_frame
@@ -89,11 +92,13 @@ def plot_search(
     bottom = low if low is not None else min(_number(late["mean"].min()), _number(late["band_low"].min()))
     with look():
         ax = new_axes(ax, figsize=_room(table))
-        for i, line in enumerate(table["line"].unique(maintain_order=True)):
+        looks = colours_and_markers(table["line"])
+        for line, (colour, marker) in looks.items():
             rows = table.filter(pl.col("line") == line)
-            _line(ax, rows, i, line, "query", "mean")
+            style: dict[str, Any] = {"label": line, "bands": len(looks), "marker": marker}
+            draw_line(ax, rows, "query", "mean", colour=colour, band=BAND, **style)
         if best is not None:
-            ax.axhline(_number(best), color="#555555", linestyle="--", linewidth=1.2, label="best possible", zorder=1)
+            ax.axhline(_number(best), color=GREY, linestyle="--", linewidth=1.2, label="best possible", zorder=1)
         margin = 0.04 * max(_number(max(map(_number, top))) - bottom, 1e-9)
         ax.set_ylim(bottom - margin, max(map(_number, top)) + margin)
         seen = table.filter(pl.col("mean") >= bottom - margin)["query"]  # queries at which a line is in sight
@@ -159,14 +164,17 @@ def plot_budget(
     best = _number(table["best_possible"].max())
     with look():
         ax = new_axes(ax, figsize=_room(table))
-        for i, line in enumerate(table["line"].unique(maintain_order=True)):
+        looks = colours_and_markers(table["line"])
+        for line, (colour, marker) in looks.items():
             rows = table.filter(pl.col("line") == line)
             if not (rows["seconds"] > 0).any():
                 height = _number(rows["expected_accuracy"].tail(1).item())
-                ax.axhline(height, color=COLOURS[i % len(COLOURS)], linestyle=":", label=f"{line} (free)", zorder=2)
+                ax.axhline(height, color=colour, linestyle=":", label=f"{line} (free)", zorder=2)
                 continue
-            _line(ax, rows.filter(pl.col("seconds") > 0), i, line, "seconds", "expected_accuracy")
-        ax.axhline(best, color="#555555", linestyle="--", linewidth=1.2, label="best possible", zorder=1)
+            style: dict[str, Any] = {"label": line, "bands": len(looks), "marker": marker}
+            paid = rows.filter(pl.col("seconds") > 0)
+            draw_line(ax, paid, "seconds", "expected_accuracy", colour=colour, band=BAND, **style)
+        ax.axhline(best, color=GREY, linestyle="--", linewidth=1.2, label="best possible", zorder=1)
         _log_x(ax, "seconds")
         if low is not None:
             ax.set_ylim(bottom=low, top=best + 0.04 * (best - low))
@@ -176,24 +184,6 @@ def plot_budget(
         ax.legend()
         legend_beside(ax)
     return ax
-
-
-def _line(ax: Axes, rows: pl.DataFrame, i: int, label: str, x: str, y: str) -> None:
-    colour = COLOURS[i % len(COLOURS)]
-    across, mean = rows[x].to_numpy(), rows[y].to_numpy()
-    low, high = (rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("band_low", "band_high"))
-    ax.fill_between(across, low, high, color=colour, alpha=0.15, linewidth=0)
-    every = max(1, len(across) // 10)
-    ax.plot(
-        across,
-        mean,
-        color=colour,
-        marker=MARKERS[i % len(MARKERS)],
-        markevery=every,
-        markersize=5,
-        label=label,
-        zorder=3,
-    )
 
 
 def _room(table: pl.DataFrame) -> tuple[float, float]:

@@ -8,7 +8,8 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame, check
-from .style import COLOURS, MARKERS, UNIT_LABELS, look, new_axes, proxy_label, statistic_label
+from .lines import colours_and_markers, draw_line
+from .style import UNIT_LABELS, look, new_axes, proxy_label, statistic_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,33 +51,16 @@ def plot_correlation_by_step(
     stepped = table.filter(pl.col("step").is_not_null())
     with look():
         ax = new_axes(ax)
-        level_styles = iter(("--", ":", "-."))
-        for i, name in enumerate(table["proxy"].unique(maintain_order=True)):
+        dashes = iter(("--", ":", "-."))
+        looks = colours_and_markers(table["proxy"])
+        for name, (colour, marker) in looks.items():
             rows = table.filter(pl.col("proxy") == name)
-            colour = COLOURS[i % len(COLOURS)]
+            text = proxy_label(name)
             if rows["step"].is_null().all():
-                ax.axhline(
-                    rows["estimate"][0],
-                    color=colour,
-                    linestyle=next(level_styles, "--"),
-                    label=proxy_label(name),
-                    zorder=2,
-                )
+                ax.axhline(rows["estimate"][0], color=colour, linestyle=next(dashes, "--"), label=text, zorder=2)
                 continue
-            x, y = rows["step"].to_numpy(), rows["estimate"].to_numpy()
-            every = max(1, len(x) // 12)
-            ax.fill_between(
-                x, rows["ci_low"].to_numpy(), rows["ci_high"].to_numpy(), color=colour, alpha=0.15, linewidth=0
-            )
-            ax.plot(
-                x,
-                y,
-                color=colour,
-                marker=MARKERS[i % len(MARKERS)],
-                markevery=every,
-                markersize=5,
-                label=proxy_label(name),
-            )
+            style = {"colour": colour, "marker": marker, "label": text, "bands": len(looks)}
+            draw_line(ax, rows, "step", "estimate", band=("ci_low", "ci_high"), **style)
         unit = stepped["unit"][0] if len(stepped) else "epoch"
         ax.set_xlabel(UNIT_LABELS.get(unit, unit))
         ax.set_ylabel(_quantity(statistic, _target(table)))

@@ -1,8 +1,12 @@
-"""One look for every figure: colour-blind safe, labelled, legible when printed small."""
+"""One look for every figure: colour-blind safe, labelled, legible when printed small.
+
+It gives way to the reader's: what `seaborn.set_theme`, a palette, a context or an rc file has set holds.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +22,14 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours, safe for the common kinds of colour blindness, best contrasts first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+#: For what is no proxy: counts, level lines, all architectures together.
+GREY = "#555555"
+#: For values from low to high: perceptually even, safe for the colour-blind, legible in grey.
+SEQUENTIAL = "cividis"
+#: The same for lines and points on white, which a map that ends in yellow would hide (seaborn's).
+SEQUENTIAL_LINES = "crest"
+#: For values about zero: purple below, orange above.
+DIVERGING = "PuOr_r"
 
 RC: dict[RcKeyType, Any] = {
     "figure.figsize": (6.4, 4.2),
@@ -36,6 +48,8 @@ RC: dict[RcKeyType, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "lines.linewidth": 1.8,
+    "lines.markersize": 6.5,  # seaborn gives markers a white edge
+    "image.cmap": SEQUENTIAL,
     "svg.fonttype": "none",
     "svg.hashsalt": "nasanalysis",  # the same figure is the same file
 }
@@ -140,21 +154,33 @@ def statistic_label(name: str) -> str:
     return STATISTIC_LABELS.get(name, name.replace("_", " "))
 
 
-#: For values from low to high: perceptually even, safe for the colour-blind, legible in grey.
-SEQUENTIAL = "cividis"
-#: For values about zero: purple below, orange above.
-DIVERGING = "PuOr_r"
-
-
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """The package's look, for a ``with`` block; no global setting is touched."""
+    """The package's look, for a ``with`` block; no global setting is touched, and the reader's settings hold."""
     import matplotlib as mpl
 
-    with mpl.rc_context(RC):
+    with mpl.rc_context(_unset_by_the_reader()):
         yield
         interactive = mpl.is_interactive()
     mpl.interactive(interactive)  # a kernel turns it on with its first figure; off again, it would show no other
+
+
+def _unset_by_the_reader() -> dict[RcKeyType, Any]:
+    """Our settings, less those that differ from matplotlib's defaults already.
+
+    seaborn's style and context count as one setting each: half of "talk" and half of ours would fit together badly.
+    """
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.rcsetup import cycler
+
+    ours = {**RC, "axes.prop_cycle": cycler(color=COLOURS)}
+    groups = [[key] for key in ours], [list(sns.axes_style()), list(sns.plotting_context())]
+    chosen: set[Any] = set()
+    for group in itertools.chain(*groups):
+        if any(mpl.rcParams[key] != mpl.rcParamsDefault[key] for key in group):
+            chosen.update(group)
+    return {key: value for key, value in ours.items() if key not in chosen}
 
 
 def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) -> Axes:
@@ -165,8 +191,10 @@ def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) 
     """
     if ax is not None:
         return ax
+    import matplotlib as mpl
+
     with look():
-        return _new_figure(figsize or RC["figure.figsize"]).add_subplot()
+        return _new_figure(figsize or mpl.rcParams["figure.figsize"]).add_subplot()
 
 
 def _new_figure(figsize: Sequence[float]) -> Figure:
@@ -186,8 +214,10 @@ def _new_figure(figsize: Sequence[float]) -> Figure:
 
 def new_panels(count: int, *, sharey: bool = True) -> list[Axes]:
     """`count` fresh axes side by side, as `new_axes` makes one."""
-    width, height = RC["figure.figsize"]
+    import matplotlib as mpl
+
     with look():
+        width, height = mpl.rcParams["figure.figsize"]
         figure = _new_figure((max(width, 0.85 * width * count), height))
         return list(figure.subplots(1, count, sharey=sharey, squeeze=False)[0])
 
@@ -216,8 +246,30 @@ def accuracy_colours(values: Sequence[float]) -> tuple[Any, Literal["neither", "
 
     low, twentieth, high = np.quantile(np.asarray(values, dtype=np.float64), [0.0, 0.05, 1.0])
     far = bool(twentieth - low > 0.3 * (high - low))
-    colours = ScalarMappable(Normalize(float(twentieth if far else low), float(high)), colormaps[SEQUENTIAL])
+    colours = ScalarMappable(Normalize(float(twentieth if far else low), float(high)), colormaps[line_map()])
     return colours, "min" if far else "neither"
+
+
+def line_map() -> str:
+    """Colour map for lines and points on white: the reader's ``image.cmap``, or `SEQUENTIAL_LINES` in our look."""
+    import matplotlib as mpl
+    import seaborn as _  # noqa: F401 - it registers the map
+
+    chosen = str(mpl.rcParams["image.cmap"])
+    return SEQUENTIAL_LINES if chosen == SEQUENTIAL else chosen
+
+
+def note(ax: Axes, text: str, *, right: bool = False) -> None:
+    """A grey line of small text above the axes, left or right: how many, of what."""
+    place, side = ((1.0, 1.01), "right") if right else ((0.0, 1.01), "left")
+    ax.annotate(text, place, xycoords="axes fraction", ha=side, va="bottom", fontsize="small", color=GREY)
+
+
+def root_figure(ax: Axes) -> Figure:
+    """The figure that `ax` belongs to, whatever subfigures lie between."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def log_y(ax: Axes) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..core.errors import FrameError, StudyError
 from ..core.frames import any_frame
-from .style import COLOURS, SEQUENTIAL, log_y, look, new_axes
+from .lines import draw_line, palette
+from .style import log_y, look, new_axes, note, root_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,25 +55,18 @@ def plot_loss_line(
     shown = loss_line(table, by=by)
     with look():
         ax = new_axes(ax)
-        for i, name in enumerate(shown[by].unique(maintain_order=True) if by else [None]):
+        names = shown[by].unique(maintain_order=True).to_list() if by else [None]
+        for name, colour in zip(names, palette(len(names)), strict=True):
             rows = (shown if by is None else shown.filter(pl.col(by) == name)).drop_nulls("loss")
-            x, colour = rows["alpha"].to_numpy(), COLOURS[i % len(COLOURS)]
-            ax.fill_between(x, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colour, alpha=0.15, linewidth=0)
-            ax.plot(x, rows["loss"].to_numpy(), color=colour, label=None if name is None else str(name))
+            text = None if name is None else str(name)
+            draw_line(ax, rows, "alpha", "loss", colour=colour, label=text, band=("low", "high"), bands=len(names))
         n = int(shown["n_directions"].to_numpy().max())
         ax.set_xlabel("α, step along a filter-normalised direction (1: as long as the weights)")
         ax.set_ylabel(f"{split} loss (nats)")
         if log:
             log_y(ax)
         if n > 1:
-            ax.annotate(
-                f"mean, smallest and largest of {n} directions",
-                (0.0, 1.01),
-                xycoords="axes fraction",
-                va="bottom",
-                fontsize=9,
-                color="#555555",
-            )
+            note(ax, f"mean, smallest and largest of {n} directions")
         if title:
             ax.set_title(title, pad=16)
         if by:
@@ -106,26 +101,37 @@ def plot_loss_surface(
     with look():
         ax = new_axes(ax, figsize=(5.6, 4.6))
         ax.grid(False)
-        low = max(np.nanmin(values) if vmin is None else vmin, 1e-12)
-        high = max(np.nanmax(values) if vmax is None else vmax, low * 1.001)
-        steps = np.geomspace(low, high, levels)
-        filled = ax.contourf(
-            x, y, np.ma.masked_invalid(values.clip(low, high)), levels=steps, cmap=SEQUENTIAL, norm="log"
-        )
-        ax.contour(x, y, np.ma.masked_invalid(values), levels=steps, colors="white", linewidths=0.4)
-        ax.plot(0, 0, "x", color=COLOURS[1], markersize=9, markeredgewidth=2)
+        _contours(ax, x, y, values, (vmin, vmax), levels, f"{split} loss (nats)")
+        ax.plot(0, 0, "x", color=palette(2)[1], markersize=9, markeredgewidth=2)
         ax.set(xlabel="α, step along direction 1", ylabel="β, step along direction 2", aspect="equal")
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        bar = figure.colorbar(filled, ax=ax, label=f"{split} loss (nats)", ticks=steps[::3])
-        bar.ax.minorticks_off()
-        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         if title:
             ax.set_title(title)
     return ax
 
 
+def _contours(
+    ax: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    values: NDArray[np.float64],
+    limits: tuple[float | None, float | None],
+    levels: int,
+    label: str,
+) -> None:
+    import matplotlib as mpl
+
+    low = max(np.nanmin(values) if limits[0] is None else limits[0], 1e-12)
+    high = max(np.nanmax(values) if limits[1] is None else limits[1], low * 1.001)
+    steps = np.geomspace(low, high, levels)
+    inside = np.ma.masked_invalid(values.clip(low, high))
+    filled = ax.contourf(x, y, inside, levels=steps, cmap=mpl.rcParams["image.cmap"], norm="log")
+    ax.contour(x, y, np.ma.masked_invalid(values), levels=steps, colors="white", linewidths=0.4)
+    bar = root_figure(ax).colorbar(filled, ax=ax, label=label, ticks=steps[::3])
+    bar.ax.minorticks_off()
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+
+
 def _columns(table: pl.DataFrame, *names: str) -> None:
-    lost = [name for name in names if name not in table.columns]
-    if lost:
+    missing = [name for name in names if name not in table.columns]
+    if missing:
         raise StudyError(f"surface: expected the columns {', '.join(names)}, got {', '.join(table.columns)}")

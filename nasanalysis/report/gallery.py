@@ -80,10 +80,14 @@ def _pareto_nb201(s: Sources) -> Axes:
     means = s.nb201_truth.filter(pl.col("seed").is_null()).select("arch", "accuracy")
     wide = latency.pivot("proxy", index="arch", values="value").join(means, on="arch")
     ax = plots.plot_pareto(
-        wide, x="edgegpu_latency", y="accuracy", colour="params", y_label="CIFAR-10 test accuracy (%)"
+        wide,
+        x="edgegpu_latency",
+        y="accuracy",
+        colour="params",
+        y_label="CIFAR-10 test accuracy (%)",
+        y_range=(84, 95),
     )
     ax.set_xlabel("latency on Edge GPU (ms)")
-    ax.set_ylim(84, 95)
     return ax
 
 
@@ -254,7 +258,7 @@ ENTRIES: tuple[tuple[Entry | None, Entry | None], ...] = (
             "pareto-nb201",
             "Pareto front of latency and accuracy, NAS-Bench-201",
             "All 15,625 architectures: latency on Edge GPU (HW-NAS-Bench) against CIFAR-10 test accuracy, cut at 84 %.",
-            'plots.plot_pareto(table, x="edgegpu_latency", y="accuracy", colour="params")',
+            'plots.plot_pareto(table, x="edgegpu_latency", y="accuracy", colour="params", y_range=(84, 95))',
             _pareto_nb201,
         ),
     ),
@@ -444,8 +448,11 @@ _HEAD = """# Gallery
 
 Every plot on real data, made by `make gallery DATA=FOLDER` (`nasanalysis gallery`): nothing here is drawn by hand.
 One function computes a frame, another draws it and returns matplotlib Axes; save with
-`axes.figure.savefig("figure.pdf")` (PNG, SVG, PDF). Frames: `truth` is TRUTH, `scores` SCORES, `curves` CURVES,
-`stats` what `na.correlate` answers; `import nasanalysis as na` and `from nasanalysis import plots`.
+`axes.figure.savefig("figure.pdf")` (PNG, SVG, PDF). They stand on seaborn: a theme, palette or context that you set
+(`seaborn.set_theme`, `with seaborn.color_palette("deep"): ...`) changes them.
+
+Frames: `truth` is TRUTH, `scores` SCORES, `curves` CURVES, `stats` what `na.correlate`
+answers; `import nasanalysis as na` and `from nasanalysis import plots`.
 """
 
 

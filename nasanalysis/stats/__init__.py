@@ -15,6 +15,9 @@ Frames
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
     (combinations), `plan` (how many architectures and seeds).
+Frames that a figure draws, or a search obeys
+    `score_against_truth`, `rank_pairs`, `losses_by_group`, `topk_by_k`, `with_front` (Pareto), `square_matrix` (proxy
+    against proxy in clustered order), `eigenvalue_trajectories`, `early_stopping` (`StoppingRule` of RobustDARTS).
 """
 
 from __future__ import annotations
@@ -27,9 +30,13 @@ from .by_step import compute_matched, cost_by_step, crossover, first_step_reachi
 from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise, term_shares
 from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import MismatchWarning, correlate
+from .front import with_front
+from .groups import losses_by_group
+from .matrix import square_matrix
 from .ndcg import ndcg
 from .neighbours import isomorph_spread, neighbour_concordance
 from .paired import difference_by_step
+from .pairs import rank_pairs, score_against_truth
 from .partial import partial_kendall, partial_spearman
 from .planner import plan
 from .rank import kendall_tau, pearson_r, spearman_rho
@@ -37,8 +44,10 @@ from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
 from .resamples import Resamples, kendall_tau_counts, pearson_r_counts, spearman_rho_counts
 from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples, seeds_against_baseline
+from .stopping import StoppingRule, early_stopping, eigenvalue_trajectories
 from .tau import sparse_kendall_tau, weighted_tau
 from .topk import TopKMean, best_rank_at_k, precision_at_k, regret_at_k, topk_mean
+from .topk_curve import topk_by_k
 from .versus import compare_proxies, holm, permutation_test
 
 __all__ = [
@@ -49,6 +58,7 @@ __all__ = [
     "MismatchWarning",
     "Resamples",
     "Statistic",
+    "StoppingRule",
     "Term",
     "TopKMean",
     "ablation",
@@ -69,6 +79,8 @@ __all__ = [
     "difference_by_step",
     "disattenuate",
     "disattenuated",
+    "early_stopping",
+    "eigenvalue_trajectories",
     "first_step_reaching",
     "get_statistic",
     "held_out_weight",
@@ -77,6 +89,7 @@ __all__ = [
     "isomorph_spread",
     "kendall_tau",
     "kendall_tau_counts",
+    "losses_by_group",
     "ndcg",
     "neighbour_concordance",
     "normalise",
@@ -91,19 +104,24 @@ __all__ = [
     "profile",
     "proxy_matrix",
     "random_halves",
+    "rank_pairs",
     "redundancy",
     "regret_at_k",
     "reliability",
     "reliability_table",
     "repeated_samples",
+    "score_against_truth",
     "seeds_against_baseline",
     "sparse_kendall_tau",
     "spearman_brown",
     "spearman_rho",
     "spearman_rho_counts",
+    "square_matrix",
     "stratified_interval",
     "term_shares",
+    "topk_by_k",
     "topk_mean",
     "variance_components",
     "weighted_tau",
+    "with_front",
 ]

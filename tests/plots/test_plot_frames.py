@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from small_frames import ARCHS, TRUTH, curves_frame, scores_frame, stats_frame, trace_frame
+from small_frames import ARCHS, TRUTH, curves_frame, stats_frame
 
 from nasanalysis import plots
 from nasanalysis.core.errors import ArchError, FrameError, StudyError, UnknownNameError
-from nasanalysis.plots.matrix import clustered_order
-from nasanalysis.plots.topk import BEST, RANDOM
 from nasanalysis.spaces import get_space
 
-# losses by group ------------------------------------------------------------------------------------------------
-
-
-def test_groups_hold_the_tenths_of_true_accuracy_and_average_seeds() -> None:
-    curves = curves_frame({arch: [10.0 * i, 10.0 * i + 1] for i, arch in enumerate(ARCHS)}, seeds=2)
-    table = plots.losses_by_group(curves, TRUTH)
-    first = {row["group"]: row for row in table.filter(pl.col("step") == 1).to_dicts()}
-    assert (
-        first["best 10 %"]["n_archs"] == 2
-    )  # numbers 18 and 19, losses 180 and 190, and 0.5 for the mean of two seeds
-    assert first["best 10 %"]["mean"] == pytest.approx(185.5)
-    assert first["worst 10 %"]["mean"] == pytest.approx(5.5)
-    assert first["middle 10 %"]["mean"] == pytest.approx(95.5)  # numbers 9 and 10
-    assert first["all"]["n_archs"] == 20
-    assert (first["all"]["low"], first["all"]["high"]) == pytest.approx(
-        tuple(np.quantile(np.arange(20) * 10 + 0.5, [0.25, 0.75]))
-    )
-
-
-def test_relative_losses_start_at_zero() -> None:
-    curves = curves_frame({arch: [float(i), i + 2.0, i - 1.0] for i, arch in enumerate(ARCHS)})
-    table = plots.losses_by_group(curves, TRUTH, relative=True).filter(pl.col("group") == "all")
-    assert table["mean"].to_list() == pytest.approx([0.0, 2.0, -1.0])
-
-
-def test_losses_of_two_settings_are_refused() -> None:
-    curves = curves_frame({arch: [1.0] for arch in ARCHS})
-    both = pl.concat([curves, curves.with_columns(setting=pl.lit("other"))])
-    with pytest.raises(StudyError, match="one dataset, method, setting and unit; filter first"):
-        plots.losses_by_group(both, TRUTH)
-    with pytest.raises(StudyError, match="expected a column of the CURVES frame, got 'valid'"):
-        plots.losses_by_group(curves, TRUTH, value="valid")
+# learning curves ------------------------------------------------------------------------------------------------
 
 
 def test_learning_curves_come_worst_first() -> None:
@@ -59,70 +21,7 @@ def test_learning_curves_come_worst_first() -> None:
     assert table["value"].to_list()[:2] == [3.0, 2.0]  # means of three seeds
 
 
-# Pareto front ---------------------------------------------------------------------------------------------------
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), st.integers(0, 6))), min_size=1, max_size=25),
-    st.sampled_from([1, -1]),
-)
-def test_front_is_what_no_other_dominates(points: list[tuple[int, int | None]], direction: int) -> None:
-    table = pl.DataFrame(points, schema={"cost": pl.Int64, "value": pl.Int64}, orient="row")
-    got = plots.with_front(table, "cost", "value", direction=direction)["on_front"].to_list()
-
-    def dominated(i: int) -> bool:
-        x, y = points[i]
-        assert y is not None
-        return any(
-            v is not None and c <= x and direction * v >= direction * y and (c < x or direction * v > direction * y)
-            for c, v in points
-        )
-
-    assert got == [y is not None and not dominated(i) for i, (_, y) in enumerate(points)]
-
-
-def test_front_names_the_missing_column() -> None:
-    with pytest.raises(StudyError, match="expected a column 'flops', got cost"):
-        plots.with_front(pl.DataFrame({"cost": [1]}), "flops", "cost")
-
-
-# ranks and top k ------------------------------------------------------------------------------------------------
-
-
-def test_rank_errors_are_positive_where_the_proxy_flatters() -> None:
-    pairs = pl.DataFrame(
-        {"arch": ["a", "b", "c", "d"], "score": [4.0, 3.0, 2.0, 2.0], "accuracy": [60.0, 90.0, 80.0, 70.0]}
-    )
-    got = plots.rank_pairs(pairs, direction=1)
-    assert got["score_rank"].to_list() == [1, 2, 3.5, 3.5]
-    assert got["true_rank"].to_list() == [4, 1, 2, 3]
-    assert got["error"].to_list() == [3, -1, -1.5, -0.5]
-    turned = plots.rank_pairs(pairs.with_columns(score=-pl.col("score")), direction=-1)
-    assert turned["score_rank"].to_list() == got["score_rank"].to_list()
-
-
-@given(st.permutations(list(range(20))), st.integers(1, 20))
-def test_topk_lies_between_the_worst_and_the_best_k(order: list[int], k: int) -> None:
-    scores = scores_frame({"synflow": {ARCHS[i]: float(order[i]) for i in range(20)}})
-    table = plots.topk_by_k(TRUTH, scores, ks=(k,))
-    got = dict(table.select("proxy", "topk_mean").iter_rows())
-    chosen = sorted(range(20), key=lambda i: -order[i])[:k]
-    assert got["synflow"] == pytest.approx(np.mean([50.0 + i for i in chosen]))
-    assert got["synflow"] <= got[BEST] + 1e-9
-    assert got[RANDOM] == pytest.approx(59.5)
-
-
-def test_topk_is_over_architectures_that_every_proxy_scores() -> None:
-    some = {arch: 1.0 + i for i, arch in enumerate(ARCHS)}
-    table = plots.topk_by_k(
-        TRUTH, scores_frame({"synflow": some, "nwot": {a: some[a] for a in ARCHS[:5]}}), ks=(1, 5, 6)
-    )
-    assert set(table["n_archs"]) == {5}
-    assert set(table["k"]) == {1, 5}
-    assert table.filter(pl.col("proxy") == "synflow", pl.col("k") == 1)["topk_mean"].to_list() == [54.0]
-
-
-# forest, ablation, matrix ---------------------------------------------------------------------------------------
+# forest, ablation -----------------------------------------------------------------------------------------------
 
 
 def test_forest_keeps_the_last_step_best_first_and_undefined_last() -> None:
@@ -142,35 +41,6 @@ def test_ablation_grid_is_sorted_by_value_and_refuses_duplicates() -> None:
         plots.ablation_grid(pl.concat([table, table]), "alpha", "gamma")
     with pytest.raises(StudyError, match="expected the columns beta"):
         plots.ablation_grid(table, "beta", "gamma")
-
-
-def test_proxy_matrix_agrees_with_scipy_and_puts_like_beside_like() -> None:
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(0)
-    base, other = rng.normal(size=20), rng.normal(size=20)
-    values = {
-        "synflow": base,
-        "nwot": other,
-        "snip": base + 0.01 * rng.normal(size=20),
-        "val_loss": -(other + 0.01 * rng.normal(size=20)),  # lower is better: it agrees with nwot
-    }
-    table = plots.proxy_matrix(scores_frame({p: dict(zip(ARCHS, v.tolist(), strict=True)) for p, v in values.items()}))
-    order = table["proxy"].unique(maintain_order=True).to_list()
-    assert abs(order.index("synflow") - order.index("snip")) == 1
-    assert abs(order.index("nwot") - order.index("val_loss")) == 1
-    got = {(a, b): v for a, b, v in table.select("proxy", "other", "estimate").iter_rows()}
-    assert got["synflow", "nwot"] == pytest.approx(spearmanr(base, other).statistic)
-    assert got["nwot", "val_loss"] > 0.95
-    assert all(got[a, b] == pytest.approx(got[b, a]) for a, b in itertools.combinations(values, 2))
-    assert all(got[a, a] == pytest.approx(1.0) for a in values)
-
-
-def test_matrix_leaves_undefined_pairs_empty() -> None:
-    values = {"synflow": {a: float(i) for i, a in enumerate(ARCHS)}, "zen": dict.fromkeys(ARCHS, 1.0)}
-    table = plots.proxy_matrix(scores_frame(values))
-    assert table.filter(pl.col("proxy") != pl.col("other"))["estimate"].to_list() == [None, None]
-    assert sorted(clustered_order(np.full((4, 4), np.nan))) == [0, 1, 2, 3]
 
 
 # loss curvature and lines ---------------------------------------------------------------------------------------
@@ -204,53 +74,6 @@ def test_loss_line_spans_its_directions() -> None:
     assert table.rows() == [(0.0, 1.0, 1.0, 1.0, 1), (0.5, 4.0, 3.0, 5.0, 2)]
     with pytest.raises(StudyError, match="expected the columns alpha, loss"):
         plots.loss_line(pl.DataFrame({"alpha": [1.0]}))
-
-
-# eigenvalues ----------------------------------------------------------------------------------------------------
-
-
-def slow_rule(values: dict[int, float], factor: float = 1.3) -> tuple[int, int] | None:
-    """The rule word by word: A(e), mean of the last five; stop when A(e) / A(e - 8) > factor and e - 12 >= 10."""
-    for e in sorted(values):
-        window, before = [e - 8, e - 6, e - 4, e - 2, e], [e - 16, e - 14, e - 12, e - 10, e - 8]
-        if e % 2 or not all(x in values for x in window + before) or e - 12 < 10:
-            continue
-        if np.mean([values[x] for x in window]) / np.mean([values[x] for x in before]) > factor:
-            return e, e - 12
-    return None
-
-
-@given(st.lists(st.floats(0.05, 2.0), min_size=26, max_size=26))
-def test_early_stopping_is_the_rule_word_by_word(values: list[float]) -> None:
-    epochs = dict(zip([*range(0, 50, 2), 49], values, strict=True))
-    got = plots.early_stopping(trace_frame(epochs)).row(0, named=True)
-    expected = slow_rule(epochs)
-    assert ((got["stop_epoch"], got["return_epoch"]) if got["stop_epoch"] is not None else None) == expected
-
-
-def test_average_belongs_to_the_middle_of_its_window() -> None:
-    table = plots.eigenvalue_trajectories(trace_frame({e: float(e) for e in range(0, 20, 2)}))
-    averages = dict(table.drop_nulls("average").select("epoch", "average").iter_rows())
-    assert averages == {e: float(e) for e in range(4, 16, 2)}
-    with pytest.raises(StudyError, match="no values of 'valid_loss'; the trace holds arch_hessian_ev"):
-        plots.eigenvalue_trajectories(trace_frame({0: 1.0}), quantity="valid_loss")
-
-
-def test_early_stopping_on_the_logs_of_robustdarts(data_dir) -> None:  # type: ignore[no-untyped-def]
-    from nasanalysis import load_benchmark
-
-    trace = load_benchmark("robust-darts", data_dir).lazy("TRACE").collect()
-    ends = plots.early_stopping(trace)
-    assert len(ends) == 21
-    for row in ends.to_dicts():
-        own = trace.filter(
-            pl.col("setting") == row["setting"], pl.col("seed") == row["seed"], pl.col("quantity") == "arch_hessian_ev"
-        )
-        expected = slow_rule(dict(own.select("epoch", "value").iter_rows()))
-        assert ((row["stop_epoch"], row["return_epoch"]) if row["stop_epoch"] is not None else None) == expected
-    fired = dict(ends.group_by("setting").agg(pl.col("stop_epoch").count()).iter_rows())
-    assert fired["0.0_0.0003"] == 3  # the weak L2 factor of DARTS overfits: every seed stops
-    assert fired["0.0_0.0243"] == 0
 
 
 # cells ----------------------------------------------------------------------------------------------------------

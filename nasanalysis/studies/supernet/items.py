@@ -57,8 +57,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...core.terms import TermModel
-from ...plots.losses import GROUPS
 from ...proxies import is_proxy
+from ...stats.groups import GROUPS
 
 #: The row of the parameter count, which is no reading.
 PARAMETERS = "parameters"

@@ -1,0 +1,93 @@
+"""Lines with bands, and the colours that tell proxies apart: the same proxy has the same colour in every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from .style import MARKERS, proxy_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Proxy (without argument) -> its place in the palette. Those that share one are seldom drawn together.
+PLACES = {
+    **dict.fromkeys(("sotl", "synflow", "sotl_ema", "angle", "flatness"), 0),
+    **dict.fromkeys(("params",), 1),
+    **dict.fromkeys(("sotl_e", "nwot", "train_loss", "one_shot_accuracy"), 2),
+    **dict.fromkeys(("val_acc", "snip", "few_shot_accuracy", "supernet_test_accuracy"), 3),
+    **dict.fromkeys(("val_loss", "jacov", "zen", "val_acc_mini"), 4),
+    **dict.fromkeys(("sovl", "grad_norm", "tl_mini", "sog"), 5),
+    **dict.fromkeys(("flops",), 6),
+    **dict.fromkeys(("train_accuracy", "fisher", "grasp", "sovl_e"), 7),
+}
+_LABELLED = {proxy_label(name): place for name, place in PLACES.items()}
+
+
+def places(names: Iterable[str]) -> dict[str, int]:
+    """Name -> place in the palette. A name without one of its own, or whose place is taken, gets the next free one.
+
+    `names`: proxies, or what `proxy_label` makes of them, or any others, in the order in which they are drawn.
+    """
+    names = list(dict.fromkeys(names))
+    taken: dict[str, int] = {}
+    for name in names:
+        place = PLACES.get(name.partition("@")[0], _LABELLED.get(name))
+        if place is not None and place not in taken.values():
+            taken[name] = place
+    free = (place for place in range(2 * len(names) + len(MARKERS)) if place not in taken.values())
+    return {name: taken[name] if name in taken else next(free) for name in names}
+
+
+def palette(count: int) -> list[Any]:
+    """`count` colours of the current palette (ours, or the reader's), round again where it has fewer."""
+    import seaborn as sns
+
+    return list(sns.color_palette(n_colors=max(count, 1)))
+
+
+def colours_and_markers(names: Iterable[str]) -> dict[str, tuple[Any, str]]:
+    """Name -> colour and marker, by `places`."""
+    at = places(names)
+    colours = palette(1 + max(at.values(), default=0))
+    return {name: (colours[place], MARKERS[place % len(MARKERS)]) for name, place in at.items()}
+
+
+def draw_line(
+    ax: Axes,
+    rows: pl.DataFrame,
+    x: str,
+    y: str,
+    *,
+    colour: Any,
+    marker: str | None = None,
+    label: str | None = None,
+    band: tuple[str, str] | None = None,
+    bands: int = 1,
+    **look: Any,
+) -> None:
+    """Column `y` against `x` as a line, with a band between two columns of intervals that were computed elsewhere.
+
+    `bands`: how many of them lie in the figure, see `band_alpha`. At most about twelve markers are drawn.
+    """
+    import seaborn as sns
+
+    across, up = (rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in (x, y))
+    if band is not None:
+        low, high = (rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in band)
+        ax.fill_between(across, low, high, color=colour, alpha=band_alpha(bands), linewidth=0)
+    before = len(ax.lines)
+    dots = {"marker": marker, "markevery": max(1, len(across) // 12)} if marker else {}
+    sns.lineplot(
+        x=across, y=up, color=colour, label=label, errorbar=None, estimator=None, legend=False, ax=ax, **dots, **look
+    )
+    if len(ax.lines) > before:
+        ax.lines[-1].set_data(across, up)  # seaborn drops what is undefined and joins the rest; a gap stays a gap
+
+
+def band_alpha(bands: int) -> float:
+    """Opacity of one of so many bands: all of them together never hide the grid, or mix into solid grey."""
+    return min(0.15, 1 / max(bands, 1))
