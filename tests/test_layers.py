@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,7 +136,37 @@ def test_public_names_resolve_and_unknown_ones_do_not() -> None:
 
     for name in nasanalysis.__all__:
         assert getattr(nasanalysis, name) is not None
-        assert name in dir(nasanalysis)
     with pytest.raises(AttributeError, match="no attribute 'scroe'"):
         nasanalysis.scroe  # noqa: B018
     assert importlib.util.find_spec("nasanalysis") is not None
+
+
+def test_dir_and_help_show_public_names_and_folders_only() -> None:
+    import nasanalysis
+
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"cli"}
+    assert set(dir(nasanalysis)) == {*nasanalysis.__all__, *folders}
+    help_page = pydoc.plain(pydoc.render_doc(nasanalysis))
+    assert all(f"{name}(" in help_page for name in ("correlate", "compare_proxies", "load_benchmark", "score"))
+    assert "import_module" not in help_page
+
+
+def test_folders_are_reached_through_the_package() -> None:
+    code = (
+        "import nasanalysis as na; na.stats.correlate; na.plots.plot_scatter; na.search.get_moves; na.spaces.SPACES; "
+    )
+    code += "na.proxies.score; na.loaders.load_benchmark; na.measures; na.networks; na.live; assert na.__version__"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_type_checkers_see_is_what_there_is() -> None:
+    import nasanalysis
+
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {name: module for name, module in seen.items() if module} == nasanalysis._PUBLIC
+    assert {name for name, module in seen.items() if not module} == set(nasanalysis._FOLDERS)
+    assert sorted(nasanalysis._PUBLIC) == sorted(nasanalysis.__all__)
+    assert (PACKAGE / "py.typed").exists()

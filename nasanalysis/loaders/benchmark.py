@@ -65,6 +65,15 @@ class Benchmark:
     notes: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Three lines, and nothing is read for them."""
+        files = f"{len(self.inputs)} input{'' if len(self.inputs) == 1 else 's'}"
+        return (
+            f"<{type(self).__name__} {self.name} over the space {self.space}\n"
+            f"  datasets: {', '.join(self.datasets)}\n"
+            f"  frames: {', '.join(self.read) or 'none'}; {files}>"
+        )
+
     def archs(
         self, dataset: str | None = None, *, rule: str = "published", archs: Sequence[str] | None = None
     ) -> pl.DataFrame:

@@ -42,7 +42,7 @@ from .parse import DATASETS, RUNS, Array, Rows, read_all, trainings
 _CONSTANT = {"method": "scratch", "setting": "published", "unit": "epoch"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NatsBenchmark(Benchmark):
     """A `Benchmark` that reads the curves of some architectures without looking at the others.
 

@@ -60,7 +60,7 @@ RECORDS = "official_records_30.pkl"
 _MANY = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NB101Benchmark(Benchmark):
     """A `Benchmark` whose ARCHS are looked up in a table of all costs: 423,624 of them in seconds.
 

@@ -131,7 +131,7 @@ class Ensemble:
         return cls(target, tuple(_live_member(member) for member in members), type(obj).__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SurrogateBenchmark(Benchmark):
     """A benchmark that predicts: its TRUTH is made by `predict`, of whatever architectures it is given.
 
