@@ -48,6 +48,7 @@ def search_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[P
 def found_in(folder: Path) -> pl.DataFrame:
     """What the searches of a folder found: seed, queries, arch, fitness."""
     trace = read_frame(folder / "trace.parquet", "TRACE")
+    trace = trace.with_columns(seed="search_seed")
     last = trace.filter(pl.col("epoch") == pl.col("epoch").max().over("seed"))
     best = last.filter(quantity="best_arch").select("seed", queries="epoch", arch="text")
     return best.join(last.filter(quantity="best_fitness").select("seed", fitness="value"), on="seed").sort("seed")
@@ -71,7 +72,7 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
             found = search(fitness.fresh(), moves, generator(seed, "search", part.name))
             best[found.best_arch] = seed
             where = live_benchmark(run.config.space), run.on_cpu.task.name
-            traces.append(found.trace(*where, seed=seed, setting=part.name))
+            traces.append(found.trace(*where, part=part.name, search_seed=seed))
         record = run.record(part.name, {"noise": part.noise_seed, **{f"search {s}": s for s in part.search_seeds}})
         write_frame(check(pl.concat(traces), "TRACE"), folder / "trace.parquet", record)
         if part.curvature:

@@ -99,12 +99,13 @@ class SearchResult:
         benchmark: str,
         dataset: str,
         *,
-        seed: int | None = None,
+        part: str | None = None,
+        search_seed: int | None = None,
         truth: Mapping[str, float] | None = None,
-        setting: str = "",
     ) -> pl.DataFrame:
-        """TRACE frame: method = the algorithm, setting = the fitness (and `setting`), epoch = query number, from 1.
+        """TRACE frame: method = the algorithm, setting = the fitness, epoch = query number, from 1.
 
+        `part` and `search_seed` tell searches of one algorithm and fitness apart.
         Quantities: ``fitness``, ``best_fitness``, ``seconds`` (cumulative), ``step`` where there are steps,
         ``true_accuracy_of_best`` where `truth` (architecture -> percent) is given; as text ``arch``, ``best_arch``.
         """
@@ -118,8 +119,10 @@ class SearchResult:
             "benchmark": pl.lit(benchmark),
             "dataset": pl.lit(dataset),
             "method": pl.lit(self.algorithm),
-            "setting": pl.lit(f"fitness={self.fitness}" + (f";{setting}" if setting else "")),
-            "seed": pl.lit(seed, pl.Int64),
+            "setting": pl.lit(self.fitness),
+            "part": pl.lit(part, pl.String),
+            "seed": pl.lit(None, pl.Int64),
+            "search_seed": pl.lit(search_seed, pl.Int64),
         }
         parts = [
             rows.select(

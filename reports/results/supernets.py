@@ -30,6 +30,7 @@ import polars as pl
 
 from nasanalysis.core.atomic import write_atomically
 from nasanalysis.core.frames import check, read_frame, read_provenance
+from nasanalysis.search.traces import read_search_trace
 from nasanalysis.spaces.nb201 import OPERATIONS
 
 #: Minibatches after which scores are kept: the last step of a part, whichever it is, is kept too.
@@ -110,7 +111,8 @@ def keep_measured(run: Path, out: Path, schema: str, value: str) -> list[Path]:
 def keep_searches(run: Path, name: str, out: Path) -> list[Path]:
     """What searches went through, and the losses around what they found."""
     traces = found(run, "search/*/trace.parquet")
-    frame = pl.concat([read_frame(path, "TRACE") for path in traces]).sort("setting", "seed", "quantity", "epoch")
+    frame = pl.concat([read_search_trace(path) for path in traces])
+    frame = frame.sort("setting", "part", "search_seed", "quantity", "epoch")
     made = [write(frame, out / f"{name}_search_traces.parquet", records(run, traces))]
     noise = found(run, "search/*/perturbed.parquet")
     losses = pl.concat([read_frame(path, "PERTURBED") for path in noise]).sort(

@@ -77,7 +77,7 @@ def test_the_seed_is_honoured_and_the_global_one_untouched(name: str) -> None:
     state = np.random.get_state()[1]  # noqa: NPY002
     np.random.seed(2)  # noqa: NPY002
     second = run(7)
-    assert first.trace("b", "d", seed=7).equals(second.trace("b", "d", seed=7))
+    assert first.trace("b", "d", search_seed=7).equals(second.trace("b", "d", search_seed=7))
     assert run(8).archs != first.archs
     np.random.seed(1)  # noqa: NPY002
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
@@ -261,12 +261,12 @@ def test_fitness_and_moves_of_two_spaces_are_refused() -> None:
 def test_the_trace_is_a_trace() -> None:
     found = random_search(FITNESS, NB201, np.random.default_rng(0), queries=5)
     truth = {found.best_arch: 93.0}
-    trace = check(found.trace("nb201", "cifar10", seed=3, truth=truth, setting="x=1"), "TRACE")
+    trace = check(found.trace("nb201", "cifar10", search_seed=3, truth=truth, part="x=1"), "TRACE")
     assert set(trace["quantity"]) == {
         "fitness", "best_fitness", "seconds", "true_accuracy_of_best", "arch", "best_arch",
     }  # fmt: skip
-    assert trace.select("benchmark", "dataset", "method", "setting", "seed").unique().rows() == [
-        ("nb201", "cifar10", "random_search", "fitness=convolutions;x=1", 3)
+    assert trace.drop("epoch", "quantity", "value", "text").unique().rows() == [
+        ("nb201", "cifar10", "random_search", "convolutions", "x=1", None, 3)
     ]
     last = trace.filter(epoch=5)
     assert last.filter(quantity="true_accuracy_of_best")["value"].item() == 93.0

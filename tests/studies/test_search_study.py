@@ -324,8 +324,8 @@ def trace(part: str, seed: int) -> pl.DataFrame:
         rows += [{"epoch": query, "quantity": name, "value": value, "text": None} for name, value in numbers.items()]
         rows += [{"epoch": query, "quantity": name, "value": None, "text": arch} for name in ("arch", "best_arch")]
     fitness = "angle" if part == "angle" else "angle + 16 flatness@alpha=0"
-    names = {"benchmark": "live-nb201", "dataset": "digits", "method": "spos_evolution", "seed": seed}
-    named = {**names, "setting": f"fitness={fitness};{part}"}
+    names = {"benchmark": "live-nb201", "dataset": "digits", "method": "spos_evolution", "search_seed": seed}
+    named = {**names, "setting": fitness, "part": part, "seed": None}
     frame = pl.DataFrame(rows, schema_overrides={"value": pl.Float64, "text": pl.String})
     return check(frame.with_columns(pl.lit(v).alias(k) for k, v in named.items()), "TRACE")
 

@@ -267,7 +267,7 @@ def test_more_images_than_there_are(run_of: Callable[..., Run]) -> None:
 
 
 def trace_of(folder: Path, quantity: str) -> pl.DataFrame:
-    return read_frame(folder / "trace.parquet", "TRACE").filter(quantity=quantity).sort("seed", "epoch")
+    return read_frame(folder / "trace.parquet", "TRACE").filter(quantity=quantity).sort("search_seed", "epoch")
 
 
 def test_a_search_finds_what_it_measured(run_of: Callable[..., Run]) -> None:
@@ -275,13 +275,13 @@ def test_a_search_finds_what_it_measured(run_of: Callable[..., Run]) -> None:
     (folder,) = search_all(run)
     fitness, asked = trace_of(folder, "fitness"), trace_of(folder, "arch")
     assert len(fitness) == 2 * 8
-    assert asked.filter(seed=0)["text"].n_unique() == 8
+    assert asked.filter(search_seed=0)["text"].n_unique() == 8
     net, initial = run.supernet(("spos", 0)), run.initial_supernet(("spos", 0))
     for arch, value in zip(asked["text"], fitness["value"], strict=True):
         radians = angle(initial.subnet(arch), net.subnet(arch), vector="paths")
         assert (value is None and radians != radians) or value == pytest.approx(radians / 3.141592653589793, rel=1e-5)
-    best = trace_of(folder, "best_fitness").filter(seed=1)["value"]
-    assert best[-1] == fitness.filter(seed=1)["value"].max()
+    best = trace_of(folder, "best_fitness").filter(search_seed=1)["value"]
+    assert best[-1] == fitness.filter(search_seed=1)["value"].max()
     around = read_frame(folder / "perturbed.parquet", "PERTURBED")
     assert set(around["arch"]) == set(trace_of(folder, "best_arch").filter(epoch=8)["text"])
     assert sorted(around["sigma"].unique()) == [0.0, 0.01, 0.1]

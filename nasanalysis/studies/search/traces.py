@@ -17,9 +17,8 @@ from ...plots.style import legend_beside, new_axes
 from ...report.model import Figure, Table
 from ...report.tables import number
 from ...search import expected_pick
+from ...search.traces import read_search_trace
 from .items import SearchFigure, SearchItem
-
-_SETTING = r"^fitness=(.*?)(?:;([^;]*))?$"
 
 
 def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -> pl.DataFrame:
@@ -32,11 +31,9 @@ def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -
     Returns search (label), part, algorithm, fitness, seed, queries, seconds, best_fitness, arch, true_accuracy
     (percent; null without a truth), rank (1: the best of the truth).
     """
-    held = pl.concat([read_frame(path, "TRACE") for path in traces])
-    held = held.with_columns(
-        fitness=pl.col("setting").str.extract(_SETTING, 1), part=pl.col("setting").str.extract(_SETTING, 2)
-    )
-    last = held.filter(pl.col("epoch") == pl.col("epoch").max().over("method", "setting", "seed"))
+    trace = pl.concat([read_search_trace(path) for path in traces])
+    search = ["method", "setting", "part", "search_seed"]
+    last = trace.filter(pl.col("epoch") == pl.col("epoch").max().over(search))
     there = last["part"].unique(maintain_order=True).to_list()
     labels = {p.part: p.label for p in item.parts} or {part: part or "search" for part in there}
     if lost := [part for part in labels if part not in there]:
@@ -46,9 +43,12 @@ def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -
     rows = []
     for part, label in labels.items():
         one = last.filter(pl.col("part").eq_missing(part))
-        if one.select("method", "fitness").n_unique() > 1 or one.select("seed", "quantity").is_duplicated().any():
+        if (
+            one.select("method", "setting").n_unique() > 1
+            or one.select("search_seed", "quantity").is_duplicated().any()
+        ):
             raise StudyError(f"{item.name}: part {part!r}: expected one search for each seed, got several")
-        for (seed,), group in one.group_by("seed", maintain_order=True):
+        for (seed,), group in one.group_by("search_seed", maintain_order=True):
             numbers = dict(group.select("quantity", "value").iter_rows())
             (arch,) = group.filter(pl.col("quantity") == "best_arch")["text"]
             true = accuracy.get(arch)
@@ -58,7 +58,7 @@ def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -
                     "search": label,
                     "part": part,
                     "algorithm": first["method"],
-                    "fitness": first["fitness"],
+                    "fitness": first["setting"],
                     "seed": seed,
                     "queries": first["epoch"],
                     "seconds": numbers.get("seconds"),
