@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasanalysis.core.errors import DataFileError, MissingDataError, UnsafePickleError
+from nasanalysis.core.frames import Quantity, truth_quantity
 from nasanalysis.loaders.tables.benchmark import load_descriptor, load_tables, read_table
 from nasanalysis.spaces.nb201 import EDGES, OPERATIONS, SPACE, format_cell
 
@@ -109,6 +110,34 @@ def test_a_short_list_is_refused(tmp_path: Path) -> None:
 def test_accuracy_units(tmp_path: Path, unit: str, value: float, expected: float) -> None:
     frame = read(tmp_path, "t.json", {A: value, B: value}, DICT.replace('"percent"', f'"{unit}"'))
     assert frame["accuracy"].to_list() == [expected, expected]
+
+
+GIVEN = 'arch_column = "arch"\nvalues = { value = "t" }\n'
+LATENCY = TRUTH + 'quantity = "latency"\nquantity_unit = "ms"\nquantity_direction = -1\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "toml"),
+    [
+        ("t.csv", f"arch,t\n{A},2300.5\n{B},-1\n", LATENCY + GIVEN + "missing = -1\n"),
+        ("t.json", {A: 2300.5, B: None}, LATENCY + 'rows = "dict"\n'),
+    ],
+)  # fmt: skip
+def test_a_truth_that_is_no_accuracy(tmp_path: Path, name: str, content: object, toml: str) -> None:
+    table = read(tmp_path, name, content, toml)
+    assert table["value"].to_list() == [2300.5, None]
+    assert table["accuracy"].null_count() == 2
+    assert truth_quantity(table) == Quantity("latency", "ms", -1)
+    benchmark = load_tables([tmp_path / "t.toml"], tmp_path)
+    assert benchmark.truth(quantity="latency").equals(table)
+    assert benchmark.truth(quantity="accuracy").is_empty()
+
+
+def test_a_quantity_said_by_halves_is_refused(tmp_path: Path) -> None:
+    halved = LATENCY.replace('quantity_unit = "ms"\n', "") + GIVEN
+    assert "quantity_unit and quantity_direction: both needed" in refused(tmp_path, "t.csv", "arch,t\n", halved)
+    wrong = LATENCY + GIVEN.replace("value =", "accuracy =")
+    assert "'accuracy' is no target of TRUTH; expected value" in refused(tmp_path, "t.csv", "arch,t\n", wrong)
 
 
 def test_cost_units(tmp_path: Path) -> None:

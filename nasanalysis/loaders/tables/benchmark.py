@@ -31,7 +31,7 @@ from .rows import Rows, numbers, open_rows
 __all__ = ["TableDescriptor", "load_descriptor", "load_nb201", "load_nb201_thesis", "load_tables", "read_table"]
 
 #: Raise it when a change here changes what a file becomes: cached conversions are then made again.
-VERSION = 1
+VERSION = 2
 
 _ROW = "__row"
 

@@ -31,7 +31,8 @@ space), ``operations`` (six operation indices; needs ``operations``, the names b
 such as ``[(('none', 0),), (('none', 0), ...), ...]``).
 
 **The numbers.** ``values``: target = column, or target = ``{ column, unit, missing }``, or a list of columns
-that are called as their target. Targets are ``accuracy`` for TRUTH, ``train_loss``, ``valid_accuracy`` ...
+that are called as their target. Targets are ``accuracy`` for TRUTH (``value`` where it is
+another ``quantity``), ``train_loss``, ``valid_accuracy`` ...
 and ``seconds`` for CURVES, and proxy names for SCORES. Leave out the column where rows are bare numbers.
 ``unit``: ``percent``, ``fraction``, ``error-percent``, ``error-fraction`` (accuracies become percent),
 ``count``, ``millions`` (becomes a whole count), or ``raw``; given once for all accuracies, or, in SCORES, for all
@@ -42,6 +43,8 @@ measured" and become null; without it NaN and infinity are errors.
 training (TRUTH, CURVES). ``seed``: left out for a mean over seeds; a number; a list of numbers, one for each
 run in a row's list; ``"run"`` for run numbers 0, 1, 2 ... where the seeds are unknown. ``split``, ``schedule``
 and ``seed`` may be ``{ column = "..." }``. ``origin``: ``tabular`` (default), ``surrogate``, ``trained`` (TRUTH).
+A truth that is no accuracy: ``quantity`` (its name: ``loss``, ``latency`` ...), ``quantity_unit`` (``nats``, ``ms``
+...) and ``quantity_direction`` (1 where more is better, -1 where less is); its numbers are the target ``value``.
 ``method`` and ``setting`` are by default ``scratch`` and ``published`` for CURVES, ``published`` and the TOML
 file's name for SCORES.
 
@@ -118,6 +121,9 @@ class TableDescriptor(StrictModel):
     schedule: PositiveInt | Column | None = None
     seed: int | list[int] | Literal["run"] | Column | None = None
     origin: Literal["tabular", "surrogate", "trained"] = "tabular"
+    quantity: str = "accuracy"
+    quantity_unit: str | None = None
+    quantity_direction: Literal[1, -1] | None = None
     method: str | None = None
     setting: str | None = None
     step_column: str | None = None
@@ -132,7 +138,7 @@ class TableDescriptor(StrictModel):
         if not isinstance(given, dict):
             return given
         plain = given.get("rows") in ("list", "dict")
-        values = given.get("values", ["accuracy"] if plain and given.get("frame") == "TRUTH" else None)
+        values = given.get("values", [_number_of(given)] if plain and given.get("frame") == "TRUTH" else None)
         if isinstance(values, list):
             bare = plain and len(values) == 1
             values = {name: {"column": BARE if bare else name} if isinstance(name, str) else name for name in values}
@@ -166,13 +172,21 @@ class TableDescriptor(StrictModel):
         )
         need(self.frame != "SCORES" or self.schedule is None, "schedule: not for SCORES")
         need(self.frame != "TRUTH" or self.method is self.setting is None, "method and setting: not for TRUTH")
+        said = (self.quantity_unit is not None, self.quantity_direction is not None)
+        need(
+            said == ((False, False) if self.quantity == "accuracy" else (True, True)),
+            "quantity_unit and quantity_direction: both needed with a quantity other than accuracy, and only there",
+        )
+        need(self.frame == "TRUTH" or self.quantity == "accuracy", f"quantity: only for TRUTH, not for {self.frame}")
         need(self.frame == "CURVES" or self.step_column is None, "step_column: only for CURVES")
         need(
             self.frame != "CURVES" or not (self.seed == "run" or isinstance(self.seed, list)),
             "seed: in CURVES a number, a column, or left out for a mean",
         )
         if self.frame != "SCORES":
-            allowed = ["accuracy"] if self.frame == "TRUTH" else list(SCHEMAS["CURVES"].values)
+            allowed = (
+                [_number_of({"quantity": self.quantity})] if self.frame == "TRUTH" else list(SCHEMAS["CURVES"].values)
+            )
             for name in self.values:
                 close = difflib.get_close_matches(name, allowed, n=1)
                 hint = f" did you mean {close[0]!r}?" if close else ""
@@ -206,11 +220,20 @@ class TableDescriptor(StrictModel):
     def keys(self) -> dict[str, Any]:
         """The constant key columns of the frame."""
         if self.frame == "TRUTH":
-            return {"origin": self.origin}
+            named = {"quantity": self.quantity, "origin": self.origin}
+            if self.quantity == "accuracy":
+                return named
+            unit, direction = self.quantity_unit, self.quantity_direction
+            return {**named, "accuracy": None, "quantity_unit": unit, "quantity_direction": direction}
         default = ("scratch", "published")
         if self.frame == "SCORES":
             default = ("published", self.path.stem if self.path else "table")
         return {"method": self.method or default[0], "setting": self.setting or default[1]}
+
+
+def _number_of(given: dict[str, Any]) -> str:
+    """The column of TRUTH that holds the numbers of what a description calls its quantity."""
+    return "accuracy" if given.get("quantity", "accuracy") == "accuracy" else "value"
 
 
 def load_descriptor(path: Path | str) -> TableDescriptor:
