@@ -426,6 +426,22 @@ def test_two_descriptions_make_one_benchmark(tmp_path: Path) -> None:
     assert load_tables([tmp_path / "truth.toml"]).truth()["accuracy"].to_list() == [70.0]
 
 
+def test_conversions_kept_by_an_earlier_version_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lack what frames have gained since: here the name of a truth that is no accuracy."""
+    from nasanalysis.loaders.tables import benchmark as tables
+
+    kept = {A: 90.0, B: 80.0}
+    for name, accuracy in kept.items():
+        (tmp_path / f"{accuracy:.0f}.csv").write_text(f"arch,acc\n{name},{accuracy}\n")
+        (tmp_path / f"{accuracy:.0f}.toml").write_text(f'file = "{accuracy:.0f}.csv"\n' + TABLE)
+    convert = tables._converted
+    newer = ["quantity", "value", "quantity_unit", "quantity_direction"]
+    monkeypatch.setattr(tables, "_converted", lambda *parts: convert(*parts).drop(newer, strict=False))
+    assert load_tables([tmp_path / "90.toml", tmp_path / "80.toml"]).truth()["accuracy"].to_list() == [90.0, 80.0]
+
+
 def test_examples_of_the_documentation(tmp_path: Path) -> None:
     blocks = re.findall(r"^`([\w.]+)`\n\n```\w+\n(.*?)```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
     assert [name for name, _ in blocks] == ["my_results.csv", "my_results.toml", "my_curves.json", "my_curves.toml"]

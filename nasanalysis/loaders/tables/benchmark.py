@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import ArchError, DataFileError, FrameError, MissingDataError
-from ...core.frames import SCHEMAS, check
+from ...core.frames import SCHEMAS, check, complete
 from ...core.resources import shipped
 from ..benchmark import Benchmark
 from ..cache import convert
@@ -313,7 +313,8 @@ def _union(
 
         @cache
         def read() -> pl.DataFrame:
-            frames = [_converted(d, path, data) for d, path in ours]
+            # A conversion kept by an earlier version lacks the columns that frames have gained since.
+            frames = [complete(_converted(d, path, data).lazy(), frame).collect() for d, path in ours]
             whole = pl.concat(frames)
             if len(frames) > 1 and whole.select(pl.struct(*SCHEMAS[frame].keys).is_duplicated().any()).item():
                 check(whole, frame, where=" + ".join(d.path.name if d.path else d.file for d, _ in ours))
