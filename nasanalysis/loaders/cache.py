@@ -57,24 +57,6 @@ def convert(
     return frame
 
 
-def scan(
-    raw: Path | Sequence[Path],
-    converter: str,
-    version: int,
-    work: Callable[[], pl.DataFrame],
-    *,
-    key: str | None = None,
-) -> pl.LazyFrame:
-    """`convert`, read lazily from the cache where it can be: filter before you collect."""
-    files = [raw] if isinstance(raw, Path) else list(raw)
-    key = key or sha256(files[0])
-    path = converted_path(key, converter, version)
-    if is_whole(path):
-        return pl.scan_parquet(path)
-    frame = convert(files, converter, version, work, key=key)
-    return pl.scan_parquet(path) if is_whole(path) else frame.lazy()
-
-
 def is_whole(path: Path) -> bool:
     """Whether a Parquet file is there with its footer (a file cut off has none)."""
     try:

@@ -49,24 +49,13 @@ class SearchResult:
 
     @property
     def best_arch(self) -> str:
-        """The architecture found."""
+        """The best of those asked, the first of equals."""
         return self.archs[self._last]
 
     @property
     def best_value(self) -> float:
         """Its fitness."""
         return float(self.values[self._last])
-
-    @property
-    def best_archs(self) -> tuple[str, ...]:
-        """All architectures asked whose fitness is the best, in order of their first query."""
-        step = self.steps[self._last]
-        same = (
-            arch
-            for arch, value, own in zip(self.archs, self.values.tolist(), self.steps, strict=True)
-            if value == self.best_value and own == step
-        )
-        return tuple(dict.fromkeys(same))
 
     @property
     def n_undefined(self) -> int:

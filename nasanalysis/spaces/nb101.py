@@ -171,10 +171,6 @@ class NB101:
         """The public hash (32 hexadecimal digits) under which the benchmark's files hold the cell."""
         return module_hash(self.cell(arch))
 
-    def isomorphic(self, first: Arch | str, second: Arch | str) -> bool:
-        """Whether two cells are the same network, whatever the order of their vertices."""
-        return self.cell(first) == self.cell(second)
-
     def has_live_path(self, arch: Arch | str) -> bool:
         """Whether the output depends on the input: always so, or it would be no cell."""
         return bool(self.cell(arch).edges)
