@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core.errors import DataFileError, StudyError, UnknownNameError
+from ..core.errors import DataFileError, MissingCapabilityError, StudyError, UnknownNameError
 from ..core.frames import read_frame
 from ..core.provenance import provenance
 from ..loaders import BENCHMARKS, archs_frame, load_benchmark
@@ -85,7 +85,7 @@ def _costs(facts: pl.DataFrame) -> pl.DataFrame | None:
         return None
     try:
         return archs_frame(get_space(space), names, facts["dataset"][0] or "cifar10")
-    except UnknownNameError:  # a dataset of the user's own: sizes of its networks are not known
+    except (UnknownNameError, MissingCapabilityError):  # a dataset or a space of the user's own, without costs
         return None
 
 

@@ -1,0 +1,118 @@
+"""What a card is made from: truth, scores and parameter counts of one proxy, and the verdict on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from .. import plots, stats
+from ..plots.style import proxy_label, statistic_label
+from ..proxies import direction as proxy_direction
+from .tables import number, with_interval
+
+BASELINE = "params"
+#: Correlations on the page; the first is the one that the verdict is about.
+STATISTICS = ("kendall_tau", "spearman_rho")
+#: Architectures listed and drawn on either side of the worst rank errors.
+WORST = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the parts of a card are made from."""
+
+    truth: pl.DataFrame
+    scores: pl.DataFrame
+    params: pl.DataFrame | None
+    proxy: str
+    n_boot: int
+    seed: int
+
+    @property
+    def direction(self) -> int:
+        """+1 where a higher score is better, else -1."""
+        return proxy_direction(self.proxy)
+
+    @property
+    def target(self) -> str:
+        """The truth in words."""
+        split, schedule = self.truth["split"][0], self.truth["schedule"][0]
+        return f"{split} accuracy" + (f" after {schedule} epochs" if schedule is not None else "")
+
+    def pairs(self) -> pl.DataFrame:
+        """Ranks of the proxy and of the truth, with params where known."""
+        ranks = plots.rank_pairs(plots.score_against_truth(self.truth, self.scores), direction=self.direction)
+        if self.params is None:
+            return ranks
+        return ranks.join(self.params.select("arch", params="value"), on="arch", how="left", maintain_order="left")
+
+    def difference(self) -> dict[str, Any] | None:
+        """Proxy minus parameter count, paired."""
+        if self.params is None or self.proxy == BASELINE:
+            return None
+        both = pl.concat([self.scores.select(self.params.columns), self.params])
+        frame = stats.difference_by_step(
+            self.truth, both, self.proxy, BASELINE, statistic=STATISTICS[0], n_boot=self.n_boot, seed=self.seed
+        )
+        return frame.row(0, named=True)
+
+    def statistics(self, scores: pl.DataFrame, names: tuple[str, ...], archs: list[str] | None = None) -> pl.DataFrame:
+        """STATS of `scores`, over the architectures of the proxy or over those named."""
+        sample = self.scores["arch"].unique().to_list() if archs is None else archs
+        known = set(self.truth["arch"])
+        sample = [arch for arch in sample if arch in known]
+        table: pl.DataFrame = stats.correlate(
+            self.truth.filter(pl.col("arch").is_in(sample)),
+            scores.filter(pl.col("arch").is_in(sample)),
+            statistics=names,
+            n_boot=self.n_boot,
+            seed=self.seed,
+        )
+        return table
+
+    def worst_pairs(self) -> pl.DataFrame:
+        """The architectures it flatters most and those it overlooks most."""
+        pairs = self.pairs().sort("error", "arch", descending=[True, False])
+        count = min(WORST, len(pairs) // 2)
+        return pl.concat(
+            [
+                pairs.head(count).with_columns(side=pl.lit("ranked too high")),
+                pairs.tail(count).reverse().with_columns(side=pl.lit("ranked too low")),
+            ]
+        )
+
+
+def verdict(page: Page) -> tuple[str, dict[str, Any]]:
+    """The sentence, and the numbers in it."""
+    n = len(page.pairs())
+    what, unit = proxy_label(page.proxy), statistic_label(STATISTICS[0])
+    estimated = page.statistics(page.scores, STATISTICS[:1]).row(0, named=True)
+    facts: dict[str, Any] = {
+        "proxy": page.proxy,
+        "step": estimated["step"],
+        "statistic": STATISTICS[0],
+        "n_archs": n,
+        "n_missing": page.truth["arch"].n_unique() - n,
+        **{k: estimated[k] for k in ("estimate", "ci_low", "ci_high")},
+    }
+    interval = with_interval(estimated["estimate"], estimated["ci_low"], estimated["ci_high"], 3)
+    said = f"{unit} {interval} on {n:,} architectures"
+    paired = page.difference()
+    if paired is None:
+        why = "it is the parameter count" if page.proxy == BASELINE else "parameters of these architectures are unknown"
+        return f"{what}: {said}; {why}, so there is no comparison.", {**facts, "ahead": None}
+    delta = f"{paired['difference']:+.3f}" if paired["difference"] is not None else "undefined"
+    if paired["ci_low"] is not None:
+        delta += f" [{paired['ci_low']:+.3f}, {paired['ci_high']:+.3f}]"
+    base = number(paired["second"], 3)
+    facts |= {f"{BASELINE}_estimate": paired["second"], "difference": paired["difference"], "ahead": paired["ahead"]}
+    facts |= {"difference_ci_low": paired["ci_low"], "difference_ci_high": paired["ci_high"]}
+    if paired["ahead"] == page.proxy:
+        sentence = f"{what} beats the parameter count for certain (95 %)"
+    elif paired["ahead"] == BASELINE:
+        sentence = f"{what} is worse than the parameter count for certain (95 %)"
+    else:
+        sentence = f"{what} cannot be told from the parameter count"
+    return f"{sentence}: {said}, parameters {base}, difference {delta}.", facts

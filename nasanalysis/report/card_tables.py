@@ -1,0 +1,178 @@
+"""The tables of a card, each from its `Page`."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .. import stats
+from ..core.seeding import generator
+from ..plots.style import proxy_label, statistic_label
+from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
+from ..stats.partial import partial_spearman, partial_spearman_on_resamples
+from ..stats.rank import Floats
+from .card_page import BASELINE, STATISTICS, Page
+from .model import Table
+from .tables import number, plain_table, reliability_text, with_interval
+
+
+def ranking(page: Page) -> Table:
+    """Correlations and top-k of the proxy and of the parameter count, over all, the best half and the best 10 %."""
+    order = page.pairs().sort("true_rank", "arch")
+    rows = []
+    intervals: set[str] = set()
+    for share in (1.0, 0.5, 0.1):
+        edge = order["true_rank"].to_list()[max(0, int(np.ceil(share * len(order))) - 1)]
+        archs = order.filter(pl.col("true_rank") <= edge)["arch"].to_list()
+        if len(archs) < 10:
+            continue
+        for scores in (page.scores, page.params):
+            if scores is None or (scores is page.params and page.proxy == BASELINE):
+                continue
+            names = (*STATISTICS, "topk_mean@10") if share == 1 and len(archs) >= 10 else STATISTICS
+            by_statistic = {r["statistic"]: r for r in page.statistics(scores, names, archs).iter_rows(named=True)}
+            row: dict[str, Any] = {
+                "architectures": "all" if share == 1 else f"truly best {share:.0%}",
+                "score": proxy_label(str(scores["proxy"][0])),
+                "n": len(archs),
+            }
+            for name in STATISTICS:
+                one = by_statistic[name]
+                intervals |= {one["interval"]} - {None}
+                row |= {name: one["estimate"], f"{name}_low": one["ci_low"], f"{name}_high": one["ci_high"]}
+            row["topk_mean@10"] = by_statistic["topk_mean@10"]["estimate"] if "topk_mean@10" in by_statistic else None
+            rows.append(row)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    cells = [
+        [
+            row["architectures"],
+            row["score"],
+            f"{row['n']:,}",
+            *(with_interval(row[s], row[f"{s}_low"], row[f"{s}_high"], 3) for s in STATISTICS),
+            number(row["topk_mean@10"], 2),
+        ]
+        for row in rows
+    ]
+    header = ["architectures", "score", "n", *map(statistic_label, STATISTICS), statistic_label("topk_mean@10")]
+    note = f"With {page.target}." + (f" Brackets: 95 % intervals, {'; '.join(sorted(intervals))}." if intervals else "")
+    return Table("ranking", "How well it ranks", header, cells, frame, [False, False, True, True, True, True], note)
+
+
+def given_params(page: Page) -> list[Table]:
+    """Rank correlations among score, accuracy and parameters, and the partial one given parameters."""
+    pairs = page.pairs()
+    if page.params is None or page.proxy == BASELINE:
+        return []
+    pairs = pairs.drop_nulls("params")
+    score = page.direction * pairs["score"].to_numpy()
+    y, cost = pairs["accuracy"].to_numpy(), pairs["params"].to_numpy().astype(np.float64)
+    plain, given = stats.Resamples.spearman_rho, functools.partial(_given, cost)
+    rows = [
+        ("score with accuracy", _interval(page, plain, stats.spearman_rho(score, y), score, y)),
+        ("score with parameters", _interval(page, plain, stats.spearman_rho(score, cost), score, cost)),
+        ("parameters with accuracy", _interval(page, plain, stats.spearman_rho(cost, y), cost, y)),
+        (
+            "score with accuracy, given parameters (partial)",
+            _interval(page, given, partial_spearman(score, y, cost), score, y),
+        ),
+    ]
+    schema = {"ranks": pl.String, "spearman_rho": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
+    frame = pl.DataFrame([(name, *numbers) for name, numbers in rows], schema=schema, orient="row")
+    frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+    cells = [[name, with_interval(rho, low, high, 3)] for name, rho, low, high in frame.iter_rows()]
+    note = "Partial: Spearman's ρ of what is left of both ranks once the ranks of the parameters are taken off."
+    header, title = ["ranks of", "Spearman's ρ"], "Is it more than the parameter count?"
+    return [Table("given-params", title, header, cells, frame, [False, True], note)]
+
+
+def _interval(
+    page: Page, statistic: OnResamples, estimate: float, score: Floats, truth: Floats
+) -> tuple[float, float, float]:
+    """An estimate with the ends of its bootstrap interval, made as `nasanalysis.stats.correlate` makes them."""
+    if not page.n_boot:
+        return estimate, float("nan"), float("nan")
+    counts = bootstrap_counts(len(truth), page.n_boot, generator(page.seed, "stats", "bootstrap"))
+    values = statistic(stats.Resamples(truth, counts), score)
+    ends = fisher_z_interval(values, estimate, len(truth))
+    return estimate, ends.low, ends.high
+
+
+def where_it_fails(page: Page) -> list[Table]:
+    """Rank errors by group of parameters: five groups of equal size, fewer where counts repeat."""
+    pairs = page.pairs()
+    if "params" not in pairs.columns:
+        return []
+    pairs = pairs.drop_nulls("params")
+    edges = np.unique(np.quantile(pairs["params"].to_numpy(), [0.2, 0.4, 0.6, 0.8], method="higher"))
+    group = np.searchsorted(edges, pairs["params"].to_numpy(), side="left")
+    n = len(pairs)
+    rows = []
+    for number_, part in (
+        pairs.with_columns(pl.Series("group", group)).sort("group").group_by("group", maintain_order=True)
+    ):
+        del number_
+        low, high = int(part["params"].to_numpy().min()), int(part["params"].to_numpy().max())
+        tau = stats.kendall_tau(page.direction * part["score"].to_numpy(), part["accuracy"].to_numpy())
+        errors = part["error"].to_numpy() / n * 100
+        rows.append(
+            (
+                f"{low:,}" if low == high else f"{low:,} to {high:,}",
+                len(part),
+                float(part["accuracy"].to_numpy().mean()),
+                tau if np.isfinite(tau) else None,
+                float(errors.mean()),
+                float(np.abs(errors).mean()),
+            )
+        )
+    schema = {
+        "params": pl.String,
+        "n_archs": pl.Int64,
+        "accuracy": pl.Float64,
+        "kendall_tau": pl.Float64,
+        "mean_error": pl.Float64,
+        "mean_absolute_error": pl.Float64,
+    }
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    header = [
+        "parameters",
+        "n",
+        "mean accuracy (%)",
+        "Kendall's τ-b within",
+        "mean rank error (%)",
+        "mean |rank error| (%)",
+    ]
+    note = "Rank error: true rank less rank by score, in percent of all; positive where the proxy flatters."
+    return [
+        plain_table("by-size", "Where it fails, by size", frame, header, ["s", ",d", ".2f", ".3f", "+.1f", ".1f"], note)
+    ]
+
+
+def worst(page: Page) -> list[Table]:
+    """The table of `worst_pairs`."""
+    pairs = page.worst_pairs()
+    columns = ["side", "arch", "score", "accuracy", "score_rank", "true_rank"]
+    header = ["", "architecture", proxy_label(page.proxy), "accuracy (%)", "rank by score", "true rank"]
+    formats = ["s", "s", ".4g", ".2f", ",.0f", ",.0f"]
+    if "params" in pairs.columns:
+        columns, header, formats = [*columns, "params"], [*header, "parameters"], [*formats, ",.0f"]
+    frame = pairs.select(columns)
+    note = "Ranks: 1 is best, equal values share the mean of their ranks."
+    return [plain_table("worst", "The largest rank errors", frame, header, formats, note)]
+
+
+def repeats(page: Page) -> list[Table]:
+    """How well the truth repeats, and the ceiling; nothing where there is one run of each."""
+    runs = page.truth.filter(pl.col("seed").is_not_null())
+    if runs.is_empty() or runs.group_by("arch").len()["len"].to_numpy().max() < 2:
+        return []
+    archs = page.pairs()["arch"].to_list()
+    table = stats.reliability_table(runs, archs, n_boot=page.n_boot, seed=page.seed)
+    note = "Ceiling: the highest correlation (Spearman) that any proxy can reach in expectation with this truth."
+    return [reliability_text("repeats", "How sure the truth is", table, note)]
+
+
+def _given(cost: Floats, resamples: stats.Resamples, score: Floats) -> Floats:
+    return partial_spearman_on_resamples(resamples, score, cost)
