@@ -68,7 +68,6 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
 
     from nasanalysis.core.seeding import generator, torch_generator
     from nasanalysis.loaders.images.read import load_images, split
-    from nasanalysis.networks.base import initialise
     from nasanalysis.networks.build import build_supernet
     from nasanalysis.spaces.nb201 import SPACE
     from nasanalysis.training.settings import FinetuneSettings
@@ -76,8 +75,7 @@ def _case(config: Any, network: Any, data: Path | None) -> Case:
 
     settings = FinetuneSettings(minibatches=STEPS, val_acc_every=STEPS, recalibration=512)
     task = ImageTask(config, data=data)
-    net = build_supernet("nb201", network, task)
-    initialise(net, torch_generator(0, "bench"))
+    net = build_supernet("nb201", network, task, torch_generator(0, "bench"))
     found = load_images(config.data, data, size=config.size)
     train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
     parts = [(torch.from_numpy(p.images), torch.from_numpy(p.labels)) for p in (train, valid)]

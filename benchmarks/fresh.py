@@ -10,7 +10,7 @@ import torch
 
 from nasanalysis.core.seeding import generator, torch_generator
 from nasanalysis.live.config import SupernetConfig
-from nasanalysis.networks.base import Supernet, initialise_on_cpu
+from nasanalysis.networks.base import Supernet
 from nasanalysis.networks.build import build_supernet
 from nasanalysis.spaces import get_space
 from nasanalysis.training.finetune import Batches, draw_batches
@@ -44,7 +44,6 @@ def fresh(args: argparse.Namespace) -> Fresh:
     config = SupernetConfig.load(args.config)
     settings = config.finetune[0].settings
     task = load_task(config.data, data=args.data, device=args.device)
-    net = build_supernet(config.space, config.network, task, device=args.device)
-    initialise_on_cpu(net, torch_generator(0, "profile"))
+    net = build_supernet(config.space, config.network, task, torch_generator(0, "profile"), device=args.device)
     archs = get_space(config.space).sample(args.archs, generator(0, "profile"))
     return Fresh(net, settings, draw_batches(task, settings, seed=0), list(archs))

@@ -22,7 +22,7 @@ from ..core.errors import BuildError
 from ..core.provenance import package_versions, provenance, sha256
 from ..jobs import kept_for_one_run
 from ..networks.base import Supernet
-from ..networks.build import build_supernet
+from ..networks.build import _blank
 from ..training.devices import choose_device
 from ..training.gpu_slots import worker_gpu
 from ..training.settings import DataConfig
@@ -75,8 +75,8 @@ class Run:
         return _task(self.config.data, self.data, self.place)
 
     def blank(self) -> Supernet:
-        """A supernet with memory but without weights."""
-        return build_supernet(self.config.space, self.config.network, self.task, device=self.place)
+        """A supernet that waits for weights: every one is NaN until it is loaded or initialised."""
+        return _blank(self.config.space, self.config.network, self.task, device=self.place)
 
     def supernet(self, job: Job) -> Supernet:
         """The trained supernet of (protocol, seed), kept by the process; not to be changed."""

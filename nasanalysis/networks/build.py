@@ -1,71 +1,103 @@
-"""The supernet of a space by name, at the size that a configuration asks for."""
+"""The networks of a space by name, at the size that a configuration asks for, with weights from a generator.
+
+Two registries, open to anyone: a space whose supernet, or whose architectures by themselves, are written elsewhere
+joins with one line each::
+
+    from nasanalysis.networks.build import ALONE, SUPERNETS
+
+    SUPERNETS["my-space"] = "my_package.networks:supernet"  # (space, NetworkConfig, InputShape) -> Supernet
+    ALONE["my-space"] = "my_package.networks:alone"         # (Arch, NetworkConfig, InputShape) -> torch.nn.Module
+
+What a network can do beyond that it says by what it implements: see `nasanalysis.networks.capabilities`.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 import torch
+from torch import nn
 
-from ..core.errors import UnknownNameError
-from ..spaces.nb1shot1 import SPACES_1SHOT1
-from ..spaces.nb101_enumeration import Skeleton101
-from ..spaces.skeletons import Skeleton
-from .base import Supernet
+from ..core.registry import resolve
+from ..spaces.base import Arch
+from .base import Net, Supernet, initialise_on_cpu
+from .capabilities import InputShape
 from .config import NetworkConfig
 
-#: Spaces that have a supernet.
-SPACES = ("nb201", *SPACES_1SHOT1, "darts", "s1", "s2", "s3", "s4", "s5")
+_DARTS = ("darts", "s1", "s2", "s3", "s4", "s5")
+_NB1SHOT1 = ("nb101-1", "nb101-2", "nb101-3")
+
+#: Space -> the maker of its one-shot supernet (`SupernetMaker`).
+SUPERNETS: dict[str, str] = {
+    "nb201": "nasanalysis.networks.nb201_supernet:supernet",
+    **dict.fromkeys(_NB1SHOT1, "nasanalysis.networks.nb101:supernet"),
+    **dict.fromkeys(_DARTS, "nasanalysis.networks.darts_supernet:supernet"),
+}
+
+#: Space -> the maker of one architecture's own network, as it is trained from scratch (`AloneMaker`).
+ALONE: dict[str, str] = {
+    "nb201": "nasanalysis.networks.nb201:alone",
+    "nb101": "nasanalysis.networks.nb101:alone",
+    **dict.fromkeys(_NB1SHOT1, "nasanalysis.networks.nb101:alone"),
+    **dict.fromkeys(_DARTS, "nasanalysis.networks.darts:alone"),
+}
 
 
-class InputShape(Protocol):
-    """What a network must know of its images: channels and pixels of one, and the number of classes."""
+class SupernetMaker(Protocol):
+    """Makes a supernet under ``torch.device("meta")``: it draws nothing and allocates nothing."""
 
-    @property
-    def inputs(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def classes(self) -> int: ...
+    def __call__(self, space: str, network: NetworkConfig, shape: InputShape, /) -> Supernet: ...
 
 
-def build_supernet(space: str, network: NetworkConfig, task: InputShape, *, device: str = "cpu") -> Supernet:
-    """A supernet for the images of `task`, channels last, with memory but without weights yet (`initialise`)."""
+class AloneMaker(Protocol):
+    """The same for one architecture; `ArchError` if it is none of its space."""
+
+    def __call__(self, arch: Arch, network: NetworkConfig, shape: InputShape, /) -> nn.Module: ...
+
+
+def build_supernet(
+    space: str, network: NetworkConfig, shape: InputShape, generator: torch.Generator, *, device: str = "cpu"
+) -> Supernet:
+    """A freshly initialised supernet, channels last; only `generator`, one of the CPU, is advanced.
+
+    Every device gets the same weights. `UnknownNameError` lists the spaces that have a supernet.
+    """
+    net = _blank(space, network, shape, device=device)
+    initialise_on_cpu(net, generator)
+    return net
+
+
+def build_alone(
+    arch: Arch | str,
+    network: NetworkConfig,
+    shape: InputShape,
+    generator: torch.Generator,
+    *,
+    device: str = "cpu",
+) -> nn.Module:
+    """The freshly initialised network of one architecture (text with its prefix); as `build_supernet` in the rest."""
+    named = Arch.from_text(arch) if isinstance(arch, str) else arch
+    make: AloneMaker = resolve("space with networks", named.space, ALONE)
     with torch.device("meta"):
-        net = _make(space, network, task)
-    return net.to_empty(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        net = make(named, network, shape)
+    net = _nan(net, device)
+    initialise_on_cpu(net, generator)
+    return net
 
 
-def _make(space: str, network: NetworkConfig, task: InputShape) -> Supernet:
-    if space == "nb201":
-        from .nb201 import NB201Supernet
+def _blank(space: str, network: NetworkConfig, shape: InputShape, *, device: str = "cpu") -> Supernet:
+    """A supernet that waits for weights, for those who load or draw them next: until then every one is NaN."""
+    make: SupernetMaker = resolve("space with a supernet", space, SUPERNETS)
+    with torch.device("meta"):
+        net = make(space, network, shape)
+    return _nan(net, device)
 
-        return NB201Supernet(
-            Skeleton(
-                image_size=task.size,
-                classes=task.classes,
-                channels=network.channels,
-                cells=network.cells,
-                input_channels=task.inputs,
-                stem_kernel=network.stem_kernel,
-                reduction=network.reduction,  # type: ignore[arg-type]
-            )
-        )
-    if space in SPACES_1SHOT1:
-        from .nb101 import NB1Shot1Supernet
 
-        return NB1Shot1Supernet(
-            space, Skeleton101(task.size, task.classes, network.channels, network.cells, task.inputs)
-        )
-    if space in SPACES:
-        from .darts import darts_supernet
-
-        return darts_supernet(
-            space,
-            channels=network.channels,
-            layers=network.layers,
-            classes=task.classes,
-            image_size=task.size,
-            auxiliary=network.auxiliary,
-            input_channels=task.inputs,
-        )
-    raise UnknownNameError("space with a supernet", space, SPACES)
+@torch.no_grad()
+def _nan(net: Net, device: str) -> Net:
+    net = net.to_empty(device=device)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for tensor in (*net.parameters(), *net.buffers()):
+        # memory as it comes can hold finite numbers, which would pass for weights; NaN cannot
+        tensor.fill_(torch.nan) if tensor.is_floating_point() else tensor.zero_()
+    return net

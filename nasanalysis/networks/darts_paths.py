@@ -16,7 +16,8 @@ from torch import nn
 
 from ..measures.paths import Constant, Piece, WeightPaths
 from ..spaces.darts_genotype import Cell, Genotype
-from .darts_cells import Body, FixedCell
+from .darts_body import Body
+from .darts_cells import FixedCell
 
 #: Operations that pass nothing of their input on.
 CUT = ("none", "noise")
@@ -96,22 +97,22 @@ def _routes(cell: Cell) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Every path from an input to an intermediate node: the input, and the numbers of its edges."""
     reaching: dict[int, list[tuple[int, tuple[int, ...]]]] = {0: [(0, ())], 1: [(1, ())]}
     for i, (op, source) in enumerate(_edges(cell)):
-        found = reaching.setdefault(2 + i // 2, [])
+        routes = reaching.setdefault(2 + i // 2, [])
         if op not in CUT:
-            found += [(start, (*path, i)) for start, path in reaching[source]]
-    for node, found in reaching.items():
+            routes += [(start, (*path, i)) for start, path in reaching[source]]
+    for node, routes in reaching.items():
         if node > 1:
-            yield from found
+            yield from routes
 
 
 def _pieces(prefix: str, module: FixedCell, cell: Cell, i: int) -> Iterable[Piece]:
     op, _ = _edges(cell)[i]
-    own = _names(f"{prefix}.operations.{i}", module.operations[i])
+    weights = _names(f"{prefix}.operations.{i}", module.operations[i])
     if op in POOLS:
-        return [Constant(1 / 9, 9 * module.channels), *own]
+        return [Constant(1 / 9, 9 * module.channels), *weights]
     if isinstance(module.operations[i], nn.Identity):
         return [Constant(1.0, module.channels)]  # the identity; its zeros change neither product nor norm
-    return own
+    return weights
 
 
 def _live_nodes(module: FixedCell, cell: Cell) -> list[bool]:
@@ -138,5 +139,5 @@ def _names(prefix: str, module: nn.Module, *, fed: bool = True) -> list[str]:
             continue
         fed = fed or isinstance(part, nn.BatchNorm2d)
         if fed:
-            names += [f"{prefix}.{name}.{own}".replace("..", ".") for own, _ in part.named_parameters()]
+            names += [f"{prefix}.{name}.{weight}".replace("..", ".") for weight, _ in part.named_parameters()]
     return names

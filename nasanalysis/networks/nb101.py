@@ -21,6 +21,8 @@ from ..spaces.nb1shot1 import SPACES_1SHOT1
 from ..spaces.nb101_enumeration import Skeleton101
 from ..spaces.nb101_graph import SHORT, Cell
 from .base import Choice, Supernet, initialised
+from .capabilities import InputShape
+from .config import NetworkConfig
 from .nb101_plan import OUTPUT, Plan, Wiring, encoded, plan, wiring
 
 
@@ -35,20 +37,20 @@ def run_module(
 
     `copies`: networks side by side in the channels, each with widths of its own.
     """
-    made: dict[int, Tensor] = {}
+    values: dict[int, Tensor] = {}
     for node, name, sources, projection, width in todo.steps:
         total = None if projection is None else project(projection, x, width)
         for source in sources:
-            read = made[source]
+            read = values[source]
             if read.shape[1] != copies * width:
                 narrow = read.unflatten(1, (copies, -1))[:, :, :width]
                 read = narrow.flatten(1, 2) if copies > 1 else narrow[:, 0]
             total = read if total is None else total + read
         assert total is not None  # pruned: every vertex reads something
-        made[node] = operation(name, total)
+        values[node] = operation(name, total)
     out = None
     if todo.joined:
-        out = _joined([made[v] for v in todo.joined], copies)
+        out = _joined([values[v] for v in todo.joined], copies)
     if todo.projection is not None:
         projected = project(todo.projection, x, todo.width)
         out = projected if out is None else out + projected
@@ -264,8 +266,8 @@ class NB1Shot1Supernet(Supernet):
     def inherited(self, arch: Arch | str) -> Mapping[str, Tensor]:
         with torch.device("meta"):
             shapes = {name: value.shape for name, value in self.standalone(arch).state_dict().items()}
-        own = self.state_dict()
-        return {name: own[name][tuple(slice(size) for size in shape)] for name, shape in shapes.items()}
+        shared = self.state_dict()
+        return {name: shared[name][tuple(slice(size) for size in shape)] for name, shape in shapes.items()}
 
 
 def build_network101(arch: Arch | Cell | str, skeleton: Skeleton101, generator: torch.Generator) -> NB101Network:
@@ -273,3 +275,18 @@ def build_network101(arch: Arch | Cell | str, skeleton: Skeleton101, generator: 
     with torch.device("meta"):  # no draw from the global generator
         net = NB101Network(arch, skeleton)
     return initialised(net, generator)
+
+
+def skeleton_of(network: NetworkConfig, shape: InputShape) -> Skeleton101:
+    """The skeleton that a configuration asks for, for images of `shape`."""
+    return Skeleton101(shape.size, shape.classes, network.channels, network.cells, shape.inputs)
+
+
+def supernet(space: str, network: NetworkConfig, shape: InputShape) -> NB1Shot1Supernet:
+    """See `nasanalysis.networks.build`."""
+    return NB1Shot1Supernet(space, skeleton_of(network, shape))
+
+
+def alone(arch: Arch, network: NetworkConfig, shape: InputShape) -> NB101Network:
+    """One architecture of ``nb101`` or of a NAS-Bench-1shot1 space (see `nasanalysis.networks.build`)."""
+    return NB101Network(arch, skeleton_of(network, shape))

@@ -90,8 +90,8 @@ def _channels(cell: Cell, outputs: int) -> tuple[int, ...]:
             f"nb101: expected at least one channel for each vertex that feeds the output, got widths {widths} for a "
             f"module of {outputs} channels; give the skeleton more channels"
         )
-    own = dict(zip(trained, widths, strict=True))
-    return tuple(own[v] for v in range(1, cell.vertices - 1))
+    width_of = dict(zip(trained, widths, strict=True))
+    return tuple(width_of[v] for v in range(1, cell.vertices - 1))
 
 
 @lru_cache(maxsize=1 << 15)

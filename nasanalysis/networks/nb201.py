@@ -1,16 +1,16 @@
-"""Networks of the NAS-Bench-201 topology space (torch): standalone, and the one-shot supernet.
+"""Networks of the NAS-Bench-201 topology space (torch): one architecture by itself.
 
-The published network (Dong and Yang 2020) and the digits network differ only in their `Skeleton`.
+The published network (Dong and Yang 2020) and the digits network differ only in their `Skeleton`; the one-shot
+supernet is in `nasanalysis.networks.nb201_supernet`.
 Weights are drawn from the generator that is passed in; torch's global generator is neither read nor
 advanced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +19,9 @@ from ..spaces.base import Arch
 from ..spaces.nb201 import OPERATIONS, SPACE
 from ..spaces.nb201_isomorphism import EDGES
 from ..spaces.skeletons import Skeleton
-from .base import Choice, Supernet, initialised
+from .base import initialised
+from .capabilities import InputShape
+from .config import NetworkConfig
 
 #: The six operations of a cell, in the order of the architecture string.
 Ops = tuple[str, ...]
@@ -95,10 +97,9 @@ class Cell(nn.Module):
         live = {0} if fed else set()
         for target, source, op in self.read:
             if op.startswith("nor_conv"):
-                own = [
-                    f"edges.{source}-{target}.{name}" for name, _ in self.edges[f"{source}-{target}"].named_parameters()
-                ]
-                names += own if source in live else own[1:]
+                edge = f"{source}-{target}"
+                weights = [f"edges.{edge}.{name}" for name, _ in self.edges[edge].named_parameters()]
+                names += weights if source in live else weights[1:]
                 live.add(target)
             elif source in live:
                 live.add(target)
@@ -107,22 +108,6 @@ class Cell(nn.Module):
 
 #: Paths from input to output, in the order of RLNAS's code.
 PATHS = (("0-3",), ("0-2", "2-3"), ("0-1", "1-2", "2-3"), ("0-1", "1-3"))
-
-
-class SharedCell(nn.Module):
-    """The weights of every operation on every edge; a choice says which are used."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.edges = nn.ModuleDict(
-            {
-                f"{source}-{target}": nn.ModuleDict({op: edge_operation(op, channels) for op in OPERATIONS[1:]})
-                for target, source in EDGES
-            }
-        )
-
-    def forward(self, x: Tensor, ops: Ops) -> Tensor:
-        return sum_edges(x, read_edges(ops), lambda edge, name: self.edges[edge][name])  # type: ignore[index]
 
 
 class ResidualReduction(nn.Module):
@@ -143,7 +128,7 @@ def pool_reduction(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
 
-def _features(skeleton: Skeleton, cell: Callable[[int], nn.Module]) -> Iterator[nn.Module]:
+def features(skeleton: Skeleton, cell: Callable[[int], nn.Module]) -> Iterator[nn.Module]:
     """Stem, three stages of cells with reductions between, pooling; ``cell(channels)`` makes one cell."""
     kernel, width = skeleton.stem_kernel, skeleton.channels
     yield nn.Conv2d(skeleton.input_channels, width, kernel, padding=kernel // 2, bias=False)
@@ -165,7 +150,7 @@ class CellNetwork(nn.Module):
         ops = SPACE.operations(arch)
         #: What the network computes but for its weights (see `nasanalysis.networks.stacked`).
         self.structure = (ops, skeleton)
-        self.features = nn.Sequential(*_features(skeleton, lambda channels: Cell(ops, channels)))
+        self.features = nn.Sequential(*features(skeleton, lambda channels: Cell(ops, channels)))
         self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,14 +171,14 @@ class CellNetwork(nn.Module):
         connected = _connected(self.structure[0])
         fed = True
         for number, module in enumerate(self.features):
-            own = [name for name, _ in module.named_parameters()]
+            used = [name for name, _ in module.named_parameters()]
             if isinstance(module, Cell):
-                own, fed = module.used(fed)
+                used, fed = module.used(fed)
                 names = names if connected else []  # what came before ends here
             elif not fed:
-                own = _used_of_zeros(module)
-                fed = bool(own)
-            names += [f"features.{number}.{name}" for name in own]
+                used = _used_of_zeros(module)
+                fed = bool(used)
+            names += [f"features.{number}.{name}" for name in used]
         return [*names, "classifier.weight", "classifier.bias"]
 
     def weight_paths(self) -> WeightPaths:
@@ -242,58 +227,8 @@ def _used_of_zeros(module: nn.Module) -> list[str]:
         if not name.startswith("shortcut") and (
             isinstance(part, nn.BatchNorm2d) or (names and not list(part.children()))
         ):
-            names += [f"{name}.{own}".lstrip(".") for own, _ in part.named_parameters()]
+            names += [f"{name}.{weight}".lstrip(".") for weight, _ in part.named_parameters()]
     return names
-
-
-class NB201Supernet(Supernet):
-    """The one-shot supernet over `Skeleton`: every edge of every cell holds all four operations with weights.
-
-    An architecture's copy (`subnet`) is the `CellNetwork` of that architecture. Edges that nothing reads
-    are not computed, so their weights get no gradient.
-    """
-
-    space = "nb201"
-
-    def __init__(self, skeleton: Skeleton) -> None:
-        super().__init__()
-        self.skeleton = skeleton
-        self.depth = 3 * skeleton.cells
-        self.features = nn.Sequential(*_features(skeleton, SharedCell))
-        self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
-
-    def choice(self, arch: Arch | str) -> Ops:
-        return SPACE.operations(arch)
-
-    def sample(self, rng: np.random.Generator) -> Ops:
-        return tuple(OPERATIONS[i] for i in rng.integers(len(OPERATIONS), size=len(EDGES)).tolist())
-
-    def fair(self, rng: np.random.Generator) -> list[Choice]:
-        shuffled = [rng.permutation(len(OPERATIONS)).tolist() for _ in EDGES]
-        return [tuple(OPERATIONS[order[i]] for order in shuffled) for i in range(len(OPERATIONS))]
-
-    def forward(self, x: Tensor, choices: Choice | Sequence[Choice]) -> Tensor:
-        each = iter(self.per_cell(choices))
-        for layer in self.features:
-            x = layer(x, next(each)) if isinstance(layer, SharedCell) else layer(x)
-        out: Tensor = self.classifier(x)
-        return out
-
-    def standalone(self, arch: Arch | str) -> CellNetwork:
-        return CellNetwork(arch, self.skeleton)
-
-    def inherited(self, arch: Arch | str) -> Mapping[str, Tensor]:
-        chosen = {f"{s}-{t}": op for op, (t, s) in zip(self.choice(arch), EDGES, strict=True)}
-        state = {}
-        for name, value in self.state_dict().items():
-            layer, _, rest = name.partition(".edges.")
-            if rest:
-                edge, op, tail = rest.split(".", 2)
-                if chosen[edge] == op:
-                    state[f"{layer}.edges.{edge}.{tail}"] = value
-            else:
-                state[name] = value
-        return state
 
 
 def build_network(arch: Arch | str, skeleton: Skeleton, generator: torch.Generator) -> CellNetwork:
@@ -301,3 +236,21 @@ def build_network(arch: Arch | str, skeleton: Skeleton, generator: torch.Generat
     with torch.device("meta"):  # no draw from the global generator
         net = CellNetwork(arch, skeleton)
     return initialised(net, generator)
+
+
+def skeleton_of(network: NetworkConfig, shape: InputShape) -> Skeleton:
+    """The skeleton that a configuration asks for, for images of `shape`."""
+    return Skeleton(
+        image_size=shape.size,
+        classes=shape.classes,
+        channels=network.channels,
+        cells=network.cells,
+        input_channels=shape.inputs,
+        stem_kernel=network.stem_kernel,
+        reduction=network.reduction,  # type: ignore[arg-type]
+    )
+
+
+def alone(arch: Arch, network: NetworkConfig, shape: InputShape) -> CellNetwork:
+    """One architecture (see `nasanalysis.networks.build`)."""
+    return CellNetwork(arch, skeleton_of(network, shape))

@@ -9,22 +9,27 @@ its own: nothing mixes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import ArchError
 from .base import Net
+from .capabilities import HasStructure, SeesCopies
 
 
 def stackable(net: nn.Module) -> bool:
     """Whether networks of this class can be stacked.
 
-    Such a class has `structure`, which is equal for networks that compute the same but for their weights, and
-    `copies` on every module that must know how many networks stand side by side.
+    Such a class is `HasStructure`, and every module in it that must know how many networks stand side by side is
+    `SeesCopies`.
     """
-    return hasattr(net, "structure")
+    return isinstance(net, HasStructure)
+
+
+def _structure(net: nn.Module) -> Hashable | None:
+    return net.structure if isinstance(net, HasStructure) else None
 
 
 class StackedLinear(nn.Module):
@@ -48,7 +53,7 @@ class StackedNetwork(nn.Module):
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
         super().__init__()
-        if not nets or not all(stackable(net) and net.structure == nets[0].structure for net in nets):
+        if not nets or len({_structure(net) for net in nets}) != 1 or _structure(nets[0]) is None:
             raise ArchError("stacked: expected networks of one architecture and one skeleton, of a class that stacks")
         self.count = len(nets)
         self.net = copy.deepcopy(nets[0])
@@ -62,8 +67,8 @@ class StackedNetwork(nn.Module):
                 self._replace(name, _batch_norm(parts))
             elif isinstance(module, nn.Linear):
                 self._replace(name, StackedLinear(parts))  # type: ignore[arg-type]
-            elif hasattr(module, "copies"):
-                self.net.get_submodule(name).copies = self.count  # type: ignore[assignment]
+            elif isinstance(stacked := self.net.get_submodule(name), SeesCopies):
+                stacked.copies = self.count
 
     def _replace(self, name: str, module: nn.Module) -> None:
         parent, _, last = name.rpartition(".")
@@ -78,7 +83,7 @@ def _convolution(parts: Sequence[nn.Module], *, shared_input: bool) -> nn.Conv2d
     first = parts[0]
     assert isinstance(first, nn.Conv2d)
     count = len(parts)
-    made = nn.Conv2d(
+    wide = nn.Conv2d(
         first.in_channels if shared_input else first.in_channels * count,
         first.out_channels * count,
         first.kernel_size,  # type: ignore[arg-type]
@@ -89,21 +94,21 @@ def _convolution(parts: Sequence[nn.Module], *, shared_input: bool) -> nn.Conv2d
         bias=first.bias is not None,
         device="meta",
     )
-    return _filled(made, parts)
+    return _filled(wide, parts)
 
 
 def _batch_norm(parts: Sequence[nn.Module]) -> nn.BatchNorm2d:
     first = parts[0]
     assert isinstance(first, nn.BatchNorm2d)
-    made = nn.BatchNorm2d(
+    wide = nn.BatchNorm2d(
         first.num_features * len(parts), eps=first.eps, momentum=first.momentum, affine=first.affine, device="meta"
     )
-    return _filled(made, parts)
+    return _filled(wide, parts)
 
 
-def _filled(made: Net, parts: Sequence[nn.Module]) -> Net:
-    """`made` with the parts' weights and statistics side by side, their type and memory layout kept."""
+def _filled(wide: Net, parts: Sequence[nn.Module]) -> Net:
+    """`wide` with the parts' weights and statistics side by side, their type and memory layout kept."""
     states = [part.state_dict() for part in parts]
     state = {n: torch.cat([s[n] for s in states]) if v.dim() else v.clone() for n, v in states[0].items()}
-    made.load_state_dict(state, assign=True)
-    return made
+    wide.load_state_dict(state, assign=True)
+    return wide

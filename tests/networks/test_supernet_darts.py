@@ -19,9 +19,10 @@ from torch.nn import functional as F
 from nasanalysis.core.errors import ArchError, NasAnalysisError, ParameterError, UnknownNameError
 from nasanalysis.core.seeding import torch_generator
 from nasanalysis.networks.base import UndefinedProtocolError, initialised
-from nasanalysis.networks.darts import SPACES, DartsNetwork, DartsSupernet, build_darts_network, darts_supernet
+from nasanalysis.networks.darts import SPACES, DartsNetwork, build_darts_network
 from nasanalysis.networks.darts_cells import DartsSkeleton, FixedCell, Place, darts_skeleton
 from nasanalysis.networks.darts_operations import Randomness, operation
+from nasanalysis.networks.darts_supernet import DartsSupernet, darts_supernet
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.darts import CellSpace
 from nasanalysis.spaces.darts_genotype import CELLS, Genotype

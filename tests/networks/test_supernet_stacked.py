@@ -20,7 +20,8 @@ pytestmark = pytest.mark.torch
 
 from nasanalysis.networks.base import initialised
 from nasanalysis.networks.nb101 import build_network101
-from nasanalysis.networks.nb201 import NB201Supernet, build_network
+from nasanalysis.networks.nb201 import build_network
+from nasanalysis.networks.nb201_supernet import NB201Supernet
 from nasanalysis.networks.stacked import StackedNetwork
 from nasanalysis.training.finetune import Batches, DivergedError, finetune, finetune_together
 from nasanalysis.training.settings import FinetuneSettings

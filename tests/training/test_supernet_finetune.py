@@ -20,7 +20,8 @@ torch = pytest.importorskip("torch")
 from nasanalysis.networks.base import Supernet, initialised
 from nasanalysis.networks.batchnorm import own_statistics, recalibrate
 from nasanalysis.networks.nb101 import NB1Shot1Supernet
-from nasanalysis.networks.nb201 import NB201Supernet, build_network
+from nasanalysis.networks.nb201 import build_network
+from nasanalysis.networks.nb201_supernet import NB201Supernet
 from nasanalysis.training.finetune import MEASURES, Batches, DivergedError, draw_batches, finetune
 from nasanalysis.training.settings import DataConfig, FinetuneSettings
 from nasanalysis.training.tasks import load_task

@@ -32,7 +32,7 @@ from nasanalysis.measures.angle import angle
 from nasanalysis.networks.base import initialised
 from nasanalysis.networks.batchnorm import recalibrate
 from nasanalysis.networks.costs import network_costs
-from nasanalysis.networks.nb201 import NB201Supernet
+from nasanalysis.networks.nb201_supernet import NB201Supernet
 from nasanalysis.training.measure import draw_probes
 
 pytestmark = pytest.mark.torch

@@ -23,7 +23,7 @@ torch = pytest.importorskip("torch")
 
 from nasanalysis.networks.base import Supernet, UndefinedProtocolError, initialised
 from nasanalysis.networks.nb101 import NB1Shot1Supernet
-from nasanalysis.networks.nb201 import NB201Supernet
+from nasanalysis.networks.nb201_supernet import NB201Supernet
 from nasanalysis.training.optimisers import momentum_buffers, sgd
 from nasanalysis.training.protocols import PROTOCOLS, Protocol, get_protocol, update
 

@@ -1,0 +1,88 @@
+"""The one-shot supernet of the NAS-Bench-201 topology space (torch); `nasanalysis.networks.nb201` has the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..spaces.base import Arch
+from ..spaces.nb201 import OPERATIONS, SPACE
+from ..spaces.nb201_isomorphism import EDGES
+from ..spaces.skeletons import Skeleton
+from .base import Choice, Supernet
+from .capabilities import InputShape
+from .config import NetworkConfig
+from .nb201 import CellNetwork, Ops, edge_operation, features, read_edges, skeleton_of, sum_edges
+
+
+class SharedCell(nn.Module):
+    """The weights of every operation on every edge; a choice says which are used."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict(
+            {
+                f"{source}-{target}": nn.ModuleDict({op: edge_operation(op, channels) for op in OPERATIONS[1:]})
+                for target, source in EDGES
+            }
+        )
+
+    def forward(self, x: Tensor, ops: Ops) -> Tensor:
+        return sum_edges(x, read_edges(ops), lambda edge, name: self.edges[edge][name])  # type: ignore[index]
+
+
+class NB201Supernet(Supernet):
+    """The one-shot supernet over `Skeleton`: every edge of every cell holds all four operations with weights.
+
+    An architecture's copy (`subnet`) is the `CellNetwork` of that architecture. Edges that nothing reads
+    are not computed, so their weights get no gradient.
+    """
+
+    space = "nb201"
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.depth = 3 * skeleton.cells
+        self.features = nn.Sequential(*features(skeleton, SharedCell))
+        self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
+
+    def choice(self, arch: Arch | str) -> Ops:
+        return SPACE.operations(arch)
+
+    def sample(self, rng: np.random.Generator) -> Ops:
+        return tuple(OPERATIONS[i] for i in rng.integers(len(OPERATIONS), size=len(EDGES)).tolist())
+
+    def fair(self, rng: np.random.Generator) -> list[Choice]:
+        shuffled = [rng.permutation(len(OPERATIONS)).tolist() for _ in EDGES]
+        return [tuple(OPERATIONS[order[i]] for order in shuffled) for i in range(len(OPERATIONS))]
+
+    def forward(self, x: Tensor, choices: Choice | Sequence[Choice]) -> Tensor:
+        each = iter(self.per_cell(choices))
+        for layer in self.features:
+            x = layer(x, next(each)) if isinstance(layer, SharedCell) else layer(x)
+        out: Tensor = self.classifier(x)
+        return out
+
+    def standalone(self, arch: Arch | str) -> CellNetwork:
+        return CellNetwork(arch, self.skeleton)
+
+    def inherited(self, arch: Arch | str) -> Mapping[str, Tensor]:
+        chosen = {f"{s}-{t}": op for op, (t, s) in zip(self.choice(arch), EDGES, strict=True)}
+        state = {}
+        for name, value in self.state_dict().items():
+            layer, _, rest = name.partition(".edges.")
+            if rest:
+                edge, op, tail = rest.split(".", 2)
+                if chosen[edge] == op:
+                    state[f"{layer}.edges.{edge}.{tail}"] = value
+            else:
+                state[name] = value
+        return state
+
+
+def supernet(space: str, network: NetworkConfig, shape: InputShape) -> NB201Supernet:
+    """See `nasanalysis.networks.build`; there is one space of these cells."""
+    return NB201Supernet(skeleton_of(network, shape))
