@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from nasanalysis.core.seeding import torch_generator
 from nasanalysis.networks.base import Supernet
 from nasanalysis.training.settings import FinetuneSettings
-from nasanalysis.training.train import Stream
+from nasanalysis.training.stream import Stream
 
 
 @dataclass(frozen=True)

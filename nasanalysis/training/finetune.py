@@ -36,12 +36,13 @@ from torch import Tensor, nn
 
 from ..core.errors import NasAnalysisError, ParameterError
 from ..core.seeding import torch_generator
-from ..networks.batchnorm import own_statistics, recalibrate
+from ..networks.batchnorm import recalibrate
 from ..networks.stacked import StackedNetwork, stackable
+from .finetune_readings import Bfloat16, Gradients, Readings, cross_entropy, logits_of
 from .optimisers import sgd
 from .settings import FinetuneSettings
+from .stream import Stream
 from .tasks import Task
-from .train import Stream
 
 #: Scores of a finetuning: name -> where it is read, `every` step or the steps of the `whole` validation part.
 MEASURES = {
@@ -133,14 +134,14 @@ def finetune_together(
     """
     if len(nets) > 1 and stackable(nets[0]):
         return _loop(StackedNetwork(nets), batches, settings)
-    return [found for net in nets for found in _loop(copy.deepcopy(net), batches, settings)]
+    return [rows for net in nets for rows in _loop(copy.deepcopy(net), batches, settings)]
 
 
 def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[pl.DataFrame | DivergedError]:
     """The finetuning of one network, or of the K of a `StackedNetwork`: what is read has K columns."""
-    gradients = _Gradients(net) if settings.gradients else None
+    gradients = Gradients(net) if settings.gradients else None
     if settings.precision == "bfloat16":
-        net = _Bfloat16(net)
+        net = Bfloat16(net)
     # an architecture's own statistics to begin with: a supernet's mix all of them
     recalibrate(net, batches.recalibration)
     weights = [p for p in net.parameters() if p.requires_grad]
@@ -150,42 +151,30 @@ def _loop(net: nn.Module, batches: Batches, settings: FinetuneSettings) -> list[
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    losses: list[Tensor] = []
-    right: list[Tensor] = []
-    mini: dict[int, tuple[Tensor, Tensor]] = {}
-    whole: dict[int, tuple[Tensor, Tensor]] = {0: _mean(net, batches)} if batches.whole else {}
+    readings = Readings(net, batches.recalibration)
+    if batches.whole:
+        readings.whole(0, batches.whole, again=False)
     if batches.valid:
-        mini[0] = _read(net, *batches.valid[0])
+        readings.minibatch(0, *batches.valid[0])
     started = time.perf_counter()
     net.train()
     for step, (images, labels) in enumerate(batches.train, 1):
-        logits = _logits(net, images)
-        loss = _cross_entropy(logits, labels).mean(0)
+        logits = logits_of(net, images)
+        loss = cross_entropy(logits, labels).mean(0)
         optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
         if gradients is not None:
             gradients.add()
         optimiser.step()
-        losses.append(loss.detach())
-        right.append(_correct(logits.detach(), labels).mean(0))
+        readings.train(loss, logits, labels)
         if batches.valid and step % settings.valid_every == 0:
-            mini[step] = _read(net, *batches.valid[step // settings.valid_every])
+            readings.minibatch(step, *batches.valid[step // settings.valid_every])
         if batches.whole and settings.val_acc_every and step % settings.val_acc_every == 0:
-            whole[step] = _whole(net, batches)
-    steps, count = settings.minibatches, len(losses[0])
-    train = dict(enumerate(losses, 1))
-    table = {"train_loss": _spread(train, steps, count)}  # (steps + 1, K) each, on the CPU
-    seconds = time.perf_counter() - started  # what was read is here, so the device has done its work
-    table |= {
-        "train_accuracy": 100 * _spread(dict(enumerate(right, 1)), steps, count),
-        "sotl": _spread(_running_sum(train), steps, count),
-        "sovl": _spread(_running_sum({step: loss for step, (loss, _) in mini.items() if step}), steps, count),
-    }
-    table["val_loss"], table["val_acc"] = _both(whole, steps, count)
-    table["valid_loss"], table["valid_accuracy"] = _both(mini, steps, count)
-    table["tl_mini"], table["val_acc_mini"] = table["train_loss"], table["valid_accuracy"]
+            readings.whole(step, batches.whole)
+    table, count = readings.table(), readings.count
+    seconds = time.perf_counter() - started  # what was read is on the CPU, so the device has done its work
     if gradients is not None:
-        table |= gradients.columns(steps)
+        table |= gradients.columns(settings.minibatches)
     return [
         _rows({name: values[:, k] for name, values in table.items()}, seconds / count, settings) for k in range(count)
     ]
@@ -199,134 +188,7 @@ def _rows(columns: Mapping[str, Tensor], seconds: float, settings: FinetuneSetti
             f"training loss {float(losses[int(bad[0])])} at minibatch {1 + int(bad[0])} of {len(losses)} "
             f"(learning rate {settings.learning_rate:g})"
         )
-    found = {n: [v if math.isfinite(v) else None for v in values.tolist()] for n, values in columns.items()}
+    values_of = {n: [v if math.isfinite(v) else None for v in values.tolist()] for n, values in columns.items()}
     steps = len(losses) + 1
-    named = {"step": range(steps), **found, "seconds": [None] * (steps - 1) + [seconds]}
-    return pl.DataFrame(named, schema_overrides={name: pl.Float64() for name in (*found, "seconds")})
-
-
-class _Gradients:
-    """Sums of gradients and of their norms, step by step and network by network, on the device."""
-
-    _NAMES = ("sog", "sog_sum", "sog_l2", "sogn", "sogn_l2_per_tensor")
-
-    def __init__(self, net: nn.Module) -> None:
-        self._weights = [p for p in net.parameters() if p.requires_grad]
-        self._count = net.count if isinstance(net, StackedNetwork) else 1
-        # a parameter holds the weights of the K networks one after the other
-        pieces = [w.numel() // self._count for w in self._weights for _ in range(self._count)]
-        self._lengths = torch.tensor(pieces, device=self._weights[0].device)
-        self._sum = self._weights[0].new_zeros(sum(pieces))
-        self._rows: list[Tensor] = []
-
-    @torch.no_grad()
-    def add(self) -> None:
-        # one long vector: a few operations in place of a few for each weight
-        grads = torch.cat(
-            [torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten() for w in self._weights]
-        )
-        self._sum += grads
-        rows = (
-            self._by_piece(self._sum.abs()),
-            self._by_piece(self._sum),
-            self._by_piece(self._sum.square()),
-            self._by_piece(grads.abs()),
-            self._by_piece(grads.square()).sqrt(),
-        )
-        self._rows.append(torch.stack(rows).unflatten(1, (-1, self._count)).sum(1))
-
-    def _by_piece(self, values: Tensor) -> Tensor:
-        return torch.segment_reduce(values, "sum", lengths=self._lengths)
-
-    def columns(self, steps: int) -> dict[str, Tensor]:
-        rows = torch.stack(self._rows).double().cpu()  # (steps, measures, K)
-        rows[:, 2] = rows[:, 2].sqrt()
-        rows[:, 3:] = rows[:, 3:].cumsum(0)
-        return {name: _spread(dict(enumerate(rows[:, i], 1)), steps, self._count) for i, name in enumerate(self._NAMES)}
-
-
-class _Bfloat16(nn.Module):
-    """A network whose forward pass runs under autocast."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
-            out: Tensor = self.net(x)
-        return out.float()
-
-
-def _logits(net: nn.Module, images: Tensor) -> Tensor:
-    """(batch, K, classes), K = 1 for a plain network."""
-    out: Tensor = net(images)
-    return out if out.dim() == 3 else out.unsqueeze(1)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """(batch, K) in nats."""
-    each = labels.repeat_interleave(logits.shape[1])
-    return nn.functional.cross_entropy(logits.flatten(0, 1), each, reduction="none").view(logits.shape[:2])
-
-
-def _correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """(batch, K), 1 where the class is right."""
-    return (logits.argmax(2) == labels[:, None]).to(logits.dtype)
-
-
-@torch.no_grad()
-def _read(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(loss in nats, accuracy in percent), (K,) each, of one validation minibatch under running statistics."""
-    training = net.training
-    net.eval()
-    logits = _logits(net, images)
-    net.train(training)
-    return _cross_entropy(logits, labels).mean(0), 100 * _correct(logits, labels).mean(0)
-
-
-@torch.no_grad()
-def _whole(net: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
-    """(mean loss in nats, accuracy in percent), (K,) each, on the whole validation part.
-
-    Statistics are re-estimated on a copy.
-    """
-    with own_statistics(net, batches.recalibration):
-        return _mean(net, batches)
-
-
-@torch.no_grad()
-def _mean(net: nn.Module, batches: Batches) -> tuple[Tensor, Tensor]:
-    """As `_whole`, with the running statistics as they are."""
-    training = net.training
-    net.eval()
-    sums: list[Tensor] = []
-    for images, labels in batches.whole:
-        logits = _logits(net, images)
-        sums.append(torch.stack((_cross_entropy(logits, labels).sum(0), _correct(logits, labels).sum(0))))
-    net.train(training)
-    loss, right = torch.stack(sums).double().sum(0) / sum(len(labels) for _, labels in batches.whole)
-    return loss, 100 * right
-
-
-def _spread(read: Mapping[int, Tensor], steps: int, count: int) -> Tensor:
-    """(steps + 1, K) in double precision on the CPU, NaN at the steps that were not read."""
-    out = torch.full((steps + 1, count), math.nan, dtype=torch.float64)
-    if read:
-        out[list(read)] = torch.stack(list(read.values())).double().cpu()
-    return out
-
-
-def _both(read: Mapping[int, tuple[Tensor, Tensor]], steps: int, count: int) -> tuple[Tensor, Tensor]:
-    """Losses and accuracies of `_spread`; where the loss is not finite no class is predicted, and both are NaN."""
-    loss = _spread({step: pair[0] for step, pair in read.items()}, steps, count)
-    right = _spread({step: pair[1] for step, pair in read.items()}, steps, count)
-    right[~torch.isfinite(loss)] = math.nan
-    return loss, right
-
-
-def _running_sum(read: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Sum of what was read up to each step, in double precision."""
-    if not read:
-        return {}
-    return dict(zip(read, torch.stack(list(read.values())).double().cumsum(0), strict=True))
+    named = {"step": range(steps), **values_of, "seconds": [None] * (steps - 1) + [seconds]}
+    return pl.DataFrame(named, schema_overrides={name: pl.Float64() for name in (*values_of, "seconds")})

@@ -33,6 +33,7 @@ from ..measures.hessian import weight_hessian
 from ..measures.perturb import perturbed_losses
 from ..measures.zero_cost import ZERO_COST, zero_cost
 from ..networks.batchnorm import recalibrate
+from .evaluation import evaluate
 from .settings import ANGLES, HESSIAN, ON_VALIDATION, MeasureSettings
 from .tasks import Task
 
@@ -51,13 +52,13 @@ class Probes:
 def draw_probes(task: Task, settings: MeasureSettings, *, seed: int) -> Probes:
     """The images of `seed`; `ParameterError` where there are fewer than asked for."""
     images, labels = task.valid
-    for what, count, held in (
+    for what, count, there in (
         ("images", settings.images, len(labels)),
         ("hessian_images", settings.hessian_images if _wants_hessian(settings) else 0, len(labels)),
         ("batch_size", settings.batch_size, len(task.labels)),
     ):
-        if count > held:
-            raise ParameterError(f"{what}: expected at most the {held} images there are, got {count}")
+        if count > there:
+            raise ParameterError(f"{what}: expected at most the {there} images there are, got {count}")
     order = torch.randperm(len(labels), generator=torch_generator(seed, "measure", "validation")).to(labels.device)
 
     def of_validation(count: int) -> tuple[Tensor, Tensor]:
@@ -117,7 +118,8 @@ def measure(
     wanted = settings.measures
     if names := [n for n in wanted if n in ON_VALIDATION]:
         with clock(*names):
-            scores |= {n: v for n, v in zip(ON_VALIDATION, _validated(net, *probes.whole), strict=True) if n in names}
+            loss, accuracy = evaluate(net, *probes.whole)
+            scores |= {n: v for n, v in zip(ON_VALIDATION, (accuracy, loss), strict=True) if n in names}
     for name, vector in zip(ANGLES, ("paths", "flat"), strict=True):
         if name in wanted:
             with clock(name):
@@ -150,23 +152,10 @@ def measure(
 def _curvature(net: nn.Module, probes: Probes, generator: torch.Generator, *, trace: bool) -> tuple[float, float]:
     """(largest eigenvalue, trace) of the Hessian; NaN where it is not defined or not found."""
     try:
-        found = weight_hessian(net, *probes.hessian, generator=generator, trace_draws=8 if trace else 0)
+        hessian = weight_hessian(net, *probes.hessian, generator=generator, trace_draws=8 if trace else 0)
     except NasAnalysisError:
         return math.nan, math.nan
-    return float(found.eigenvalues[0]), found.trace
-
-
-@torch.no_grad()
-def _validated(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """(accuracy in percent, mean loss in nats); NaN where the loss is not finite."""
-    loss = torch.zeros((), dtype=torch.float64, device=labels.device)
-    right = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for x, y in zip(images.split(256), labels.split(256), strict=True):
-        logits = net(x)
-        loss += nn.functional.cross_entropy(logits, y, reduction="sum").double()
-        right += (logits.argmax(1) == y).sum()
-    mean = float(loss) / len(labels)
-    return (100 * int(right) / len(labels), mean) if math.isfinite(mean) else (math.nan, math.nan)
+    return float(hessian.eigenvalues[0]), hessian.trace
 
 
 class _Clock:

@@ -8,7 +8,7 @@ embedded benchmark (`DigitsTask`).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -42,23 +42,35 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTest(Protocol):
+    """A task with a third part, which no measure reads: images and labels, as `Task.valid`."""
+
+    test: tuple[Tensor, Tensor]
+
+
+def held_out(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
+    """Name of each part that is not trained on -> images and labels."""
+    return {"valid": task.valid} | ({"test": task.test} if isinstance(task, HasTest) else {})
+
+
 class ImageTask:
     """Images of a data set on a device as bytes, cropped, flipped and cut out as they are asked for."""
 
     def __init__(self, config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> None:
-        found = load_images(config.data, data, size=config.size)
+        images = load_images(config.data, data, size=config.size)
         if config.split == "nb201":
-            train, valid, _ = nb201_split(found, folder=data)
+            train, valid, _ = nb201_split(images, folder=data)
         else:
-            train, valid = split(found, train=config.train, valid=config.valid, seed=config.split_seed)
-        self.name = config.data if config.data in IMAGE_DATA else found.name
-        self.classes = len(found.classes)
+            train, valid = split(images, train=config.train, valid=config.valid, seed=config.split_seed)
+        self.name = config.data if config.data in IMAGE_DATA else images.name
+        self.classes = len(images.classes)
         self.size, self.inputs = int(train.images.shape[1]), int(train.images.shape[3])
-        self.inputs_sha256 = dict(found.sha256)
+        self.inputs_sha256 = dict(images.sha256)
         self._augment = Augment(crop=config.crop, flip=config.flip, cutout=config.cutout)
-        self._images = Images(train, found.mean, found.std, device=device, padding=config.crop)
-        held = Images(valid, found.mean, found.std, device=device)
-        self.valid = held.batch(torch.arange(len(valid)), None, None)
+        self._images = Images(train, images.mean, images.std, device=device, padding=config.crop)
+        valid_images = Images(valid, images.mean, images.std, device=device)
+        self.valid = valid_images.batch(torch.arange(len(valid)), None, None)
         self.labels = torch.from_numpy(train.labels)
         self._labels = drawn_labels(self.labels, self.classes, config).to(device)
 
@@ -74,11 +86,12 @@ class DigitsTask:
 
     def __init__(self, config: DataConfig, *, device: str = "cpu") -> None:
         self._digits = DigitsConfig()
-        found = load_digits(self._digits)
-        self.labels = found.train_labels
-        self.valid = (found.valid[0].to(device), found.valid[1].to(device))
+        digits = load_digits(self._digits)
+        self.labels = digits.train_labels
+        self.valid = (digits.valid[0].to(device), digits.valid[1].to(device))
+        self.test = (digits.test[0].to(device), digits.test[1].to(device))
         self.inputs_sha256: dict[str, str] = {}
-        self._images, self._device = found.train_images, device
+        self._images, self._device = digits.train_images, device
         self._labels = drawn_labels(self.labels, self.classes, config)
 
     def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -36,10 +36,11 @@ from nasanalysis.networks.base import UndefinedProtocolError
 from nasanalysis.training import checkpoints, tasks
 from nasanalysis.training.checkpoints import CheckpointError
 from nasanalysis.training.devices import DeviceError, choose_device, explained_memory
+from nasanalysis.training.loop import Loop
 from nasanalysis.training.protocols import PROTOCOLS
 from nasanalysis.training.settings import DataConfig, TrainSettings
 from nasanalysis.training.tasks import load_task
-from nasanalysis.training.train import Training, load_weights
+from nasanalysis.training.train import load_weights
 
 pytestmark = pytest.mark.torch
 
@@ -162,15 +163,15 @@ def test_interrupted_training_gives_the_same_bits(
 ) -> None:
     config = load(make, protocols=f'["{protocol}"]', epochs=8, train=OTHERS[protocol], images="cutout = 2")
     train(config, tmp_path / "whole")
-    run_epoch, stops = Training.run_epoch, iter((False, True, False, False, True))
+    run_epoch, stops = Loop.run_epoch, iter((False, True, False, False, True))
 
-    def interrupted(self: Training) -> Any:
+    def interrupted(self: Loop) -> Any:
         row = run_epoch(self)
         if next(stops, False):
             raise KeyboardInterrupt  # the epoch is computed and not yet saved
         return row
 
-    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    monkeypatch.setattr(Loop, "run_epoch", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path / "broken")
