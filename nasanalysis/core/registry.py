@@ -9,9 +9,11 @@ from typing import Any
 from .errors import UnknownNameError
 
 
-def resolve(kind: str, name: str, targets: Mapping[str, str]) -> Any:
-    """The object behind `name` in a registry of ``name -> "module:object"``."""
+def resolve(kind: str, name: str, targets: Mapping[str, Any]) -> Any:
+    """The object behind `name` in a registry of ``name -> "module:object"``, or ``name -> object``."""
     if name not in targets:
         raise UnknownNameError(kind, name, targets)
+    if not isinstance(targets[name], str):
+        return targets[name]
     module, _, attribute = targets[name].partition(":")
     return getattr(import_module(module), attribute)

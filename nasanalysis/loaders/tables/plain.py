@@ -114,7 +114,7 @@ def read_plain(path: Path | str, columns: Sequence[str] = ()) -> PlainTable:
     `StudyError` where there is no such file, `FrameError` where it is not such a table.
     """
     if str(path) == STDIN:
-        table = _from_csv("standard input", sys.stdin.buffer.read(), columns)
+        table = parse_csv("standard input", sys.stdin.buffer.read(), columns)
     else:
         path = Path(path)
         if not path.exists():
@@ -143,17 +143,18 @@ def _from_file(path: Path, columns: Sequence[str]) -> PlainTable:
         content = path.read_bytes()
     except OSError as error:
         raise DataFileError(f"{path}: expected a readable file, got {error.strerror or error}") from error
-    return _from_csv(str(path), content, columns)
+    return parse_csv(str(path), content, columns)
 
 
-def _from_csv(name: str, content: bytes, columns: Sequence[str]) -> PlainTable:
+def parse_csv(name: str, content: bytes, columns: Sequence[str] = (), *, separator: str | None = None) -> PlainTable:
+    """The table in the bytes of a CSV file, called `name` in messages; without a `separator` it is recognised."""
     try:
         text = decode(content)
     except ValueError as error:
         raise FrameError(f"{name}: {error}") from None
     if not text.strip():
         raise FrameError(f"{name}: expected a csv table with columns {', '.join(columns) or '...'}, got an empty file")
-    separator = _separator(text, columns)
+    separator = separator or _separator(text, columns)
     try:
         frame = pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError:

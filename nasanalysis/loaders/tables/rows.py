@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import DataFileError
-from .. import safe_pickle
+from ...core.registry import resolve
 from .descriptor import BARE, TableDescriptor
 
 _PACKED = {".gz", ".bz2", ".pbz2"}
@@ -41,47 +41,38 @@ class Rows:
         return DataFileError(f"{self.path}: {self.label(row)}: {problem}")
 
 
+#: Ending of a file -> ``module:function``, or the function: ``(path, table) -> content`` as a list, a dict of columns,
+#: a dict keyed by architecture, a polars frame, or `Rows`. A format from outside is one entry more.
+FORMATS: dict[str, str | Callable[[Path, TableDescriptor], Any]] = {
+    ".csv": "nasanalysis.loaders.tables.formats:read_csv",
+    ".tsv": "nasanalysis.loaders.tables.formats:read_csv",
+    ".parquet": "nasanalysis.loaders.tables.formats:read_parquet",
+    ".json": "nasanalysis.loaders.tables.formats:read_json",
+    **dict.fromkeys((".p", ".pkl", ".pickle"), "nasanalysis.loaders.tables.formats:read_pickle"),
+}
+
+
 def open_rows(table: TableDescriptor, path: Path) -> Rows:
     """The rows of the file at `path`, read as its description says; `DataFileError` if it is none."""
     suffixes = [s.lower() for s in path.suffixes]
     kind = ".pickle" if suffixes[-1:] == [".pbz2"] else next((s for s in reversed(suffixes) if s not in _PACKED), "")
-    if kind in (".p", ".pkl", ".pickle"):
-        return _from_object(table, path, safe_pickle.load(path, safe_pickle.TABLE))
-    if kind not in (".csv", ".tsv", ".parquet", ".json"):
-        raise DataFileError(
-            f"{path}: expected a file named .csv, .tsv, .parquet, .json, .p, .pkl or .pickle (also packed as .gz, .bz2)"
-        )
-    content = safe_pickle.read_bytes(path)
-    wrong = safe_pickle.looks_like(content[:64])
-    if not content or wrong.startswith(("a web page", "a Git LFS")):
-        raise DataFileError(f"{path}: expected {kind[1:]} content, got {wrong}; download it again")
-    try:
-        if kind == ".json":
-            return _from_object(
-                table, path, json.loads(content, object_pairs_hook=lambda pairs: _no_twins(pairs, path))
-            )
-        if kind == ".parquet":
-            frame = pl.read_parquet(content)
-        else:
-            frame = pl.read_csv(content, separator="," if kind == ".csv" else "\t", infer_schema_length=None)
-    except (ValueError, RecursionError, pl.exceptions.PolarsError) as error:
-        raise DataFileError(f"{path}: expected {kind[1:]} content, got {str(error).splitlines()[0]}") from error
-    if table.select:
-        raise DataFileError(f"{path}: 'select' is for nested JSON and pickle files")
-    first = 1 if kind == ".parquet" else 2
-    noun = "row" if kind == ".parquet" else "line"
-    return Rows(
-        path, dict(zip(frame.columns, frame.get_columns(), strict=True)), frame.height, lambda i: f"{noun} {i + first}"
-    )
+    if kind not in FORMATS:
+        raise DataFileError(f"{path}: expected a file named {', '.join(FORMATS)} (also packed as .gz, .bz2)")
+    read: Callable[[Path, TableDescriptor], Any] = resolve("table format", kind, FORMATS)
+    content = read(path, table)
+    if isinstance(content, Rows):
+        return content
+    if isinstance(content, pl.DataFrame):
+        if table.select:
+            raise DataFileError(f"{path}: 'select' is for nested files, not for tables")
+        return rows_of(content, path)
+    return _from_object(table, path, content)
 
 
-def _no_twins(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DataFileError(f"{path}: key {twin!r:.120} appears twice; keep one")
-    return found
+def rows_of(frame: pl.DataFrame, path: Path, *, first: int = 1, noun: str = "row") -> Rows:
+    """The rows of a frame; the first is called ``NOUN FIRST`` in messages."""
+    columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
+    return Rows(path, columns, frame.height, lambda i: f"{noun} {i + first}")
 
 
 def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
