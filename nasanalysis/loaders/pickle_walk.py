@@ -162,10 +162,28 @@ def _memory(data: bytes, contents: list[tuple[int, int]]) -> int:
     return int(_PER_BYTE * (len(data) - content) + _PER_CONTENT * content + np.sum(counts * _COSTS))
 
 
-#: A value on the stack: how deep its tuples are nested, and its hash where it has one that a file can choose.
-_Value = tuple[int, int | None]
-_PLAIN: Final[_Value] = (0, None)
+class _Value:
+    """A value on the stack: how deep its tuples are nested, its hash where a file can choose it, hashes of its keys."""
+
+    __slots__ = ("code", "depth", "keys")
+
+    def __init__(self, depth: int = 0, code: int | None = None) -> None:
+        self.depth, self.code = depth, code
+        self.keys: Counter[int] | None = None
+
+    def add(self, keys: list[_Value]) -> None:
+        """Keys of a dictionary, or members of a set."""
+        for key in keys:
+            if key.code is not None:
+                self.keys = Counter() if self.keys is None else self.keys
+                self.keys[key.code] += 1
+                if self.keys[key.code] > COLLISIONS:
+                    raise Damaged(f"more than {COLLISIONS} keys of one hash")
+
+
+_PLAIN: Final = _Value()  # what is neither chosen by the file nor filled by it
 _MARK: Final = "mark"
+_FILLED: Final = ("EMPTY_DICT", "EMPTY_SET", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST")  # may take keys afterwards
 
 
 class _Machine:
@@ -175,28 +193,36 @@ class _Machine:
         self._path = path
         self._stack: list[Any] = []
         self._memo: dict[Any, _Value] = {}
-        self._hashes: Counter[int] = Counter()
 
     def run(self, data: bytes) -> None:
         try:
             for opcode, argument, _ in pickletools.genops(data):
                 self._step(opcode, argument)
-        except (IndexError, KeyError, ValueError) as error:
+        except (IndexError, KeyError, ValueError, AttributeError) as error:
             raise Damaged(f"a stack that does not hold what it asks for ({error})") from None
 
     def _step(self, opcode: Any, argument: Any) -> None:
         name, stack = opcode.name, self._stack
         if name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             self._tuple([self._pop() for _ in range(int(name[-1]))][::-1])
-        elif name in ("TUPLE", "FROZENSET"):
+        elif name == "TUPLE":
             self._tuple(self._to_mark())
-        elif name in ("SETITEM", "SETITEMS", "DICT", "ADDITEMS"):
-            items = [self._pop(), self._pop()][::-1] if name == "SETITEM" else self._to_mark()
-            self._keys(items if name == "ADDITEMS" else items[::2])
-            if name == "DICT":
-                stack.append(_PLAIN)
+        elif name == "FROZENSET":
+            members = self._to_mark()
+            _Value().add(members)
+            self._tuple(members)
+        elif name == "SETITEM":
+            _, key = self._pop(), self._pop()
+            stack[-1].add([key])
+        elif name in ("SETITEMS", "ADDITEMS"):
+            items = self._to_mark()
+            stack[-1].add(items[:: 2 if name == "SETITEMS" else 1])
+        elif name == "DICT":
+            items, filled = self._to_mark(), _Value()
+            filled.add(items[::2])
+            stack.append(filled)
         elif name in ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"):
-            stack.append((0, hash(argument)))
+            stack.append(_Value(0, hash(argument)))
         elif name == "MARK":
             stack.append(_MARK)
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
@@ -213,14 +239,18 @@ class _Machine:
             self._other(opcode)
 
     def _other(self, opcode: Any) -> None:
-        """An opcode that takes values and leaves plain ones."""
+        """An opcode that takes values and leaves others."""
         before = [kind.name for kind in opcode.stack_before]
         if "mark" in before:
             self._to_mark()
             before = before[: before.index("mark")]
+        if opcode.name in ("APPEND", "APPENDS", "BUILD"):  # what is below stays the same value
+            if opcode.name != "APPENDS":
+                self._pop()
+            return
         for _ in before:
             self._pop()
-        self._stack.extend([_PLAIN] * len(opcode.stack_after))
+        self._stack.extend(_Value() if opcode.name in _FILLED else _PLAIN for _ in opcode.stack_after)
 
     def _pop(self) -> _Value:
         value = self._stack.pop()
@@ -235,16 +265,9 @@ class _Machine:
         return values[::-1]
 
     def _tuple(self, items: list[_Value]) -> None:
-        depth = 1 + max((item[0] for item in items), default=0)
+        depth = 1 + max((item.depth for item in items), default=0)
         if depth > DEPTH:
             raise Damaged(f"tuples nested more than {DEPTH} deep")
-        known = [item[1] for item in items]
+        known = [item.code for item in items]
         code = None if any(item is None for item in known) else hash(tuple(known))
-        self._stack.append((depth, code))
-
-    def _keys(self, keys: list[_Value]) -> None:
-        for _, code in keys:
-            if code is not None:
-                self._hashes[code] += 1
-                if self._hashes[code] > COLLISIONS:
-                    raise Damaged(f"more than {COLLISIONS} keys of one hash")
+        self._stack.append(_Value(depth, code))

@@ -359,6 +359,12 @@ def test_keys_of_one_hash_are_refused() -> None:
             safe_pickle.loads(b"\x80\x02}(" + body + b"u.")
 
 
+def test_one_key_in_many_dictionaries_is_read() -> None:
+    content = [{108: [(n, (n,))], (0, 1): {108: n}} for n in range(6000)]
+    for protocol in range(5):
+        assert safe_pickle.loads(pickle.dumps(content, protocol=protocol)) == content
+
+
 def test_many_honest_tuples_are_read() -> None:
     content = {(a, b, str(a)): [a, (b,)] for a in range(150) for b in range(150)}
     for protocol in range(5):
