@@ -26,9 +26,9 @@ RAW, SECONDS, TABLE = "digits-2.raw.parquet", "digits-2.seconds.parquet", "digit
 SOURCE = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, CC BY 4.0)"
 
 #: Beginning of a column's name -> bits of the fraction that the thin table keeps; the relative error is at most
-#: 2^-(bits + 1). Losses under noise: 6e-5, at a loss of 1.5 a tenth of the spread between draws at the smallest
-#: sigma (1e-3 or more). Minibatch losses: 6e-5, where one minibatch differs from the next by several percent. The rest
-#: is whole.
+#: 2^-(bits + 1). Losses under noise: 6e-5, so 9e-5 at a loss of 1.5, where draws at the smallest sigma spread by 4e-3
+#: (median of the first runs; the least was 7e-4). Minibatch losses: 6e-5, where one minibatch differs from the next by
+#: several percent. The rest is whole.
 KEPT_BITS = {"noise_": 13, "train_minibatch_loss": 13, "sog": 13, "angle_": 15}
 
 
