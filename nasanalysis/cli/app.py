@@ -24,6 +24,7 @@ from ..core.errors import (
 from .archs import archs
 from .benchmark import benchmark_app
 from .data import data_app
+from .measures import measure_app
 from .report import gallery, report
 from .scores import card, correlate, score
 from .supernets import supernet_app
@@ -70,6 +71,7 @@ for command in (report, archs, score, correlate, card, gallery):
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(supernet_app, name="supernet")
+app.add_typer(measure_app, name="measure")
 
 
 def main() -> None:

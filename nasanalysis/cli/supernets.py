@@ -118,20 +118,42 @@ def _measure(run: Any, only: str | None, as_json: bool) -> None:
 @_on_parts("search")
 def _search(run: Any, only: str | None, as_json: bool) -> None:
     """Search for the architecture with the best fitness, read from inherited weights, for each part."""
-    from ..live.search import found_in, search_all
+    from ..live.search import best_of, search_all
 
     folders = search_all(run, only=only)
-    found = [(folder, row) for folder in folders for row in found_in(folder).to_dicts()]
+    best = [(folder, row) for folder in folders for row in best_of(folder).to_dicts()]
     if as_json:
-        print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in found]})
+        print_json({"folders": [str(f) for f in folders], "found": [{"search": f.name, **row} for f, row in best]})
         return
-    for folder, row in found:
+    for folder, row in best:
         print(f"{folder}: seed {row['seed']}, {row['queries']} queries: {row['arch']} (fitness {row['fitness']:.4g})")
 
 
-def _print_folders(folders: Sequence[Path], held: str, as_json: bool) -> None:
+@supernet_app.command("keep")
+def supernet_keep(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run: the --out of the other commands.")],
+    name: Annotated[str, typer.Argument(help="What the files are called: nb201, nb101-1 ...")],
+    losses: Annotated[
+        list[str] | None,
+        typer.Option("--losses", metavar="PROTOCOL", help="Keep the losses of a protocol too; may be repeated."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of kept results.")] = Path("reports/results"),
+    as_json: JsonOption = False,
+) -> None:
+    """Thin what a run measured into the few small files that studies read; weights are not kept."""
+    try:
+        from ..live.keep import keep_run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
+
+    files = {str(path): path.stat().st_size for path in keep_run(run, name, out, losses=losses or ())}
+    text = "\n".join(f"{path}: {size / 1e6:.2f} MB" for path, size in files.items())
+    print_json({"files": list(files)}) if as_json else print(text)
+
+
+def _print_folders(folders: Sequence[Path], files: str, as_json: bool) -> None:
     if as_json:
         print_json({"folders": [str(f) for f in folders]})
         return
     for folder in folders:
-        print(f"{folder}: {held}")
+        print(f"{folder}: {files}")

@@ -79,13 +79,13 @@ def _finetuned(run: Run, part: FinetuneConfig, arch: str) -> Iterator[tuple[Job,
     jobs, settings, batches = _jobs(run, part), part.settings, _batches(run, part)
     for start in range(0, len(jobs), part.together):
         chunk = jobs[start : start + part.together]
-        found: list[pl.DataFrame | DivergedError] | list[DeviceError]
+        rows: list[pl.DataFrame | DivergedError] | list[DeviceError]
         try:
             with explained_memory(f"finetuning {arch}", settings.batch_size, run.place):
-                found = finetune_together([_network(run, part, job, arch) for job in chunk], batches, settings)
+                rows = finetune_together([_network(run, part, job, arch) for job in chunk], batches, settings)
         except DeviceError as failure:
-            found = [failure] * len(chunk)
-        yield from zip(chunk, found, strict=True)
+            rows = [failure] * len(chunk)
+        yield from zip(chunk, rows, strict=True)
 
 
 def _network(run: Run, part: FinetuneConfig, job: Job, arch: str) -> nn.Module:

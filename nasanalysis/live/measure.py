@@ -119,12 +119,12 @@ def _probes(run: Run, part: MeasureConfig) -> Probes:
     return draw_probes(run.task, part.settings, seed=part.noise_seed)
 
 
-def _rows(found: Measured) -> pl.DataFrame:
+def _rows(measured: Measured) -> pl.DataFrame:
     """One row for each score, noisy loss and time: which it is, is said by the column that is not null."""
     parts = [
-        pl.DataFrame({"proxy": [*found.scores], "value": [*found.scores.values()]}, schema=_SCORE),
-        found.noise,
-        pl.DataFrame({"read": [*found.seconds], "seconds": [*found.seconds.values()]}, schema=_TIME),
+        pl.DataFrame({"proxy": [*measured.scores], "value": [*measured.scores.values()]}, schema=_SCORE),
+        measured.noise,
+        pl.DataFrame({"read": [*measured.seconds], "seconds": [*measured.seconds.values()]}, schema=_TIME),
     ]
     return pl.concat(parts, how="diagonal")
 

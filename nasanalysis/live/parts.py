@@ -34,11 +34,11 @@ Frames = Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]]
 
 def chosen(parts: Sequence[Part], only: str | None, kind: str) -> list[Part]:
     """The part called `only`, or all of them; `ParameterError` where there is none."""
-    found = [part for part in parts if only in (None, part.name)]
-    if not found:
-        named = ", ".join(part.name for part in parts) or "none"
-        raise ParameterError(f"{kind}: expected a part of the configuration ({named}), got {only!r}")
-    return found
+    named = [part for part in parts if only in (None, part.name)]
+    if not named:
+        known = ", ".join(part.name for part in parts) or "none"
+        raise ParameterError(f"{kind}: expected a part of the configuration ({known}), got {only!r}")
+    return named
 
 
 def jobs_of(run: Run, part: PartConfig) -> list[Job]:
@@ -68,15 +68,15 @@ def run_part(
         home = prepare(folder, fingerprint, resume=True)
         units = {unit_name(arch): (run, part, arch) for arch in archs}
         paths = run_units(unit, units, home, workers=workers, needs=run.needs, description=f"{kind} {part.name}")
-        made = gather(paths)
-        rows = pl.concat(made, how="diagonal_relaxed")
+        frames_of_units = gather(paths)
+        rows = pl.concat(frames_of_units, how="diagonal_relaxed")
         record = run.record(part.name, seeds)
         kept = rows.filter(pl.col("error").is_null())
         for name, frame_of in frames.items():
             write_frame(frame_of(kept), folder / f"{name}.parquet", record)
         failed = rows.filter(pl.col("error").is_not_null()).select("method", "seed", "arch", "error")
         write_frame(failed, folder / "failed.parquet", record)
-        for path, frame in zip(paths, made, strict=True):
+        for path, frame in zip(paths, frames_of_units, strict=True):
             if "lacked_memory" in frame.columns:
                 path.unlink()
     return folder
@@ -88,14 +88,14 @@ def unit_name(arch: str) -> str:
 
 
 def unit_rows(
-    run: Run, part: PartConfig, arch: str, found: Iterable[tuple[Job, pl.DataFrame | Exception]]
+    run: Run, part: PartConfig, arch: str, answers: Iterable[tuple[Job, pl.DataFrame | Exception]]
 ) -> pl.DataFrame:
     """Rows of one architecture with the columns that name them; an error in place of rows where there is one."""
     frames = []
-    for (method, seed), made in found:
-        failed = isinstance(made, Exception)
-        rows = pl.DataFrame({"step": [0]}) if isinstance(made, Exception) else made
-        if isinstance(made, DeviceError):
+    for (method, seed), answer in answers:
+        error = str(answer) if isinstance(answer, Exception) else None
+        rows = pl.DataFrame({"step": [0]}) if isinstance(answer, Exception) else answer
+        if isinstance(answer, DeviceError):
             rows = rows.with_columns(lacked_memory=True)
         frames.append(
             rows.with_columns(
@@ -105,7 +105,7 @@ def unit_rows(
                 method=pl.lit(method),
                 setting=pl.lit(part.name),
                 seed=pl.lit(seed, pl.Int64),
-                error=pl.lit(str(made) if failed else None, pl.String),
+                error=pl.lit(error, pl.String),
             )
         )
     return pl.concat(frames, how="diagonal_relaxed")

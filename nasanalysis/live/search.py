@@ -45,7 +45,7 @@ def search_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[P
     return [_search_part(run, part, workers) for part in chosen(run.config.search, only, "search")]
 
 
-def found_in(folder: Path) -> pl.DataFrame:
+def best_of(folder: Path) -> pl.DataFrame:
     """What the searches of a folder found: seed, queries, arch, fitness."""
     trace = read_frame(folder / "trace.parquet", "TRACE")
     trace = trace.with_columns(seed="search_seed")
@@ -69,10 +69,10 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
         traces, best = [], {}
         for seed in part.search_seeds:
             # what another search has measured costs this one the same seconds
-            found = search(fitness.fresh(), moves, generator(seed, "search", part.name))
-            best[found.best_arch] = seed
+            result = search(fitness.fresh(), moves, generator(seed, "search", part.name))
+            best[result.best_arch] = seed
             where = live_benchmark(run.config.space), run.on_cpu.task.name
-            traces.append(found.trace(*where, part=part.name, search_seed=seed))
+            traces.append(result.trace(*where, part=part.name, search_seed=seed))
         record = run.record(part.name, {"noise": part.noise_seed, **{f"search {s}": s for s in part.search_seeds}})
         write_frame(check(pl.concat(traces), "TRACE"), folder / "trace.parquet", record)
         if part.curvature:
@@ -116,13 +116,13 @@ class _Source:
         units = {unit_name(arch): (self.run, self.part, arch) for arch in distinct}
         how = {"workers": self.workers, "needs": self.run.needs, "quiet": True}
         paths = run_units(self.work, units, home, description=self.part.name, **how)  # type: ignore[arg-type]
-        made = gather(paths)
-        lacking = [(path, rows) for path, rows in zip(paths, made, strict=True) if "lacked_memory" in rows.columns]
+        frames = gather(paths)
+        lacking = [(path, rows) for path, rows in zip(paths, frames, strict=True) if "lacked_memory" in rows.columns]
         for path, _ in lacking:
             path.unlink()
         if lacking:
             raise DeviceError(lacking[0][1]["error"].drop_nulls()[0])
-        return dict(zip(distinct, made, strict=True))
+        return dict(zip(distinct, frames, strict=True))
 
 
 class LiveFitness:
@@ -202,8 +202,8 @@ class LiveFitness:
                     values[name][arch] = value
         total = np.zeros(len(archs))
         for term in self.part.terms:
-            own = direction(term.proxy) * np.array([values[term.proxy][arch] for arch in archs])
-            total += term.weight * normalise(own, term.rule, sigma_1=term.sigma_1)
+            scores = direction(term.proxy) * np.array([values[term.proxy][arch] for arch in archs])
+            total += term.weight * normalise(scores, term.rule, sigma_1=term.sigma_1)
         return Answers.of(total, [seconds[arch] for arch in archs], name=self.name)
 
     def around(self, archs: Sequence[str]) -> pl.DataFrame:
@@ -278,10 +278,10 @@ def _mean(rows: pl.DataFrame, scores: Callable[[pl.DataFrame], pl.DataFrame], na
     """Mean of a score over the supernets of a unit; NaN where one failed or has none."""
     if rows["error"].is_not_null().any():
         return float("nan")
-    own = scores(rows).filter(pl.col("proxy") == name, pl.col("step").eq_missing(step))["value"]
-    if own.is_null().any() or len(own) != len(rows.select("method", "seed").unique()):
+    values = scores(rows).filter(pl.col("proxy") == name, pl.col("step").eq_missing(step))["value"]
+    if values.is_null().any() or len(values) != len(rows.select("method", "seed").unique()):
         return float("nan")
-    return float(own.to_numpy().mean())
+    return float(values.to_numpy().mean())
 
 
 def _seconds(rows: pl.DataFrame) -> float:

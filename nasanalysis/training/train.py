@@ -2,7 +2,7 @@
 
 An epoch is as many images forward and backward as the training part holds, whatever the protocol does with
 them, so that protocols are compared at equal compute: one epoch of `multipath` makes a quarter of the
-updates of `spos`. Every epoch's row of the TRACE says how many images were seen.
+updates of `spos`. Every epoch's row of the TRACE says how many updates were made and images seen.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SupernetLearner(Learner):
         return Reading(loss, correct, self.images_per_update)
 
     def read(self, done: int) -> dict[str, float]:
-        return {"images_seen": float(done * self.images_per_update)}
+        return {"updates": float(done), "images_seen": float(done * self.images_per_update)}
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         return self.task.batch(self._stream(), self._augment)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import runpy
 import shutil
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import pytest
 from nasanalysis import stats
 from nasanalysis.core import resources
 from nasanalysis.core.errors import NasAnalysisError, ParameterError, StudyError, UnknownNameError
-from nasanalysis.core.frames import check, read_frame, read_provenance, write_frame
+from nasanalysis.core.frames import check, write_frame
 from nasanalysis.loaders import load_benchmark
 from nasanalysis.proxies import direction, get_proxy, score
 from nasanalysis.report import Result, write_report
@@ -423,31 +421,6 @@ def test_what_is_read_is_kept() -> None:
     names = [name for item in items for name in (*item.scores, *item.losses, *item.perturbed, *item.training)]
     names += [name for item in Study.load("search").search for name in (*item.traces, *item.perturbed)]
     assert [name for name in names if not (ROOT / "reports/results" / name).exists()] == []
-
-
-def test_keeping_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The script thins the scores, keeps every value it keeps as it was, and where it came from."""
-    run, out = tmp_path / "run", tmp_path / "out"
-    out.mkdir()
-    y = accuracy()
-    scores = check(pl.concat(rows("sotl", step, 0, y + step) for step in (1, 2, 3, 5, 7)), "SCORES")
-    write_frame(scores, run / "finetune" / "a" / "scores.parquet", {"seeds": {"supernet 0": 0}})
-    write_frame(losses(), run / "finetune" / "a" / "curves.parquet", {})
-    config = {"batch_size": 64, "protocol": {"fair": False, "paths": 2, "inner_steps": 5}}
-    write_frame(trace(), run / "supernets" / "spos-0" / "trace.parquet", {"config": config})
-    script = ROOT / "reports" / "results" / "supernets.py"
-    monkeypatch.setattr(sys, "argv", [str(script), str(run), "x", "--losses", "spos", "--out", str(out)])
-    runpy.run_path(str(script), run_name="__main__")
-    kept = read_frame(out / "x_finetune_scores.parquet", "SCORES")
-    assert sorted(set(kept["step"])) == [1, 2, 5, 7], "the last step is kept, whichever it is"
-    assert pl.read_parquet_schema(out / "x_finetune_scores.parquet")["value"] == pl.Float32()
-    both = kept.join(scores, on=["arch", "step"], suffix="_before")
-    assert len(both) == len(kept) == 4 * len(ARCHS)
-    assert (both["value"] - both["value_before"]).abs().max() < 1e-5
-    assert read_provenance(out / "x_finetune_scores.parquet") == {"made_from": {"a": {"seeds": {"supernet 0": 0}}}}
-    assert len(read_frame(out / "x_finetune_losses.parquet", "CURVES")) == len(losses())
-    updates = read_frame(out / "x_training.parquet", "TRACE").filter(pl.col("quantity") == "updates")
-    assert updates.sort("seed", "epoch")["value"].to_list() == [1.0, 2.0] * 2  # 640 images, 64 x 2 x 5 an update
 
 
 # --- measures of a finetuning among the proxies ---------------------------------------------------------------
