@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ..core.frames import read_frame, read_provenance
+from ..core.means import common_denominator, exact_means
 from ..core.resources import shipped
 from .benchmark import Benchmark
 
@@ -28,20 +30,11 @@ def from_file(path: Path) -> Benchmark:
         return read_frame(path, "CURVES").lazy()
 
     def truth() -> pl.LazyFrame:
-        last = curves().filter(pl.col("step") == pl.col("schedule"))
-        keys = ["benchmark", "dataset", "arch", "schedule"]
-        runs = pl.concat(
-            [
-                last.select(
-                    *keys, "seed", accuracy=pl.col(f"{split}_accuracy").cast(pl.Float64).round(4), split=pl.lit(split)
-                )
-                for split in ("test", "valid")
-            ]
-        )
-        means = runs.group_by(*keys, "split", maintain_order=True).agg(pl.col("accuracy").mean())
-        means = means.with_columns(seed=pl.lit(None, pl.Int64))
-        order = [*keys[:3], "split", "schedule", "seed", "accuracy"]
-        return pl.concat([runs.select(order), means.select(order)]).with_columns(origin=pl.lit("trained"))
+        last = curves().filter(pl.col("step") == pl.col("schedule")).collect()
+        runs = pl.concat([_final(last, split) for split in ("test", "valid")])
+        means = exact_means(runs, [c for c in runs.columns if c not in ("seed", "accuracy")], "accuracy")
+        means = means.with_columns(seed=pl.lit(None, pl.Int64)).select(runs.columns)
+        return pl.concat([runs, means]).with_columns(origin=pl.lit("trained")).lazy()
 
     return Benchmark(
         name="digits",
@@ -51,4 +44,21 @@ def from_file(path: Path) -> Benchmark:
         read={"CURVES": curves, "TRUTH": truth},
         notes=(f"{record.get('uniform_archs', 0)} of the architectures are a uniform sample of the space",),
         metadata=record,
+    )
+
+
+def _final(last: pl.DataFrame, split: str) -> pl.DataFrame:
+    """TRUTH of each training: so many of so many images, as a file of 32 bits recorded it, in full precision."""
+    recorded = last[f"{split}_accuracy"].cast(pl.Float64).to_numpy()
+    images = common_denominator(recorded[np.isfinite(recorded)], np.float32)
+    # numpy divides; polars multiplies by the inverse, which is not the nearest number to so many of so many images
+    exact = recorded.round(4) if images is None else np.rint(recorded * images) / images
+    return last.select(
+        "benchmark",
+        "dataset",
+        "arch",
+        pl.lit(split).alias("split"),
+        "schedule",
+        "seed",
+        pl.Series("accuracy", exact).fill_nan(None),
     )

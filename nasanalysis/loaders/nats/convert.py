@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from ...core.errors import DataFileError, OutputError
 from ...core.frames import write_frame
+from ...core.means import exact_means
 from ...jobs.units import progress_bar
 from ..cache import is_whole
 from ..files import cache_dir
@@ -37,7 +38,7 @@ from .files import Archive, Format, Member
 from .parse import SPLITS, Rows, read_all
 
 #: Raise it when a change here or in `nats_parse` changes what an archive becomes.
-VERSION = 2
+VERSION = 3
 
 #: Architectures that become one pair of Parquet files.
 CHUNK = 125
@@ -113,9 +114,8 @@ def _truth_of(runs: pl.DataFrame) -> pl.DataFrame:
     long = runs.unpivot(
         on=list(SPLITS), index=["dataset", "arch", "schedule", "seed"], variable_name="split", value_name="accuracy"
     ).drop_nulls("accuracy")
-    mean = long.group_by("dataset", "split", "schedule", "arch", maintain_order=True).agg(
-        pl.col("accuracy").mean(), pl.lit(None, pl.Int64).alias("seed")
-    )
+    mean = exact_means(long, ["dataset", "split", "schedule", "arch"], "accuracy")
+    mean = mean.with_columns(pl.lit(None, pl.Int64).alias("seed"))
     columns = ["dataset", "split", "schedule", "seed", "arch", "accuracy"]
     table = pl.concat([long.select(columns), mean.select(columns)])
     return table.sort("split", "schedule", "seed", maintain_order=True)
