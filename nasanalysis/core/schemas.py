@@ -200,6 +200,8 @@ SCHEMAS: dict[str, Schema] = {
             "statistic": _TEXT,
             "unit": _TEXT,
             "step": _INT,
+            "direction": _INT,
+            "resampled": _TEXT,
         },
         values={
             "estimate": _FLOAT,
@@ -210,9 +212,22 @@ SCHEMAS: dict[str, Schema] = {
             "n_missing": _INT,
         },
         nullable=frozenset(
-            {"method", "setting", "truth_split", "truth_schedule", "truth_seeds", "sample", "unit", "step"}
+            {
+                "method",
+                "setting",
+                "truth_split",
+                "truth_schedule",
+                "truth_seeds",
+                "sample",
+                "unit",
+                "step",
+                "direction",
+                "resampled",
+            }
         ),
-        choices={"unit": _UNITS},
+        optional=frozenset({"direction", "resampled"}),  # frames written by 0.1 lack them
+        ranges={"direction": (-1, 1)},
+        choices={"unit": _UNITS, "resampled": frozenset({"class", "arch", "seed", "nested"})},
     ),
     "TRACE": Schema(
         keys={

@@ -24,12 +24,14 @@ from __future__ import annotations
 
 from .ablation import ablation
 from .aggregate import aggregate, interquartile_mean, performance_profile, profile, stratified_interval
+from .alignment import MismatchWarning
+from .averages import MixedSeedsWarning, mean_scores, mean_truth
 from .between import Clusters, cluster_proxies, proxy_matrix, redundancy
 from .bootstrap import Interval, bootstrap, random_halves
 from .by_step import compute_matched, cost_by_step, crossover, first_step_reaching
 from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise, term_shares
 from .components import Component, disattenuate, disattenuated, variance_components
-from .correlate import MismatchWarning, correlate
+from .correlate import correlate
 from .front import with_front
 from .groups import losses_by_group
 from .matrix import square_matrix
@@ -43,6 +45,7 @@ from .rank import kendall_tau, pearson_r, spearman_rho
 from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
 from .resamples import Resamples, kendall_tau_counts, pearson_r_counts, spearman_rho_counts
+from .resampling import Resampling
 from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples, seeds_against_baseline
 from .stopping import StoppingRule, early_stopping, eigenvalue_trajectories
 from .tau import sparse_kendall_tau, weighted_tau
@@ -56,7 +59,9 @@ __all__ = [
     "Component",
     "Interval",
     "MismatchWarning",
+    "MixedSeedsWarning",
     "Resamples",
+    "Resampling",
     "Statistic",
     "StoppingRule",
     "Term",
@@ -90,6 +95,8 @@ __all__ = [
     "kendall_tau",
     "kendall_tau_counts",
     "losses_by_group",
+    "mean_scores",
+    "mean_truth",
     "ndcg",
     "neighbour_concordance",
     "normalise",

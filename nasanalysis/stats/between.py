@@ -9,18 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from ..core.errors import FrameError, StudyError, UnknownNameError
-from ..core.frames import any_frame, check, to_polars
-from ..core.seeding import generator
-from ..proxies import direction as proxy_direction
-from .bootstrap import bootstrap_counts, check_level, fisher_z_interval
+from ..core.frames import any_frame, to_polars
+from .alignment import oriented_scores
+from .bootstrap import fisher_z_interval
 from .rank import Floats
-from .registry import get_statistic
-from .resamples import Resamples
+from .registry import Statistic, get_statistic
+from .resampling import Drawn, Resampling, asked
+from .rows import defined, ends
+from .series import FEWEST
 
 
 @any_frame
@@ -33,6 +31,7 @@ def proxy_matrix(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Correlation of every proxy with every other on the architectures that both score (GeNAS Table 1).
 
@@ -43,12 +42,37 @@ def proxy_matrix(
     given: proxies to hold fixed (``("params",)``): partial correlation, for tau and rho; what two proxies share
         beyond the parameter count. These proxies are not in the table then.
     directions: as in `correlate`: scores are oriented first, so two good proxies correlate positively.
-    n_boot, seed, level: of the Fisher z bootstrap over architectures; by default there is none.
+    n_boot, seed, level: of the Fisher z bootstrap over architectures; by default there is none. `resampling`: one
+        `Resampling` in their place.
 
     Returns columns first, second, statistic, estimate, ci_low, ci_high, n_archs: both orders of every pair and the
     diagonal. Null where undefined (fewer than three common architectures, a constant score).
     """
-    check_level(level)
+    chosen = asked(resampling, n_boot, seed, level, default=0)
+    measure = _correlation(statistic, given)
+    values = oriented_scores(scores, directions)
+    for proxy in given:
+        if proxy not in values:
+            raise UnknownNameError("proxy in these scores", proxy, sorted(values))
+    fixed = [values[proxy] for proxy in given]
+    names = [proxy for proxy in values if proxy not in given]
+    drawn = Drawn(chosen)
+    rows: list[dict[str, Any]] = []
+    for a, b in combinations_with_replacement(names, 2):
+        row = {"first": a, "second": b, **_pair(measure, values[a], values[b], fixed, drawn, diagonal=a == b)}
+        rows += [row] if a == b else [row, {**row, "first": b, "second": a}]
+    schema = {
+        **dict.fromkeys(["first", "second", "statistic"], pl.String()),
+        **dict.fromkeys(["estimate", "ci_low", "ci_high"], pl.Float64()),
+        "n_archs": pl.Int64(),
+    }
+    order = {proxy: i for i, proxy in enumerate(names)}
+    at = [pl.col(c).replace_strict(order, return_dtype=pl.Int64) for c in ("first", "second")]
+    return pl.DataFrame(rows, schema=schema).sort(*at)
+
+
+def _correlation(statistic: str, given: Sequence[str]) -> Statistic:
+    """The correlation called `statistic`, partial where something is given."""
     name = statistic
     if given:
         base = {"kendall_tau": "partial_kendall", "spearman_rho": "partial_spearman"}.get(statistic)
@@ -58,35 +82,22 @@ def proxy_matrix(
     measure = get_statistic(name)
     if measure.unit != "correlation":
         raise StudyError(f"proxy_matrix: expected a correlation, got {statistic!r}")
-    values = _columns(scores, directions)
-    for proxy in given:
-        if proxy not in values:
-            raise UnknownNameError("proxy in these scores", proxy, sorted(values))
-    fixed = [values[proxy] for proxy in given]
-    names = [proxy for proxy in values if proxy not in given]
-    rows: list[dict[str, Any]] = []
-    kept: dict[bytes, NDArray[np.int32]] = {}
-    for a, b in combinations_with_replacement(names, 2):
-        used = np.logical_and.reduce([np.isfinite(v) for v in (values[a], values[b], *fixed)])
-        x, y, others = values[a][used], values[b][used], [v[used] for v in fixed]
-        n = int(used.sum())
-        estimate = measure(x, y, *others) if n >= 3 else np.nan
-        row: dict[str, Any] = {"first": a, "second": b, "statistic": name, "estimate": estimate}
-        row |= {"ci_low": None, "ci_high": None, "n_archs": n}
-        if n_boot and a != b and np.isfinite(estimate):
-            if used.tobytes() not in kept:
-                kept[used.tobytes()] = bootstrap_counts(n, n_boot, generator(seed, "stats", "bootstrap"))
-            drawn = measure.on_resamples(Resamples(y, kept[used.tobytes()]), x, *others)
-            made = fisher_z_interval(drawn, estimate, n, excess=measure.excess, level=level)
-            row |= {"ci_low": made.low, "ci_high": made.high}
-        rows.append(row)
-        if a != b:
-            rows.append({**row, "first": b, "second": a})
-    real = dict.fromkeys(["estimate", "ci_low", "ci_high"], pl.Float64())
-    table = pl.DataFrame(rows, schema_overrides={**real, "n_archs": pl.Int64()})
-    order = {proxy: i for i, proxy in enumerate(names)}
-    at = [pl.col(c).replace_strict(order, return_dtype=pl.Int64) for c in ("first", "second")]
-    return table.with_columns(pl.col(list(real)).fill_nan(None)).sort(*at)
+    return measure
+
+
+def _pair(
+    measure: Statistic, first: Floats, second: Floats, fixed: Sequence[Floats], drawn: Drawn, *, diagonal: bool
+) -> dict[str, Any]:
+    """Correlation of two proxies on the architectures where both, and what is held fixed, are defined."""
+    used = np.logical_and.reduce([np.isfinite(v) for v in (first, second, *fixed)])
+    x, y, others = first[used], second[used], [v[used] for v in fixed]
+    estimate = measure(x, y, *others) if len(x) >= FEWEST else np.nan
+    interval = None
+    if drawn.resampling.n and not diagonal and np.isfinite(estimate):
+        each = measure.on_resamples(drawn.of(y), x, *others)
+        level = drawn.resampling.level
+        interval = fisher_z_interval(each, estimate, len(x), excess=measure.excess, level=level)
+    return {"statistic": measure.name, "estimate": defined(estimate), **ends(interval), "n_archs": len(x)}
 
 
 @dataclass(frozen=True)
@@ -129,6 +140,9 @@ def cluster_proxies(
     if not np.isfinite(square).all():
         a, b = (names[i] for i in np.argwhere(~np.isfinite(square))[0])
         raise StudyError(f"cluster_proxies: the correlation of {a!r} and {b!r} is undefined; leave one of them out")
+    from scipy.cluster import hierarchy  # here, not above: it is slow to import and seldom needed
+    from scipy.spatial.distance import squareform
+
     tree = hierarchy.linkage(squareform(1 - square, checks=False), method=method, optimal_ordering=True)
     groups = hierarchy.fcluster(tree, 1 - threshold + 1e-12, criterion="distance")
     order = tuple(names[i] for i in hierarchy.leaves_list(tree))
@@ -164,30 +178,3 @@ def redundancy(
         .sort("size", "first", "second", descending=[True, False, False], nulls_last=True)
         .drop("size")
     )
-
-
-def _columns(scores: Any, directions: Mapping[str, int] | None) -> dict[str, Floats]:
-    """Oriented values of each proxy over all architectures, NaN where undefined, in the order the proxies come."""
-    table = check(scores, "SCORES")
-    if table.is_empty():
-        raise StudyError("scores: expected scored architectures, got an empty SCORES frame")
-    if table.select("benchmark", "dataset").n_unique() > 1:
-        raise StudyError("proxy_matrix: expected scores of one benchmark and dataset, got several; filter first")
-    several = table.group_by("proxy").agg(pl.struct("method", "setting", "unit", "step").n_unique().alias("n"))
-    if (several["n"] > 1).any():
-        name = several.filter(pl.col("n") > 1).sort("proxy")["proxy"][0]
-        raise StudyError(f"proxy_matrix: {name!r} stands under several steps, methods or settings; filter first")
-    archs = sorted(set(table["arch"]))
-    index = {arch: i for i, arch in enumerate(archs)}
-    found: dict[str, Floats] = {}
-    for proxy in table["proxy"].unique(maintain_order=True):
-        rows = table.filter(pl.col("proxy") == proxy)
-        if rows["seed"].is_null().any():
-            rows = rows.filter(pl.col("seed").is_null())
-        means = rows.sort("arch", "seed").group_by("arch", maintain_order=True).agg(pl.col("value").mean())
-        column = np.full(len(archs), np.nan)
-        means = means.drop_nulls("value")
-        column[[index[arch] for arch in means["arch"]]] = means["value"].to_numpy()
-        sign = (directions or {}).get(str(proxy), proxy_direction(str(proxy)))
-        found[str(proxy)] = sign * column
-    return found

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import FrameError, StudyError, UnknownNameError
 from ..core.frames import any_frame, check, to_polars
-from ..core.seeding import generator
-from .bootstrap import bootstrap_counts, check_level
-from .correlate import Series, aligned_series
+from .alignment import aligned_series
+from .paired import correlation_to_compare
 from .rank import Floats
-from .registry import Statistic, get_statistic
-from .resamples import Resamples
+from .registry import Statistic
+from .resampling import Drawn, Resampling, asked
+from .series import FEWEST, Series
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def first_step_reaching(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """The first step at which each score ranks at least as well as `threshold`.
 
@@ -56,20 +57,20 @@ def first_step_reaching(
     ci_low, ci_high (null where the end of the interval lies beyond the last step), reached (share of resamples in
     which some step reaches it), last_step, n_archs.
     """
-    check_level(level)
-    measure = _measure(statistic)
+    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    measure = correlation_to_compare(statistic, "curves over steps")
     rows = []
     for curve in _curves(truth, scores, directions):
         if curve.steps == (None,):
             continue
-        estimates, drawn = _evaluate(measure, curve, curve.used, n_boot, seed)
+        estimates, resampled = _evaluate(measure, curve, curve.used, drawn)
         row: dict[str, Any] = {"benchmark": curve.place[0], "dataset": curve.place[1], **curve.key}
         row |= {"first_step": _finite(_first(estimates[:, None] >= threshold, curve.steps)[0])}
         row |= {"ci_low": None, "ci_high": None, "reached": None}
-        if n_boot:
-            found = _first(drawn >= threshold, curve.steps)
-            low, high = _ends(found, level)
-            row |= {"ci_low": low, "ci_high": high, "reached": float(np.isfinite(found).mean())}
+        if drawn.resampling.n:
+            firsts = _first(resampled >= threshold, curve.steps)
+            low, high = _ends(firsts, drawn.resampling.level)
+            row |= {"ci_low": low, "ci_high": high, "reached": float(np.isfinite(firsts).mean())}
         rows.append(row | {"last_step": curve.steps[-1], "n_archs": int(curve.used.sum())})
     if not rows:
         raise StudyError("first_step_reaching: expected scores with steps, got none")
@@ -89,6 +90,7 @@ def crossover(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """The step from which `first` ranks better than `second` for good: at it and at every later common step.
 
@@ -99,8 +101,8 @@ def crossover(
     ahead at the end), from_start (share in which it is ahead at every step), n_steps, n_archs. `StudyError` where
     they share no step, or one stands under several methods or settings.
     """
-    check_level(level)
-    measure = _measure(statistic)
+    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    measure = correlation_to_compare(statistic, "curves over steps")
     curves = _curves(truth, scores, directions)
     rows = []
     for place in dict.fromkeys(curve.place for curve in curves):
@@ -113,17 +115,17 @@ def crossover(
         if not steps:
             raise StudyError(f"crossover: {first!r} and {second!r} share no step of {'/'.join(place)}")
         used = one.used & other.used
-        both = [_evaluate(measure, _at(curve, steps), used, n_boot, seed) for curve in (one, other)]
+        both = [_evaluate(measure, _at(curve, steps), used, drawn) for curve in (one, other)]
         gap = both[0][0] - both[1][0]
         step = _last_run(gap[:, None] > 0, steps)[0]
         row: dict[str, Any] = {"benchmark": place[0], "dataset": place[1], "first": first, "second": second}
         row |= {"unit": one.key["unit"] or other.key["unit"], "step": _finite(step), "ci_low": None, "ci_high": None}
         row |= {"crosses": None, "from_start": None}
-        if n_boot:
+        if drawn.resampling.n:
             ahead = both[0][1] - both[1][1] > 0
-            found = _last_run(ahead, steps)
-            low, high = _ends(found, level)
-            row |= {"ci_low": low, "ci_high": high, "crosses": float(np.isfinite(found).mean())}
+            begins = _last_run(ahead, steps)
+            low, high = _ends(begins, drawn.resampling.level)
+            row |= {"ci_low": low, "ci_high": high, "crosses": float(np.isfinite(begins).mean())}
             row |= {"from_start": float(ahead.all(axis=0).mean())}
         rows.append(row | {"n_steps": len(steps), "n_archs": int(used.sum())})
     whole = dict.fromkeys(["step", "ci_low", "ci_high", "n_steps", "n_archs"], pl.Int64())
@@ -172,8 +174,8 @@ def compute_matched(stats: Any, costs: Any, budgets: Sequence[float] | None = No
         raise StudyError("compute_matched: expected at least one budget")
     lower = pl.col("statistic").str.contains("^(best_rank|regret)@")
     worth = pl.when(lower).then(-pl.col("estimate")).otherwise(pl.col("estimate"))
-    found = pl.concat(parts).with_columns(best=worth == worth.max().over(group))
-    return found.select(*group, "proxy", "step", "cost", "estimate", "ci_low", "ci_high", "best").sort(*group, "proxy")
+    bought = pl.concat(parts).with_columns(best=worth == worth.max().over(group))
+    return bought.select(*group, "proxy", "step", "cost", "estimate", "ci_low", "ci_high", "best").sort(*group, "proxy")
 
 
 def cost_by_step(curves: pl.DataFrame, proxies: Sequence[str]) -> pl.DataFrame:
@@ -200,13 +202,6 @@ def cost_by_step(curves: pl.DataFrame, proxies: Sequence[str]) -> pl.DataFrame:
     return pl.concat([cost.select("dataset", pl.lit(p).alias("proxy"), "step", "cost") for p in proxies])
 
 
-def _measure(statistic: str) -> Statistic:
-    measure = get_statistic(statistic)
-    if measure.interval != "bootstrap" or measure.covariates:
-        raise StudyError(f"curves over steps: expected a correlation without covariates, got {statistic!r}")
-    return measure
-
-
 def _curves(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> list[_Curve]:
     groups: dict[tuple[Any, ...], list[Series]] = {}
     for one in aligned_series(truth, scores, directions=directions, stacklevel=6):
@@ -216,9 +211,10 @@ def _curves(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> li
     for members in groups.values():
         members.sort(key=lambda one: (one.key["step"] is not None, one.key["step"] or 0))
         used = np.logical_and.reduce([one.used for one in members])
-        if int(used.sum()) < 3:
+        if int(used.sum()) < FEWEST:
             raise StudyError(
-                f"{members[0].name}: expected at least 3 architectures that every step scores, got {int(used.sum())}"
+                f"{members[0].name}: expected at least {FEWEST} architectures that every step scores, "
+                f"got {int(used.sum())}"
             )
         key = {k: v for k, v in members[0].key.items() if k != "step"}
         steps = tuple(one.key["step"] for one in members)
@@ -245,15 +241,13 @@ def _at(curve: _Curve, steps: Sequence[int | None]) -> _Curve:
     return _Curve(curve.place, curve.key, tuple(steps), curve.values[rows], curve.truth, curve.used)
 
 
-def _evaluate(
-    measure: Statistic, curve: _Curve, used: NDArray[np.bool_], n_boot: int, seed: int
-) -> tuple[Floats, Floats]:
+def _evaluate(measure: Statistic, curve: _Curve, used: NDArray[np.bool_], drawn: Drawn) -> tuple[Floats, Floats]:
     """The statistic at every step: (n_steps,), and of every resample: (n_steps, n_boot)."""
     y = curve.truth[used]
     estimates = np.array([measure(row[used], y) for row in curve.values])
-    if not n_boot:
+    if not drawn.resampling.n:
         return estimates, np.empty((len(estimates), 0))
-    resamples = Resamples(y, bootstrap_counts(len(y), n_boot, generator(seed, "stats", "bootstrap")))
+    resamples = drawn.of(y)
     return estimates, np.array([measure.on_resamples(resamples, row[used]) for row in curve.values])
 
 
@@ -269,8 +263,8 @@ def _last_run(ahead: NDArray[np.bool_], steps: Sequence[int | None]) -> Floats:
     return _first(for_good, steps)
 
 
-def _ends(found: Floats, level: float) -> tuple[int | None, int | None]:
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+def _ends(steps: Floats, level: float) -> tuple[int | None, int | None]:
+    low, high = np.quantile(steps, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return _finite(low), _finite(high)
 
 

@@ -13,15 +13,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 
 from ..core.errors import StudyError, UnknownNameError
 from ..core.frames import SCHEMAS, any_frame, check
 from ..core.seeding import generator
-from ..proxies import direction as proxy_direction
-from .correlate import Series, aligned_series
-from .rank import Floats
+from .alignment import aligned_series, direction_of
+from .averages import checked_scores
+from .rank import Floats, average_ranks
 from .registry import get_statistic
+from .series import Series
 
 Rule = Literal["raw", "z", "rank", "angle/pi", "1/sigma_1", "percent"]
 Aggregation = Literal["mean", "median", "best", "worst"]
@@ -56,7 +56,7 @@ def normalise(values: ArrayLike, rule: Rule = "raw", *, sigma_1: float | None = 
         return np.where(known, x / sigma_1, np.nan)
     result = np.full(len(x), np.nan)
     if rule == "rank":
-        result[known] = scipy_stats.rankdata(x[known]) / max(1, known.sum())
+        result[known] = average_ranks(x[known]) / max(1, known.sum())
         return result
     if rule == "z":
         spread = x[known].std() if known.any() else 0.0
@@ -81,7 +81,7 @@ class Term:
     direction: int | None = None
 
     def __call__(self, values: Floats) -> Floats:
-        sign = proxy_direction(self.proxy) if self.direction is None else self.direction
+        sign = direction_of(self.proxy) if self.direction is None else self.direction
         return self.weight * normalise(sign * values, self.rule, sigma_1=self.sigma_1)
 
 
@@ -97,7 +97,7 @@ def combine(scores: Any, terms: Sequence[Term], name: str) -> Any:
     """
     if not terms:
         raise StudyError("combine: expected at least one term")
-    table = check(scores, "SCORES")
+    table = checked_scores(scores)
     wide = _wide(table, [term.proxy for term in terms])
     columns = [f"term{i}" for i in range(len(terms))]
     parts = []
@@ -117,7 +117,7 @@ def term_shares(scores: Any, terms: Sequence[Term]) -> Any:
 
     The share of a term is the mean over architectures of ``|term|``, over the sum of these means.
     """
-    wide = _wide(check(scores, "SCORES"), [term.proxy for term in terms])
+    wide = _wide(checked_scores(scores), [term.proxy for term in terms])
     values = wide.select([f"term{i}" for i in range(len(terms))]).to_numpy()
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
@@ -143,7 +143,7 @@ def aggregate_ranks(scores: Any, proxies: Sequence[str], name: str, *, how: Aggr
     if how not in get_args(Aggregation):
         raise UnknownNameError("rank aggregation", how, get_args(Aggregation))
     reducers: dict[str, Callable[..., Floats]] = {"mean": np.mean, "median": np.median, "best": np.max, "worst": np.min}
-    wide = _wide(check(scores, "SCORES"), proxies)
+    wide = _wide(checked_scores(scores), proxies)
     columns = [f"term{i}" for i in range(len(proxies))]
     parts = []
     for part in wide.partition_by("benchmark", "dataset", "seed", "unit", "step", maintain_order=True):
@@ -151,7 +151,7 @@ def aggregate_ranks(scores: Any, proxies: Sequence[str], name: str, *, how: Aggr
         defined = np.isfinite(values).all(axis=1)
         total = np.full(len(values), np.nan)
         if defined.any():
-            ranks = [normalise(proxy_direction(p) * values[defined, i], "rank") for i, p in enumerate(proxies)]
+            ranks = [normalise(direction_of(p) * values[defined, i], "rank") for i, p in enumerate(proxies)]
             total[defined] = reducers[how](np.array(ranks), axis=0)
         parts.append(part.with_columns(pl.Series("value", total), pl.lit(name).alias("proxy")))
     return check(pl.concat(parts).select(list(SCHEMAS["SCORES"].columns)), "SCORES")
@@ -189,8 +189,8 @@ def held_out_weight(
     measure = get_statistic(statistic)
     if measure.covariates or not measure.higher_is_better:
         raise StudyError(f"held_out_weight: expected a statistic that is better higher, got {statistic!r}")
-    found = aligned_series(truth, scores, directions={first.proxy: 1, second.proxy: 1})
-    one, other = (_only(found, term.proxy) for term in (first, second))
+    series = aligned_series(truth, scores, directions={first.proxy: 1, second.proxy: 1})
+    one, other = (_only(series, term.proxy) for term in (first, second))
     if one.place != other.place:
         raise StudyError(f"held_out_weight: expected one dataset, got {one.place} and {other.place}")
     used = one.used & other.used
@@ -229,10 +229,10 @@ def held_out_weight(
     return pl.DataFrame(table)
 
 
-def _only(found: Sequence[Series], proxy: str) -> Series:
-    mine = [one for one in found if one.key["proxy"] == proxy]
+def _only(series: Sequence[Series], proxy: str) -> Series:
+    mine = [one for one in series if one.key["proxy"] == proxy]
     if not mine:
-        raise UnknownNameError("proxy in these scores", proxy, sorted({str(one.key["proxy"]) for one in found}))
+        raise UnknownNameError("proxy in these scores", proxy, sorted({str(one.key["proxy"]) for one in series}))
     if len(mine) > 1:
         raise StudyError(
             f"{proxy!r} stands under several datasets, steps, methods or settings; filter the scores first"

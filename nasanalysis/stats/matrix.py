@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame, check
-from ..proxies import direction as proxy_direction
+from ..core.frames import any_frame
+from .alignment import direction_of
+from .averages import checked_scores, mean_scores
 from .registry import get_statistic
 
 
@@ -26,12 +27,12 @@ def square_matrix(
     1 - estimate, so that like stands beside like.
     """
     measure = get_statistic(statistic)
-    table = check(scores, "SCORES")
+    table = checked_scores(scores)
     if table["dataset"].n_unique() > 1:
         raise StudyError(f"matrix: expected one dataset, got {', '.join(sorted(set(table['dataset'])))}; filter first")
     if len(table.select("proxy", "method", "setting", "step").unique()) > table["proxy"].n_unique():
         raise StudyError("matrix: expected one method, setting and step for each proxy; filter first")
-    columns = _columns(table, directions or {})
+    columns = _columns(table, directions)
     names = list(columns)
     values = np.array([[measure(columns[a], columns[b]) for b in names] for a in names])
     order = clustered_order(values)
@@ -44,14 +45,12 @@ def square_matrix(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _columns(scores: pl.DataFrame, directions: Mapping[str, int]) -> dict[str, np.ndarray]:
+def _columns(scores: pl.DataFrame, directions: Mapping[str, int] | None) -> dict[str, np.ndarray]:
     """Proxy -> (n_archs,) means over seeds, higher is better, NaN where it has no score."""
     names = scores["proxy"].unique(maintain_order=True).to_list()
-    means = scores.group_by("arch", "proxy").agg(pl.col("value").mean())
+    means = mean_scores(scores).select("arch", "proxy", "value")
     wide = means.pivot("proxy", index="arch", values="value").sort("arch")
-    return {
-        name: directions.get(name, proxy_direction(name)) * wide[name].fill_null(np.nan).to_numpy() for name in names
-    }
+    return {name: direction_of(name, directions) * wide[name].fill_null(np.nan).to_numpy() for name in names}
 
 
 def clustered_order(values: np.ndarray) -> list[int]:

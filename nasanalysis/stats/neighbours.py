@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy import stats as scipy_stats
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame, check
-from ..core.seeding import generator
+from ..core.frames import any_frame
 from ..spaces import get_space, parse_arch
 from ..spaces.capabilities import HasNeighbours, Isomorphic
+from .alignment import aligned_series
+from .averages import mean_scores
 from .bootstrap import bootstrap_counts, percentile_interval
-from .correlate import Series, aligned_series
-from .rank import Floats
+from .rank import Floats, average_ranks
+from .resampling import Resampling, asked
+from .rows import ends
+from .series import Series
 
 _SERIES = ("benchmark", "dataset", "method", "setting", "proxy", "unit", "step")
 BLOCK = 2_000_000  # numbers in one working array
@@ -37,12 +38,13 @@ def neighbour_concordance(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Share of one-operation changes whose sign of true accuracy the score predicts.
 
     Parameters
     ----------
-    truth, scores, directions, level: as in `correlate`. The space must know its neighbours (``nb201``,
+    truth, scores, directions, level, resampling: as in `correlate`. The space must know its neighbours (``nb201``,
         ``darts`` ...); only pairs of neighbours of which both have a score and a truth count.
     n_boot, seed: of the percentile bootstrap over architectures: a pair counts as often as its two
         architectures were drawn, multiplied.
@@ -52,13 +54,14 @@ def neighbour_concordance(
     (that count), n_tied (of equal truth), n_archs (in such pairs). Null where no pair counts.
     `MissingCapabilityError` for a space without neighbours.
     """
+    chosen = asked(resampling, n_boot, seed, level)
     known: dict[tuple[str, ...], NDArray[np.intp]] = {}
     rows = []
     for one in aligned_series(truth, scores, directions=directions):
         archs = tuple(one.archs())
         if archs not in known:
             known[archs] = neighbour_pairs(archs)
-        rows.append(_concordance(one, known[archs], n_boot, seed, level))
+        rows.append(_concordance(one, known[archs], chosen))
     real, whole = pl.Float64(), pl.Int64()
     values = {"concordance": real, "ci_low": real, "ci_high": real, "n_pairs": whole, "n_tied": whole, "n_archs": whole}
     return _frame(rows, values)
@@ -77,29 +80,42 @@ def neighbour_pairs(archs: Sequence[str]) -> NDArray[np.intp]:
     return np.array(sorted(pairs), dtype=np.intp).reshape(-1, 2)
 
 
-def _concordance(one: Series, pairs: NDArray[np.intp], n_boot: int, seed: int, level: float) -> dict[str, Any]:
+def _concordance(one: Series, pairs: NDArray[np.intp], resampling: Resampling) -> dict[str, Any]:
     x, y = one.used_score, one.used_truth
     true_sign = np.sign(y[pairs[:, 0]] - y[pairs[:, 1]])
     counted = pairs[true_sign != 0]
     agree = np.sign(x[counted[:, 0]] - x[counted[:, 1]]) * true_sign[true_sign != 0]
     right = (agree + 1) / 2
-    row: dict[str, Any] = {"benchmark": one.place[0], "dataset": one.place[1], **one.key}
-    row |= {"concordance": float(right.mean()) if len(right) else None, "ci_low": None, "ci_high": None}
-    row |= {"n_pairs": len(counted), "n_tied": len(pairs) - len(counted), "n_archs": len(np.unique(counted))}
-    if n_boot and len(right):
-        n = len(x)
-        won = sparse.csr_array((right, (counted[:, 0], counted[:, 1])), shape=(n, n))
-        played = sparse.csr_array((np.ones(len(right)), (counted[:, 0], counted[:, 1])), shape=(n, n))
-        rng = generator(seed, "stats", "bootstrap")
-        found: list[Floats] = []
-        width = max(1, BLOCK // n)
-        for first in range(0, n_boot, width):
-            counts = bootstrap_counts(n, min(width, n_boot - first), rng).T.astype(np.float64)  # (n, B)
-            top, below = (np.einsum("ij,ij->j", counts, table @ counts) for table in (won, played))
-            found.append(np.divide(top, below, out=np.full_like(top, np.nan), where=below > 0))
-        made = percentile_interval(np.concatenate(found), "", level=level)
-        row |= {"ci_low": made.low, "ci_high": made.high}
-    return row
+    interval = None
+    if resampling.n and len(right):
+        each = _resampled_concordance(right, counted, len(x), resampling)
+        interval = percentile_interval(each, "", level=resampling.level)
+    return {
+        "benchmark": one.place[0],
+        "dataset": one.place[1],
+        **one.key,
+        "concordance": float(right.mean()) if len(right) else None,
+        **ends(interval),
+        "n_pairs": len(counted),
+        "n_tied": len(pairs) - len(counted),
+        "n_archs": len(np.unique(counted)),
+    }
+
+
+def _resampled_concordance(right: Floats, pairs: NDArray[np.intp], n: int, resampling: Resampling) -> Floats:
+    """Share of right pairs in every resample of `n` architectures, NaN where it holds no pair."""
+    from scipy import sparse  # here, not above: few ask for neighbours
+
+    where = (pairs[:, 0], pairs[:, 1])
+    won, played = (sparse.csr_array((values, where), shape=(n, n)) for values in (right, np.ones(len(right))))
+    rng = resampling.generator("bootstrap")
+    shares: list[Floats] = []
+    width = max(1, BLOCK // n)
+    for first in range(0, resampling.n, width):
+        counts: Any = bootstrap_counts(n, min(width, resampling.n - first), rng).T.astype(np.float64)  # (n, B)
+        top, below = ((counts * (table @ counts)).sum(axis=0) for table in (won, played))
+        shares.append(np.divide(top, below, out=np.full_like(top, np.nan), where=below > 0))
+    return np.concatenate(shares)
 
 
 @any_frame
@@ -117,10 +133,9 @@ def isomorph_spread(scores: Any, *, rule: str = "functional") -> Any:
     the classes whose members differ), n_classes (with two scored members or more), n_archs (in them).
     Null where there is no such class, or all scores are equal. No truth is needed.
     """
-    table = check(scores, "SCORES").drop_nulls("value")
+    table = mean_scores(scores).drop_nulls("value")
     archs = table["arch"].unique().to_list()
     form = {arch: _class_of(arch, rule) for arch in archs}
-    table = table.group_by(*_SERIES, "arch").agg(pl.col("value").mean())
     table = table.with_columns(pl.col("arch").replace_strict(form).alias("class")).sort(*_SERIES, "arch")
     rows = [
         {**dict(zip(_SERIES, key, strict=True)), **_spread(part)}
@@ -143,7 +158,7 @@ def _class_of(text: str, rule: str) -> str:
 
 def _spread(part: pl.DataFrame) -> dict[str, Any]:
     value = part["value"].to_numpy()
-    ranks = scipy_stats.rankdata(value) / len(value)
+    ranks = average_ranks(value) / len(value)
     _, group, sizes = np.unique(part["class"].to_numpy(), return_inverse=True, return_counts=True)
     shared = sizes[group] > 1
     row: dict[str, Any] = {"within": None, "largest_gap": None, "unequal": None}

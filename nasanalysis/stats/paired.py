@@ -1,21 +1,83 @@
-"""Is one proxy better than another on the same architectures? Differences with paired intervals."""
+"""Is one score better than another on the same architectures? Differences on the same resamples, so paired.
+
+`paired_difference` is the one engine: `difference_by_step` asks it step by step, `compare_proxies` pair by pair, and
+`seeds_against_baseline` (by `resampled_gaps`) for many seeds against one score.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ..core.errors import StudyError, UnknownNameError
-from ..core.frames import any_frame, check
-from ..core.seeding import generator
-from ..proxies import direction as proxy_direction
-from .bootstrap import bootstrap_counts, percentile_interval
-from .correlate import FEWEST
-from .registry import get_statistic
+from ..core.frames import any_frame
+from .alignment import aligned_series
+from .averages import checked_scores, checked_truth
+from .bootstrap import Interval, percentile_interval
+from .rank import Floats
+from .registry import Statistic, get_statistic
 from .resamples import Resamples
+from .resampling import Drawn, Resampling, asked
+from .rows import defined, ends
+from .series import FEWEST, Series
 
 PAIRED = "paired percentile bootstrap over architectures"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A statistic of two scores on the architectures both score; NaN where undefined."""
+
+    first: float
+    second: float
+    interval: Interval | None  # of first minus second
+    n_archs: int
+
+    @property
+    def value(self) -> float:
+        return self.first - self.second
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval excludes zero; False without one."""
+        return self.interval is not None and (self.interval.low > 0 or self.interval.high < 0)
+
+
+def correlation_to_compare(statistic: str, caller: str) -> Statistic:
+    """The statistic called `statistic`, refused unless a bootstrap of its differences is valid."""
+    measure = get_statistic(statistic)
+    if measure.interval != "bootstrap":
+        raise StudyError(f"{caller}: expected a correlation, got {statistic!r}: a bootstrap of extremes is not valid")
+    if measure.covariates:
+        raise StudyError(f"{caller}: expected a correlation without covariates, got {statistic!r}")
+    return measure
+
+
+def paired_difference(measure: Statistic, one: Series, other: Series, drawn: Drawn, *, what: str) -> Difference:
+    """`measure` of `one` and of `other` on the architectures both score, with a paired interval where asked for.
+
+    `what` opens the `StudyError` for too few architectures.
+    """
+    used = one.used & other.used
+    y, first, second = one.truth.values[used], one.values[used], other.values[used]
+    if len(y) < FEWEST:
+        raise StudyError(f"{what}: expected at least {FEWEST} architectures scored by both, got {len(y)}")
+    estimates = measure(first, y), measure(second, y)
+    interval = None
+    if drawn.resampling.n and np.isfinite(estimates).all():
+        gaps = resampled_gaps(measure, drawn.of(y), first[None, :], second)[0]
+        interval = percentile_interval(gaps, PAIRED, level=drawn.resampling.level)
+    return Difference(*estimates, interval, len(y))
+
+
+def resampled_gaps(measure: Statistic, resamples: Resamples, scores: Floats, baseline: Floats | None) -> Floats:
+    """`measure` of each of `scores` (k, n_archs), minus that of `baseline` (n_archs,), on every resample: (k, B)."""
+    each = np.array([measure.on_resamples(resamples, row) for row in scores])
+    return each if baseline is None else each - measure.on_resamples(resamples, baseline)
 
 
 @any_frame
@@ -30,6 +92,7 @@ def difference_by_step(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> pl.DataFrame:
     """``statistic(first) - statistic(second)`` at every step both have, on the architectures both score.
 
@@ -38,68 +101,58 @@ def difference_by_step(
     truth, scores: as in `correlate`, of one dataset.
     first, second: proxies in `scores`; one without steps (a cost) is set against every step of the other.
     statistic: a correlation; a bootstrap of extremes (``topk_mean``) is not valid and is refused.
+    n_boot, seed, level: of the resamples, as in `correlate`. resampling: one `Resampling` in their place.
 
     Returns columns ``step, first, second, difference, ci_low, ci_high, ahead, n_archs``. Both proxies see
     the same resamples. ``ahead`` is the better proxy, or ``neither`` where the interval holds zero.
     """
-    measure = get_statistic(statistic)
-    if measure.interval != "bootstrap":
-        raise StudyError(f"difference: expected a correlation, got {statistic!r}: a bootstrap of extremes is not valid")
-    target, table = check(truth, "TRUTH"), check(scores, "SCORES")
-    if target["dataset"].n_unique() != 1:
-        raise StudyError(
-            f"difference: expected the truth of one dataset, got {target['dataset'].n_unique()}; filter first"
-        )
+    measure = correlation_to_compare(statistic, "difference")
+    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    pairs = _pairs(truth, scores, (first, second), directions)
+    rows = []
+    for step, one, other in pairs:
+        gap = paired_difference(measure, one, other, drawn, what=f"difference at step {step}")
+        ahead = (first if gap.value > 0 else second) if gap.is_clear else "neither"
+        numbers = {"first": defined(gap.first), "second": defined(gap.second), "difference": defined(gap.value)}
+        rows.append({"step": step, **numbers, **ends(gap.interval), "ahead": ahead, "n_archs": gap.n_archs})
+    real = dict.fromkeys(["first", "second", "difference", "ci_low", "ci_high"], pl.Float64())
+    schema = {"step": pl.Int64(), **real, "ahead": pl.String(), "n_archs": pl.Int64()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _pairs(
+    truth: Any, scores: Any, names: tuple[str, str], directions: Mapping[str, int] | None
+) -> list[tuple[int | None, Series, Series]]:
+    """The steps that both proxies have, in order, with the series of each there."""
+    target, table = checked_truth(truth), checked_scores(scores)
+    if (n := target.select("benchmark", "dataset").n_unique()) != 1:
+        raise StudyError(f"difference: expected the truth of one dataset, got {n}; filter first")
     known = set(table["proxy"])
-    for name in (first, second):
+    for name in names:
         if name not in known:
             raise UnknownNameError("proxy in these scores", name, sorted(known))
-    if target["seed"].is_null().any():
-        target = target.filter(pl.col("seed").is_null())
-    accuracy = target.group_by("arch").agg(pl.col("accuracy").mean()).drop_nulls()
-    pair = _oriented(table, first, directions).join(_oriented(table, second, directions), on="arch", suffix="_second")
-    pair = pair.with_columns(step=pl.coalesce("step", "step_second")).filter(
-        pl.col("step_second").is_null() | (pl.col("step") == pl.col("step_second"))
-    )
-    pair = pair.join(accuracy, on="arch").drop_nulls(["value", "value_second"]).sort("step", "arch", nulls_last=True)
-    rows = []
-    held: tuple[tuple[str, ...], Resamples] | None = None
-    for (step,), group in pair.group_by("step", maintain_order=True):
-        archs = tuple(group["arch"])
-        if len(archs) < FEWEST:
-            raise StudyError(
-                f"difference at step {step}: expected at least {FEWEST} architectures scored by both, got {len(archs)}"
-            )
-        y = group["accuracy"].to_numpy()
-        one, other = group["value"].to_numpy(), group["value_second"].to_numpy()
-        row = {"step": step, "first": measure(one, y), "second": measure(other, y), "ci_low": None, "ci_high": None}
-        row["difference"] = row["first"] - row["second"]
-        if n_boot:
-            if held is None or held[0] != archs:
-                counts = bootstrap_counts(len(archs), n_boot, generator(seed, "stats", "bootstrap"))
-                held = (archs, Resamples(y, counts))
-            drawn = measure.on_resamples(held[1], one) - measure.on_resamples(held[1], other)
-            made = percentile_interval(drawn, PAIRED, level=level)
-            row |= {"ci_low": made.low, "ci_high": made.high}
-        low, high = row["ci_low"], row["ci_high"]
-        clear = low is not None and high is not None and (low > 0 or high < 0)
-        row |= {"ahead": (first if row["difference"] > 0 else second) if clear else "neither", "n_archs": len(archs)}
-        rows.append(row)
-    if not rows:
-        raise StudyError(f"difference: {first!r} and {second!r} share no step on architectures of the truth")
-    columns = ["step", "first", "second", "difference", "ci_low", "ci_high", "ahead", "n_archs"]
-    schema_overrides = dict.fromkeys(["first", "second", "difference", "ci_low", "ci_high"], pl.Float64)
-    return (
-        pl.DataFrame(rows, schema_overrides=schema_overrides)
-        .select(columns)
-        .with_columns(pl.col("first", "second", "difference", "ci_low", "ci_high").fill_nan(None))
-    )
+    series = aligned_series(target, table.filter(pl.col("proxy").is_in(names)), directions=directions, stacklevel=6)
+    one, other = (_by_step(series, name) for name in names)
+    steps = _common(one, other)
+    if not steps:
+        raise StudyError(f"difference: {names[0]!r} and {names[1]!r} share no step on architectures of the truth")
+    return [(step, one.get(step) or one[None], other.get(step) or other[None]) for step in steps]
 
 
-def _oriented(table: pl.DataFrame, proxy: str, directions: Mapping[str, int] | None) -> pl.DataFrame:
-    """Columns ``arch, step, value``: mean over seeds, turned so that higher is better."""
-    sign = (directions or {}).get(proxy, proxy_direction(proxy))
-    rows = table.filter(pl.col("proxy") == proxy).filter(pl.col("value").is_not_null())
-    if rows.select("dataset", "method", "setting").n_unique() > 1:
-        raise StudyError(f"difference: {proxy!r} stands under several datasets, methods or settings; filter first")
-    return rows.group_by("arch", "step").agg(pl.col("value").mean() * sign)
+def _by_step(series: Sequence[Series], proxy: str) -> dict[int | None, Series]:
+    mine = [one for one in series if one.key["proxy"] == proxy]
+    if len({(one.place, one.key["method"], one.key["setting"], one.key["unit"]) for one in mine}) > 1:
+        raise StudyError(
+            f"difference: {proxy!r} stands under several datasets, methods, settings or units; filter first"
+        )
+    return {one.key["step"]: one for one in sorted(mine, key=lambda one: one.key["step"] or 0)}
+
+
+def _common(one: Mapping[int | None, Series], other: Mapping[int | None, Series]) -> list[int | None]:
+    """Steps at which both stand; a score without steps stands at every step of the other."""
+    if not one or not other:
+        return []
+    if set(one) == {None} or set(other) == {None}:
+        return list(other if set(one) == {None} else one)
+    units = {series.key["unit"] for side in (one, other) for series in side.values()}
+    return [step for step in one if step in other] if len(units) == 1 else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame, check
+from ..core.frames import any_frame
+from .averages import checked_scores, checked_truth, mean_scores, mean_truth
 
 
 @any_frame
@@ -15,16 +16,15 @@ def score_against_truth(truth: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFra
     `truth`: TRUTH frame of one dataset, split and schedule (see `mean_accuracy`). `scores`: SCORES frame of one
     proxy at one step. Architectures that lack either, or whose score is not finite, are left out.
     """
-    target, table = check(truth, "TRUTH"), check(scores, "SCORES")
-    for frame, columns in ((target, ("dataset", "split", "schedule")), (table, ("proxy", "step"))):
+    target, table = checked_truth(truth), checked_scores(scores)
+    for frame, columns in ((target, ("dataset", "split", "schedule")), (table, ("proxy", "step", "method", "setting"))):
         for column in columns:
             if frame[column].n_unique() > 1:
                 raise StudyError(
                     f"expected one {column} in a scatter plot, got {frame[column].n_unique()}; filter first"
                 )
-    score = table.group_by("arch").agg(pl.col("value").mean().alias("score"))
-    pairs = score.join(mean_accuracy(target), on="arch").drop_nulls()
-    return pairs.filter(pl.col("score").is_finite()).sort("arch").select("arch", "score", "accuracy")
+    score = mean_scores(table).select("arch", score="value")
+    return score.join(mean_accuracy(target), on="arch").drop_nulls().sort("arch").select("arch", "score", "accuracy")
 
 
 @any_frame
@@ -48,10 +48,9 @@ def mean_accuracy(truth: pl.DataFrame) -> pl.DataFrame:
 
     Which of the two is decided for each architecture. `StudyError` for several datasets, splits or schedules.
     """
-    target = check(truth, "TRUTH")
+    target = checked_truth(truth)
     for column in ("dataset", "split", "schedule"):
         if target[column].n_unique() > 1:
             raise StudyError(f"truth: expected one {column}, got {target[column].n_unique()}; filter first")
-    recorded = pl.col("seed").is_null()
-    chosen = target.filter(recorded == recorded.any().over("arch"))
-    return chosen.group_by("arch").agg(pl.col("accuracy").mean()).drop_nulls()
+    means = mean_truth(target).filter(pl.col("quantity") == "accuracy")
+    return means.select("arch", accuracy="truth").drop_nulls()

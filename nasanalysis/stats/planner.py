@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtri
 
 from ..core.errors import StudyError
 from ..core.seeding import generator
@@ -46,6 +45,8 @@ def plan(
     Returns columns seeds, difference (as it will be seen), n_archs, runs (architectures times seeds). `StudyError`
     where no difference is left, or three such taus cannot be together.
     """
+    from scipy.special import ndtri
+
     for name, value in (("first", first), ("second", second), ("between", between)):
         if value is not None and not -1 < value < 1:
             raise ValueError(f"plan: {name}: expected a tau between -1 and 1, got {value!r}")

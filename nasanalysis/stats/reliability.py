@@ -19,13 +19,16 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame, check
-from ..core.seeding import generator
-from .bootstrap import bootstrap_counts, check_level, fisher_z_interval
+from ..core.frames import any_frame
+from ..core.means import exact_row_means
+from .alignment import runs_of_truth
+from .bootstrap import bootstrap_counts, fisher_z_interval
 from .rank import Floats, spearman_rho
 from .resamples import Resamples
+from .resampling import Resampling, asked
+from .rows import ends
+from .series import FEWEST
 
-FEWEST = 3
 _WHAT = ("benchmark", "dataset", "split", "schedule")
 
 
@@ -73,14 +76,14 @@ def select_runs(truth: ArrayLike, runs: int | None = None) -> Floats:
         raise ValueError(f"truth: expected (n_archs, n_seeds), got shape {table.shape}; one run has no reliability")
     if runs is not None and runs < 2:
         raise ValueError(f"runs: expected at least 2 runs to compare, got {runs}")
-    found = np.isfinite(table).sum(axis=1)
-    repeated = found[found >= 2]
+    n_runs = np.isfinite(table).sum(axis=1)
+    repeated = n_runs[n_runs >= 2]
     wanted = runs if runs is not None else int(repeated.min()) if len(repeated) else 2
-    kept = table[found >= wanted]
-    if not len(kept):
+    enough = table[n_runs >= wanted]
+    if not len(enough):
         return np.empty((0, wanted))
-    first = np.argsort(~np.isfinite(kept), axis=1, kind="stable")[:, :wanted]
-    chosen: Floats = np.take_along_axis(kept, first, axis=1)
+    first = np.argsort(~np.isfinite(enough), axis=1, kind="stable")[:, :wanted]
+    chosen: Floats = np.take_along_axis(enough, first, axis=1)
     return chosen
 
 
@@ -90,7 +93,7 @@ def top_fraction(truth: Floats, fraction: float) -> Floats:
         raise ValueError(f"fraction: expected a share above 0 and up to 1, got {fraction!r}")
     if not len(truth):
         return truth
-    means = truth.mean(axis=1).round(9)  # so that rounding in the mean breaks no tie
+    means = exact_row_means(truth)  # so that rounding in the mean breaks no tie
     count = math.ceil(fraction * len(truth) - 1e-9)
     best: Floats = truth[means >= np.sort(means)[len(means) - count]]
     return best
@@ -106,6 +109,7 @@ def reliability_table(
     *,
     runs: int | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Reliability of truth per (benchmark, dataset, split, schedule) and fraction of the best architectures.
 
@@ -116,7 +120,7 @@ def reliability_table(
         a live path.
     fractions: shares of the architectures, best first.
     n_boot, seed, level: of the Fisher z bootstrap over the architectures of the fraction; `n_boot` 0
-        leaves intervals null.
+        leaves intervals null. `resampling`: one `Resampling` in their place.
     runs: runs used of each architecture, see `select_runs`.
 
     Returns columns benchmark, dataset, split, schedule, fraction, n_archs, n_seeds (runs used), reliability,
@@ -124,19 +128,12 @@ def reliability_table(
     that mean that a perfect proxy can be expected to reach). Null where fewer than three architectures
     have the runs. A negative reliability has no ceiling. `StudyError` for an empty truth.
     """
-    check_level(level)
-    if n_boot < 0:
-        raise ValueError(f"n_boot: expected 0 or more resamples, got {n_boot}")
-    table = check(truth, "TRUTH")
-    if archs is not None:
-        table = table.filter(pl.col("arch").is_in(_texts(archs)))
-    if table.is_empty():
-        raise StudyError("truth: expected trained architectures, got none; check the selection of split and archs")
+    resampling = asked(resampling, n_boot, seed, level)
     rows = []
-    for key, part in table.sort(*_WHAT).partition_by(*_WHAT, as_dict=True, maintain_order=True).items():
-        chosen = select_runs(_runs_of(part), runs)
+    for key, table in runs_of_truth(truth, None if archs is None else _texts(archs)).items():
+        chosen = select_runs(table, runs)
         for fraction in fractions:
-            rows.append({**dict(zip(_WHAT, key, strict=True)), **_measure(chosen, fraction, n_boot, seed, level)})
+            rows.append({**dict(zip(_WHAT, key, strict=True)), **_measure(chosen, fraction, resampling)})
     text, whole, real = pl.String(), pl.Int64(), pl.Float64()
     schema = {
         "benchmark": text,
@@ -162,37 +159,21 @@ def _texts(archs: Any) -> list[str]:
     return sorted({str(arch) for arch in values})
 
 
-def _runs_of(part: pl.DataFrame) -> Floats:
-    """(n_archs, most runs), architectures in order of their text, runs in order of their seed."""
-    part = part.drop_nulls(["seed", "accuracy"]).sort("arch", "seed")
-    part = part.with_columns(
-        pl.col("arch").rank("dense").cast(pl.Int64).alias("row") - 1,
-        pl.int_range(pl.len()).over("arch").alias("run"),
-    )
-    if part.is_empty():
-        return np.empty((0, 0))
-    table = np.full((part["arch"].n_unique(), int(part["run"].to_numpy().max()) + 1), np.nan)
-    table[part["row"].to_numpy(), part["run"].to_numpy()] = part["accuracy"].to_numpy()
-    return table
-
-
-def _measure(chosen: Floats, fraction: float, n_boot: int, seed: int, level: float) -> dict[str, object]:
+def _measure(chosen: Floats, fraction: float, resampling: Resampling) -> dict[str, object]:
     best = top_fraction(chosen, fraction)
     r, k = reliability(best, runs=best.shape[1]), best.shape[1]
-    low = high = float("nan")
-    if n_boot and np.isfinite(r):
-        counts = bootstrap_counts(len(best), n_boot, generator(seed, "stats", "reliability"))
+    interval = None
+    if resampling.n and np.isfinite(r):
+        counts = bootstrap_counts(len(best), resampling.n, resampling.generator("reliability"))
         drawn = [Resamples(best[:, j], counts) for j in range(1, k)]
         each = [drawn[j - 1].spearman_rho(best[:, i]) for i, j in combinations(range(k), 2)]
-        made = fisher_z_interval(np.mean(each, axis=0), r, len(best), level=level)
-        low, high = made.low, made.high
+        interval = fisher_z_interval(np.mean(each, axis=0), r, len(best), level=resampling.level)
     return {
         "fraction": fraction,
         "n_archs": len(best),
         "n_seeds": k,
         "reliability": r,
-        "ci_low": low,
-        "ci_high": high,
+        **ends(interval),
         "reliability_of_mean": spearman_brown(r, k),
         "ceiling": ceiling(r, k),
     }

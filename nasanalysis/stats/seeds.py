@@ -14,13 +14,17 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import StudyError
-from ..core.frames import SCHEMAS, any_frame, check, to_polars
+from ..core.frames import any_frame
 from ..core.seeding import generator
+from .alignment import aligned_seeds, aligned_series
 from .bootstrap import BOOTSTRAP, Interval, bootstrap_counts, check_level, percentile_interval
-from .correlate import Series, aligned_series
+from .paired import correlation_to_compare, resampled_gaps
 from .rank import Floats
 from .registry import Statistic, get_statistic
 from .resamples import Resamples
+from .resampling import Resampling, Unit, asked
+from .rows import Row, defined, ends, stats_frame, stats_row
+from .series import FEWEST, Place, Series
 
 Over = Literal["archs", "seeds", "nested"]
 METHODS = {
@@ -28,7 +32,8 @@ METHODS = {
     "seeds": "percentile bootstrap over seeds",
     "nested": "percentile bootstrap over architectures and seeds",
 }
-_SERIES = ("benchmark", "dataset", "method", "setting", "proxy", "unit", "step")
+_UNITS: dict[str, Unit] = {"archs": "arch", "seeds": "seed", "nested": "nested"}
+_OVER: dict[Unit, Over] = {"arch": "archs", "seed": "seeds", "nested": "nested"}
 
 
 def bootstrap_over_seeds(
@@ -70,10 +75,7 @@ def bootstrap_over_seeds(
             values = values - statistic(baseline, truth)
         each = np.repeat(values[:, None], n_boot, axis=1)
     else:
-        resamples = Resamples(truth, bootstrap_counts(n_archs, n_boot, rng))
-        each = np.array([statistic.on_resamples(resamples, row) for row in table])  # (n_seeds, n_boot)
-        if baseline is not None:
-            each = each - statistic.on_resamples(resamples, baseline)
+        each = resampled_gaps(statistic, Resamples(truth, bootstrap_counts(n_archs, n_boot, rng)), table, baseline)
     if over != "archs":
         drawn = bootstrap_counts(n_seeds, n_boot, rng).T / n_seeds  # (n_seeds, n_boot)
         return percentile_interval(np.where(drawn > 0, each * drawn, 0.0).sum(axis=0), METHODS[over], level=level)
@@ -91,35 +93,60 @@ def correlate_seeds(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Mean over the seeds of each score of how well it ranks, as a STATS frame with two columns more.
 
-    Parameters as in `correlate`; `over` as in `bootstrap_over_seeds`. The estimate is the mean of the statistic
-    over seeds (not the statistic of the mean score, which is what `correlate` gives), ``sd`` its standard
-    deviation over seeds (n - 1), ``n_score_seeds`` their number. Only architectures that every seed scores count.
-    Rows of null seed (means) are left out.
+    Parameters as in `correlate`; `over` as in `bootstrap_over_seeds` (of a `resampling` its unit counts instead).
+    The estimate is the mean of the statistic over seeds (not the statistic of the mean score, which is what
+    `correlate` gives), ``sd`` its standard deviation over seeds (n - 1), ``n_score_seeds`` their number. Only
+    architectures that every seed scores count. Rows of null seed (means) are left out.
     """
-    check_over(over)
+    chosen = _asked(resampling, over, n_boot, seed, level)
     wanted = [_without_covariates(name) for name in statistics]
     rows = []
-    for members in _by_seed(truth, scores, directions):
+    for members in aligned_seeds(truth, scores, directions=directions):
         used = np.logical_and.reduce([one.used for one in members])
-        y = members[0].truth.values[used]
         table = np.array([one.values[used] for one in members])
-        for statistic in wanted:
-            if len(y) < max(3, statistic.smallest):
-                raise StudyError(
-                    f"{members[0].name}: {statistic.name}: expected at least {max(3, statistic.smallest)} "
-                    f"architectures with a truth and a score of every seed, got {len(y)}"
-                )
-            each = np.array([statistic(row, y) for row in table])
-            made = None
-            if n_boot and np.isfinite(each).all():
-                rng = generator(seed, "stats", "seeds", over)
-                made = bootstrap_over_seeds(statistic, table, y, rng=rng, over=over, n_boot=n_boot, level=level)
-            rows.append(_stats_row(members[0], statistic.name, each, made, int(used.sum())))
-    schema = {**SCHEMAS["STATS"].columns, "sd": pl.Float64(), "n_score_seeds": pl.Int64()}
-    return check(pl.DataFrame(rows, schema=schema), "STATS")
+        y = members[0].truth.values[used]
+        rows += [_mean_row(members[0], statistic, table, y, chosen) for statistic in wanted]
+    return stats_frame(rows, {"sd": pl.Float64(), "n_score_seeds": pl.Int64()})
+
+
+def _mean_row(one: Series, statistic: Statistic, table: Floats, truth: Floats, resampling: Resampling) -> Row:
+    """The mean of `statistic` over the seeds of a score, `table` (n_seeds, n_archs)."""
+    if len(truth) < (fewest := max(FEWEST, statistic.smallest)):
+        raise StudyError(
+            f"{one.name}: {statistic.name}: expected at least {fewest} "
+            f"architectures with a truth and a score of every seed, got {len(truth)}"
+        )
+    each = np.array([statistic(row, truth) for row in table])
+    interval = _interval(statistic, table, truth, resampling) if np.isfinite(each).all() else None
+    row = stats_row(one, statistic.name, each.mean(), n_archs=len(truth), interval=interval, resampled=resampling.unit)
+    return {**row, "sd": _spread(each), "n_score_seeds": len(each)}
+
+
+def _interval(
+    statistic: Statistic, table: Floats, truth: Floats, resampling: Resampling, baseline: Floats | None = None
+) -> Interval | None:
+    if not resampling.n:
+        return None
+    over = _OVER[resampling.unit]
+    return bootstrap_over_seeds(
+        statistic,
+        table,
+        truth,
+        rng=resampling.generator("seeds", over),
+        over=over,
+        n_boot=resampling.n,
+        level=resampling.level,
+        baseline=baseline,
+    )
+
+
+def _spread(values: Floats) -> float | None:
+    """Standard deviation (n - 1), null where undefined."""
+    return defined(float(values.std(ddof=1))) if len(values) > 1 else None
 
 
 @any_frame
@@ -134,12 +161,13 @@ def seeds_against_baseline(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Mean over the seeds of each score of its statistic minus that of a score without seeds, such as ``params``.
 
     Parameters
     ----------
-    truth, scores, over, n_boot, seed, directions, level: as in `correlate_seeds`.
+    truth, scores, over, n_boot, seed, directions, level, resampling: as in `correlate_seeds`.
     baseline: SCORES frame of one proxy without seeds or steps, of the same benchmark and dataset.
     statistic: a correlation; a bootstrap of extremes is not valid and is refused.
 
@@ -147,16 +175,11 @@ def seeds_against_baseline(
     (both scores see the same architectures in every resample), n_archs. `StudyError` where `baseline` is several
     scores.
     """
-    check_over(over)
-    measure = _without_covariates(statistic)
-    if measure.interval != "bootstrap":
-        raise StudyError(f"difference: expected a correlation, got {statistic!r}: a bootstrap of extremes is not valid")
-    bars: dict[tuple[str, str], Series] = {}
-    for one in aligned_series(truth, baseline, directions=directions):
-        if bars.setdefault(one.place, one) is not one:
-            raise StudyError(f"baseline: expected one score without seeds and steps, got several ({one.name})")
+    chosen = _asked(resampling, over, n_boot, seed, level)
+    measure = correlation_to_compare(statistic, "difference")
+    bars = _one_of_each_place(aligned_series(truth, baseline, directions=directions))
     rows = []
-    for members in _by_seed(truth, scores, directions):
+    for members in aligned_seeds(truth, scores, directions=directions):
         bar = bars.get(members[0].place)
         if bar is None:
             raise StudyError(f"baseline: expected a score of {'/'.join(members[0].place)} too, got none")
@@ -164,17 +187,19 @@ def seeds_against_baseline(
         y, cost = members[0].truth.values[used], bar.values[used]
         table = np.array([one.values[used] for one in members])
         gap = float(np.mean([measure(row, y) for row in table]) - measure(cost, y))
-        made = None
-        if n_boot and np.isfinite(gap):
-            rng = generator(seed, "stats", "seeds", over)
-            made = bootstrap_over_seeds(
-                measure, table, y, rng=rng, over=over, n_boot=n_boot, level=level, baseline=cost
-            )
+        interval = _interval(measure, table, y, chosen, cost) if np.isfinite(gap) else None
         place = {"benchmark": bar.place[0], "dataset": bar.place[1], **members[0].key, "statistic": measure.name}
-        ends = {"ci_low": made.low if made else None, "ci_high": made.high if made else None}
-        rows.append({**place, "difference": gap if np.isfinite(gap) else None, **ends, "n_archs": int(used.sum())})
+        rows.append({**place, "difference": defined(gap), **ends(interval), "n_archs": int(used.sum())})
     real = dict.fromkeys(["difference", "ci_low", "ci_high"], pl.Float64())
     return pl.DataFrame(rows, schema_overrides={**real, "step": pl.Int64(), "unit": pl.String()})
+
+
+def _one_of_each_place(series: Sequence[Series]) -> dict[Place, Series]:
+    bars: dict[Place, Series] = {}
+    for one in series:
+        if bars.setdefault(one.place, one) is not one:
+            raise StudyError(f"baseline: expected one score without seeds and steps, got several ({one.name})")
+    return bars
 
 
 @any_frame
@@ -208,15 +233,26 @@ def repeated_samples(
             raise StudyError(f"{one.name}: expected at least {n_archs} architectures with a truth, got {len(pool)}")
         draws = [generator(seed, "stats", "sample", *one.place, i) for i in range(n_samples)]
         samples = [np.sort(rng.choice(pool, n_archs, replace=False)) for rng in draws]
-        samples = [chosen[one.used[chosen]] for chosen in samples]
+        samples = [sample[one.used[sample]] for sample in samples]
         for statistic in wanted:
             each = np.array([statistic(one.values[s], one.truth.values[s]) for s in samples])
-            row = _stats_row(one, statistic.name, each, None, len(samples[0]))
-            row |= {"sample": f"{n_samples} samples of {n_archs}", "n_missing": n_archs - len(samples[0])}
-            row["n_samples"] = row.pop("n_score_seeds")
-            rows.append(row)
-    schema = {**SCHEMAS["STATS"].columns, "sd": pl.Float64(), "n_samples": pl.Int64()}
-    return check(pl.DataFrame(rows, schema=schema), "STATS")
+            row = stats_row(
+                one,
+                statistic.name,
+                each.mean(),
+                n_archs=len(samples[0]),
+                n_missing=n_archs - len(samples[0]),
+                sample=f"{n_samples} samples of {n_archs}",
+            )
+            rows.append({**row, "sd": _spread(each), "n_samples": len(each)})
+    return stats_frame(rows, {"sd": pl.Float64(), "n_samples": pl.Int64()})
+
+
+def _asked(resampling: Resampling | None, over: str, n_boot: int, seed: int, level: float) -> Resampling:
+    """`resampling`, or one made of the arguments that stand for it; its unit is `over` then."""
+    check_over(over)
+    unit = _UNITS[over] if resampling is None else resampling.unit
+    return asked(resampling, n_boot, seed, level, unit=unit, units=("arch", "seed", "nested"))
 
 
 def check_over(over: str) -> None:
@@ -230,37 +266,3 @@ def _without_covariates(name: str) -> Statistic:
     if statistic.covariates:
         raise StudyError(f"{name}: covariates are known to `correlate` only; ask it, or leave this statistic out")
     return statistic
-
-
-def _by_seed(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> list[list[Series]]:
-    """The series of each score, seed by seed."""
-    table = to_polars(scores).filter(pl.col("seed").is_not_null())
-    if table.is_empty():
-        raise StudyError("scores: expected rows with a seed, got means only; `correlate` resamples architectures")
-    groups: dict[tuple[object, ...], list[Series]] = {}
-    for seed in sorted(table["seed"].unique().to_list()):
-        for one in aligned_series(truth, table.filter(pl.col("seed") == seed), directions=directions, stacklevel=6):
-            groups.setdefault((*one.place, *one.key.values()), []).append(one)
-    return list(groups.values())
-
-
-def _stats_row(one: Series, statistic: str, each: Floats, made: Interval | None, n_archs: int) -> dict[str, object]:
-    mean = float(each.mean())
-    return {
-        "benchmark": one.place[0],
-        "dataset": one.place[1],
-        **one.key,
-        "truth_split": one.truth.split,
-        "truth_schedule": one.truth.schedule,
-        "truth_seeds": one.truth.seeds,
-        "sample": "all",
-        "statistic": statistic,
-        "estimate": mean if np.isfinite(mean) else None,
-        "ci_low": made.low if made else None,
-        "ci_high": made.high if made else None,
-        "interval": str(made) if made else None,
-        "n_archs": n_archs,
-        "n_missing": len(one.used) - n_archs,
-        "sd": float(each.std(ddof=1)) if len(each) > 1 and np.isfinite(mean) else None,
-        "n_score_seeds": len(each),
-    }

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 
 from .rank import Floats, defined_pairs, is_constant, kendall_tau
 from .resamples import Resamples
@@ -43,7 +42,9 @@ def weighted_tau(score: ArrayLike, truth: ArrayLike) -> float:
     x, y = defined_pairs(score, truth)
     if is_constant(x) or is_constant(y):
         return float("nan")
-    return float(scipy_stats.weightedtau(x, y).statistic)
+    from scipy.stats import weightedtau  # here, not above: importing scipy.stats takes seconds
+
+    return float(weightedtau(x, y).statistic)
 
 
 def _rounded(score: Floats, truth: Floats, rounded: str, decimals: int) -> tuple[Floats, Floats]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 
 from ..core.errors import StudyError
-from .rank import Floats, defined_pairs
+from .rank import Floats, defined_pairs, lowest_ranks
 from .resamples import Resamples
 
 
@@ -150,10 +149,12 @@ def expected_best(score: Floats, value: Floats, k: int) -> float:
         return float(max(floor, tied[0]))
     # the best of `places` drawn from `group` is the i-th best of the group with chance C(group-i-1, places-1)/C
     left = np.arange(group)[: group - places + 1]
-    chance = scipy_stats.nhypergeom.pmf(left, group, group - places, 1)
+    from scipy.stats import nhypergeom  # here, not above: importing scipy.stats takes seconds
+
+    chance = nhypergeom.pmf(left, group, group - places, 1)
     return float(np.maximum(tied[: len(left)], floor) @ chance)
 
 
 def competition_rank(truth: Floats) -> Floats:
     """1 for the best, equal values share the rank of the first of them: (n_archs,)."""
-    return np.asarray(scipy_stats.rankdata(-truth, method="min"), dtype=np.float64)
+    return lowest_ranks(-truth)

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame, check
-from ..proxies import direction as proxy_direction
+from ..core.frames import any_frame
+from .alignment import direction_of
+from .averages import checked_scores, mean_scores
 from .pairs import mean_accuracy
 from .topk import topk_mean
 
@@ -34,10 +35,10 @@ def topk_by_k(
 
     `truth`: of one dataset, split and schedule. `scores`: one step of each proxy; seeds are averaged.
     """
-    table = check(scores, "SCORES")
+    table = checked_scores(scores)
     if table.select("proxy", "method", "setting", "step").n_unique() > table["proxy"].n_unique():
         raise StudyError("top-k: expected one method, setting and step for each proxy; filter first")
-    means = table.group_by("arch", "proxy").agg(pl.col("value").mean()).pivot("proxy", index="arch", values="value")
+    means = mean_scores(table).select("arch", "proxy", "value").pivot("proxy", index="arch", values="value")
     wide = means.join(mean_accuracy(truth), on="arch").drop_nulls().sort("arch")
     if wide.is_empty():
         raise StudyError("top-k: no architecture has a true accuracy and a score of every proxy")
@@ -45,7 +46,7 @@ def topk_by_k(
     ks = [k for k in ks if k <= len(y)]
     rows: list[tuple[str, int, float, int]] = []
     for name in table["proxy"].unique(maintain_order=True):
-        x = (directions or {}).get(name, proxy_direction(name)) * wide[name].to_numpy()
+        x = direction_of(name, directions) * wide[name].to_numpy()
         rows += [(name, k, topk_mean(x, y, k), len(y)) for k in ks]
     rows += [(BEST, k, float(np.sort(y)[-k:].mean()), len(y)) for k in ks]
     rows += [(RANDOM, k, float(y.mean()), len(y)) for k in ks]

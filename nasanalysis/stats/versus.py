@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 
 from ..core.errors import StudyError, UnknownNameError
 from ..core.frames import any_frame
-from ..core.seeding import generator
-from .bootstrap import bootstrap_counts, check_level, percentile_interval
-from .correlate import Series, aligned_series
-from .paired import PAIRED
-from .rank import Floats
-from .registry import Statistic, get_statistic
-from .resamples import Resamples
+from .alignment import aligned_series
+from .paired import Difference, correlation_to_compare, paired_difference
+from .rank import Floats, average_ranks
+from .registry import Statistic
+from .resampling import Drawn, Resampling, asked
+from .rows import defined, ends
+from .series import Series
 
 BLOCK = 2_000_000  # numbers in one working array
 
@@ -40,13 +39,13 @@ def permutation_test(
     (1 + as large a difference) / (1 + n_permutations), so never 0. NaN where the difference is undefined. For
     ``spearman_rho`` exchanged ranks are correlated as they are, not ranked anew: many times faster, as valid a test.
     """
-    a, b = (scipy_stats.rankdata(np.asarray(v, dtype=np.float64)) for v in (first, second))
+    a, b = (average_ranks(np.asarray(v, dtype=np.float64)) for v in (first, second))
     y = np.asarray(truth, dtype=np.float64)
     observed = abs(statistic(a, y) - statistic(b, y))
     if not np.isfinite(observed):
         return float("nan")
     if statistic.name == "spearman_rho":
-        gaps = _rank_gaps(a, b, scipy_stats.rankdata(y), rng, n_permutations)
+        gaps = _rank_gaps(a, b, average_ranks(y), rng, n_permutations)
         return float((1 + (np.abs(gaps) >= observed - 1e-12).sum()) / (1 + n_permutations))
     as_large = 0
     for _ in range(n_permutations):
@@ -97,12 +96,13 @@ def compare_proxies(
     seed: int = 0,
     directions: Mapping[str, int] | None = None,
     level: float = 0.95,
+    resampling: Resampling | None = None,
 ) -> Any:
     """Differences between proxies on the architectures that both score, tested and corrected for their number.
 
     Parameters
     ----------
-    truth, scores, directions, seed, level: as in `correlate`; one step, method and setting for each proxy
+    truth, scores, directions, seed, level, resampling: as in `correlate`; one step, method and setting for each proxy
         (filter first).
     baseline: compare every other proxy with this one (``params``: which proxies beat the parameter count?); by
         default all pairs are compared.
@@ -114,30 +114,14 @@ def compare_proxies(
     where `p_holm` is at most 1 - level and the interval excludes 0, else ``neither``; by whichever of the two
     was asked for), n_archs.
     """
-    check_level(level)
-    measure = get_statistic(statistic)
-    if measure.interval != "bootstrap" or measure.covariates:
-        raise StudyError(f"compare_proxies: expected a correlation without covariates, got {statistic!r}")
-    places: dict[tuple[str, str], dict[str, Series]] = {}
-    for one in aligned_series(truth, scores, directions=directions):
-        name = str(one.key["proxy"])
-        if places.setdefault(one.place, {}).setdefault(name, one) is not one:
-            raise StudyError(
-                f"compare_proxies: {name!r} stands under several steps, methods or settings of "
-                f"{'/'.join(one.place)}; filter the scores first"
-            )
+    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    measure = correlation_to_compare(statistic, "compare_proxies")
     rows: list[dict[str, Any]] = []
-    for found in places.values():
-        if baseline is not None and baseline not in found:
-            raise UnknownNameError("proxy in these scores", baseline, sorted(found))
-        pairs = [(p, baseline) for p in found if p != baseline] if baseline else list(combinations(found, 2))
-        if not pairs:
-            raise StudyError(f"compare_proxies: expected at least two proxies, got {', '.join(found)}")
-        kept: dict[bytes, Resamples] = {}
-        new = [_pair(measure, found[a], found[b], kept, n_boot, n_permutations, seed, level) for a, b in pairs]
+    for series in _by_proxy(aligned_series(truth, scores, directions=directions)).values():
+        new = [_row(measure, *pair, drawn, n_permutations) for pair in _pairs(series, baseline)]
         for row, adjusted in zip(new, holm([np.nan if r["p"] is None else r["p"] for r in new]), strict=True):
-            row["p_holm"] = float(adjusted) if np.isfinite(adjusted) else None
-            row["ahead"] = _ahead(row, level)
+            row["p_holm"] = defined(float(adjusted))
+            row["ahead"] = _ahead(row, drawn.resampling.level)
         rows += new
     text, real = pl.String(), pl.Float64()
     schema = {
@@ -149,53 +133,62 @@ def compare_proxies(
         "ahead": text,
         "n_archs": pl.Int64(),
     }
-    return pl.DataFrame(rows, schema=schema).with_columns(pl.col(pl.Float64).fill_nan(None))
+    return pl.DataFrame(rows, schema=schema)
 
 
-def _pair(
-    measure: Statistic,
-    one: Series,
-    other: Series,
-    kept: dict[bytes, Resamples],
-    n_boot: int,
-    n_permutations: int,
-    seed: int,
-    level: float,
-) -> dict[str, Any]:
-    names: Sequence[str] = (str(one.key["proxy"]), str(other.key["proxy"]))
-    used = one.used & other.used
-    y, a, b = one.truth.values[used], one.values[used], other.values[used]
-    if len(y) < 3:
-        raise StudyError(f"compare_proxies: expected at least 3 architectures scored by {names}, got {len(y)}")
-    first, second = measure(a, y), measure(b, y)
-    row: dict[str, Any] = {
+def _by_proxy(series: Sequence[Series]) -> dict[tuple[str, str], dict[str, Series]]:
+    """(benchmark, dataset) -> proxy -> its one series."""
+    places: dict[tuple[str, str], dict[str, Series]] = {}
+    for one in series:
+        name = str(one.key["proxy"])
+        if places.setdefault(one.place, {}).setdefault(name, one) is not one:
+            raise StudyError(
+                f"compare_proxies: {name!r} stands under several steps, methods or settings of "
+                f"{'/'.join(one.place)}; filter the scores first"
+            )
+    return places
+
+
+def _pairs(series: Mapping[str, Series], baseline: str | None) -> list[tuple[Series, Series]]:
+    if baseline is not None and baseline not in series:
+        raise UnknownNameError("proxy in these scores", baseline, sorted(series))
+    if baseline is None:
+        pairs = list(combinations(series.values(), 2))
+    else:
+        pairs = [(one, series[baseline]) for name, one in series.items() if name != baseline]
+    if not pairs:
+        raise StudyError(f"compare_proxies: expected at least two proxies, got {', '.join(series)}")
+    return pairs
+
+
+def _row(measure: Statistic, one: Series, other: Series, drawn: Drawn, n_permutations: int) -> dict[str, Any]:
+    names = (str(one.key["proxy"]), str(other.key["proxy"]))
+    gap = paired_difference(measure, one, other, drawn, what=f"compare_proxies: {' and '.join(names)}")
+    return {
         "benchmark": one.place[0],
         "dataset": one.place[1],
         "proxy": names[0],
         "other": names[1],
         "statistic": measure.name,
-        "first": first,
-        "second": second,
-        "difference": first - second,
-        "ci_low": None,
-        "ci_high": None,
-        "interval": None,
-        "p": None,
-        "n_archs": len(y),
+        "first": defined(gap.first),
+        "second": defined(gap.second),
+        "difference": defined(gap.value),
+        **ends(gap.interval),
+        "interval": str(gap.interval) if gap.interval else None,
+        "p": _p_value(measure, one, other, gap, drawn.resampling, n_permutations),
+        "n_archs": gap.n_archs,
     }
-    if not np.isfinite(first - second):
-        return row
-    if n_boot:
-        if used.tobytes() not in kept:
-            counts = bootstrap_counts(len(y), n_boot, generator(seed, "stats", "bootstrap"))
-            kept[used.tobytes()] = Resamples(y, counts)
-        drawn = [measure.on_resamples(kept[used.tobytes()], x) for x in (a, b)]
-        made = percentile_interval(drawn[0] - drawn[1], PAIRED, level=level)
-        row |= {"ci_low": made.low, "ci_high": made.high, "interval": str(made)}
-    if n_permutations:
-        rng = generator(seed, "stats", "permutation", *names)
-        row["p"] = permutation_test(measure, a, b, y, rng=rng, n_permutations=n_permutations)
-    return row
+
+
+def _p_value(
+    measure: Statistic, one: Series, other: Series, gap: Difference, resampling: Resampling, n_permutations: int
+) -> float | None:
+    if not n_permutations or not np.isfinite(gap.value):
+        return None
+    used = one.used & other.used
+    rng = resampling.generator("permutation", one.key["proxy"], other.key["proxy"])
+    scores = one.values[used], other.values[used]
+    return permutation_test(measure, *scores, one.truth.values[used], rng=rng, n_permutations=n_permutations)
 
 
 def _ahead(row: Mapping[str, Any], level: float) -> str:

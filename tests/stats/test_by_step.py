@@ -98,7 +98,7 @@ def test_crossover_refuses() -> None:
         crossover(truth_frame(), scores, "a", "b")
     with pytest.raises(UnknownNameError, match="unknown proxy in these scores 'z'"):
         crossover(truth_frame(), scores, "p", "z")
-    with pytest.raises(StudyError, match="expected a correlation without covariates, got 'topk_mean@5'"):
+    with pytest.raises(StudyError, match="curves over steps: expected a correlation, got 'topk_mean@5'"):
         crossover(truth_frame(), scores, "p", "q", statistic="topk_mean@5")
     with pytest.raises(StudyError, match="expected scores with steps"):
         first_step_reaching(truth_frame(), curve("a", [None]), 0.5)

@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 
 from nasanalysis.core.errors import FrameError, StudyError, UnknownNameError
 from nasanalysis.core.frames import SCHEMAS, check, to_pandas
-from nasanalysis.stats import MismatchWarning, correlate, topk_mean
+from nasanalysis.stats import MismatchWarning, MixedSeedsWarning, correlate, topk_mean
 
 ACCURACY = [10.0, 50.0, 60.0, 70.0, 80.0, 90.0]
 SCORE = [1.0, 3.0, 2.0, 4.0, 6.0, 5.0]
@@ -51,7 +51,8 @@ def test_one_row_in_full() -> None:
     assert row == {
         "benchmark": "b", "dataset": "d", "method": "scratch", "setting": "s", "proxy": "p", "truth_split": "test",
         "truth_schedule": 200, "truth_seeds": "seed 0", "sample": "all", "statistic": "spearman_rho", "unit": "epoch",
-        "step": 1, "estimate": pytest.approx(scipy_stats.spearmanr(SCORE, ACCURACY).statistic),
+        "step": 1, "direction": 1, "resampled": "arch",
+        "estimate": pytest.approx(scipy_stats.spearmanr(SCORE, ACCURACY).statistic),
         "interval": "Fisher z bootstrap over architectures", "n_archs": 6, "n_missing": 0,
     }  # fmt: skip
     assert -1 <= low < row["estimate"] <= high <= 1
@@ -154,8 +155,10 @@ def test_rows_of_null_seed_win() -> None:
     assert row["estimate"] == pytest.approx(scipy_stats.spearmanr(SCORE, ACCURACY).statistic)
     assert row["truth_seeds"] == "mean"
     partly = pl.concat([truth_frame(ACCURACY[:4], seed=None), truth_frame(seed=1)])
-    row = one(partly, score_frame())
-    assert (row["n_archs"], row["n_missing"]) == (4, 2)  # means and single runs are never mixed
+    with pytest.warns(MixedSeedsWarning, match="truth: b/d: 4 of 6 architectures have a row of null seed"):
+        row = one(partly, score_frame())
+    assert (row["n_archs"], row["n_missing"]) == (6, 0)  # decided for each architecture
+    assert row["truth_seeds"] == "mean (4 architectures), seed 1 (2 architectures)"
 
 
 def test_seeds_of_a_score_are_averaged() -> None:
@@ -168,7 +171,8 @@ def test_directions_apply_to_every_statistic() -> None:
     names = ("spearman_rho", "kendall_tau", "pearson_r", "topk_mean@2")
     up = correlate(truth_frame(), score_frame(), statistics=names, n_boot=30)
     down = correlate(truth_frame(), score_frame([-v for v in SCORE]), statistics=names, n_boot=30, directions={"p": -1})
-    assert up.equals(down)
+    assert up.drop("direction").equals(down.drop("direction"))
+    assert (*up["direction"].unique(), *down["direction"].unique()) == (1, -1)
     raw = correlate(truth_frame(), score_frame(), statistics=names, n_boot=0, directions={"other": -1})
     assert raw["estimate"].equals(up["estimate"])
     flipped = correlate(truth_frame(), score_frame(), statistics=names, n_boot=0, directions={"p": -1})

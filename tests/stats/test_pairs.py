@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from small_frames import ARCHS, truth_frame
 
 from nasanalysis import stats
+from nasanalysis.stats import MixedSeedsWarning
 from nasanalysis.stats.pairs import mean_accuracy
 
 
@@ -25,7 +27,8 @@ def test_recorded_mean_or_seeds_is_decided_for_each_architecture() -> None:
     """One architecture has a recorded mean beside its seeds, the other has seeds only: both count."""
     recorded = truth_frame({ARCHS[0]: 70.0})
     seeds = pl.concat(truth_frame({a: v}).with_columns(seed=pl.lit(s, pl.Int64)) for a, s, v in SEEDS)
-    table = mean_accuracy(pl.concat([recorded, seeds])).sort("arch")
+    with pytest.warns(MixedSeedsWarning, match="1 of 2 architectures have a row of null seed"):
+        table = mean_accuracy(pl.concat([recorded, seeds])).sort("arch")
     assert table.rows() == [(ARCHS[0], 70.0), (ARCHS[1], 61.0)]
 
 

@@ -352,7 +352,7 @@ def test_compare_proxies() -> None:
     assert based["p"].null_count() == 2
     with pytest.raises(UnknownNameError, match="unknown proxy in these scores 'params'"):
         compare_proxies(truth_frame(truth), scores, baseline="params")
-    with pytest.raises(StudyError, match="expected a correlation without covariates, got 'topk_mean@5'"):
+    with pytest.raises(StudyError, match="compare_proxies: expected a correlation, got 'topk_mean@5'"):
         compare_proxies(truth_frame(truth), scores, statistic="topk_mean@5")
     with pytest.raises(StudyError, match="at least two proxies, got p"):
         compare_proxies(truth_frame(truth), score_frame(good))

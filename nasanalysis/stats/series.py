@@ -1,0 +1,84 @@
+"""A score beside the truth of the same architectures: what every statistic is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import StudyError
+from .rank import Floats
+
+FEWEST = 3  # architectures: below this no statistic says anything
+
+Place = tuple[str, str]  # benchmark, dataset
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Truth of one (benchmark, dataset): architectures in order of their text."""
+
+    archs: list[str]
+    values: Floats  # NaN where undefined
+    outside: frozenset[str]  # architectures of the truth that are not in the sample
+    split: str
+    schedule: int | None
+    seeds: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """The scores of one proxy at one step, in the order of the truth's architectures."""
+
+    place: Place
+    key: dict[str, Any]
+    truth: Truth
+    values: Floats  # oriented, NaN where undefined
+    direction: int  # +1 or -1, what the raw scores were multiplied by
+    used: NDArray[np.bool_]
+    covariates: Mapping[str, Floats]  # as values, of those asked for
+    seed: int | None = None  # of the scores, where seeds stand apart
+
+    @property
+    def used_truth(self) -> Floats:
+        return self.truth.values[self.used]
+
+    @property
+    def used_score(self) -> Floats:
+        return self.values[self.used]
+
+    def archs(self) -> list[str]:
+        """The architectures used, in order of their text."""
+        return [arch for arch, used in zip(self.truth.archs, self.used, strict=True) if used]
+
+    def used_with(self, covariates: Sequence[str]) -> NDArray[np.bool_]:
+        """Which architectures have a score, a truth and these covariates."""
+        used = self.used
+        for name in covariates:
+            used = used & np.isfinite(self.covariates[name])
+        return used
+
+    @property
+    def name(self) -> str:
+        said = ", ".join(f"{k} {v!r}" for k, v in self.key.items() if v is not None)
+        return f"{'/'.join(self.place)} ({said})"
+
+    def refuse_too_few(self, stranger: str | None) -> None:
+        """`StudyError` unless enough architectures are used; `stranger`: one that only the scores name."""
+        n_used, of = int(self.used.sum()), len(self.used)
+        if n_used >= FEWEST:
+            return
+        no_score, no_truth = int(np.isnan(self.values).sum()), int(np.isnan(self.truth.values).sum())
+        why = f"{no_score} of the {of} architectures of the truth have no defined score"
+        if no_truth:
+            why += f", {no_truth} have no defined truth"
+        if stranger is not None:
+            example = repr(self.truth.archs[0]) if self.truth.archs else "none"
+            why += f"; scores name architectures that the truth lacks: scores have {stranger!r}, truth has {example}"
+        raise StudyError(
+            f"{self.name}: expected at least {FEWEST} architectures with a score and a truth, got {n_used}: {why}. "
+            "Check that both tables spell architectures alike, or leave this score out"
+        )
