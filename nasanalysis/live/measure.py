@@ -15,6 +15,7 @@ from ..core.frames import check
 from ..core.provenance import sha256
 from ..core.seeding import generator, torch_generator
 from ..jobs import kept_for_one_run
+from ..measures.capabilities import HasWeightPaths
 from ..spaces import get_space
 from ..spaces.capabilities import Samplable
 from ..training.devices import explained_memory
@@ -71,7 +72,7 @@ def require(run: Run, part: MeasureConfig, jobs: Sequence[Job]) -> None:
         space = run.config.space
         with torch.device("meta"):
             net = run.on_cpu.blank().standalone(get_space(space, Samplable).sample(1, generator(0, "paths"))[0])
-        if not hasattr(net, "weight_paths"):
+        if not isinstance(net, HasWeightPaths):
             raise ParameterError(
                 f"angle: expected a space whose paths are defined (nb201 and the DARTS spaces), got {space}; use "
                 "angle_flat"

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import NasAnalysisError, ParameterError
+from .capabilities import HasWeightPaths
 from .parameters import Position, noisy_names, used_names
 from .paths import Piece, WeightPaths
 
@@ -79,8 +80,8 @@ def angle(
     assert initial is not None
     assert final is not None
     network = next((w for w in (final, initial) if isinstance(w, nn.Module)), None)
-    if paths is None and hasattr(network, "weight_paths"):
-        paths = network.weight_paths()  # type: ignore[union-attr, operator]
+    if paths is None and isinstance(network, HasWeightPaths):
+        paths = network.weight_paths()
     if paths is None and vector == "paths":
         got = "two states" if network is None else type(network).__name__
         raise ParameterError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Literal
 
 from torch import nn
 
 from ..core.errors import ParameterError
+from .capabilities import HasSearchCells, HasUsedParameters
 
 #: ``all``: every parameter. ``cells``: those of the searched cells (GeNAS, Table 13).
 Position = Literal["all", "cells"]
@@ -41,17 +41,17 @@ def used_names(net: nn.Module) -> list[str]:
 
     A network that holds more says so by ``used_parameters()``, as ours do; of any other it is every parameter.
     """
-    used: Callable[[], Iterable[str]] | None = getattr(net, "used_parameters", None)
-    return [name for name, _ in net.named_parameters()] if used is None else list(used())
+    if isinstance(net, HasUsedParameters):
+        return list(net.used_parameters())
+    return [name for name, _ in net.named_parameters()]
 
 
 def _cells(net: nn.Module, cell: type[nn.Module] | None) -> list[nn.Module]:
     if cell is not None:
         return [module for module in net.modules() if isinstance(module, cell)]
-    cells: Callable[[], Iterable[nn.Module]] | None = getattr(net, "search_cells", None)
-    if cells is None:
+    if not isinstance(net, HasSearchCells):
         raise ParameterError(
             f"position 'cells': expected a network with a method search_cells(), got {type(net).__name__}; "
             "name the class of its cells with cell=..., or measure position 'all'"
         )
-    return list(cells())
+    return list(net.search_cells())

@@ -2,7 +2,8 @@
 
 A network of one's own gains what it implements: with `HasAuxiliaryHead` its second classifier is trained, with
 `HasDropPath` its paths are dropped by schedule, with `HasStructure` several of it are finetuned at once. What measures
-ask of a network stands with the measures: its search cells, the parameters it uses, its paths of weights.
+ask of a network stands with them, in `nasanalysis.measures.capabilities`: its search cells, the parameters it uses, its
+paths of weights.
 """
 
 from __future__ import annotations
