@@ -22,9 +22,9 @@ def report(
 ) -> None:
     """Run studies and write index.html, tables, figures and provenance.json into one folder."""
     from ..report import make_folders, write_report
-    from ..studies.study import Study, default_studies
+    from ..studies.reading import default_studies, load_study
 
-    loaded = [Study.load(name) for name in studies or default_studies(data)]
+    loaded = [load_study(name) for name in studies or default_studies(data)]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
     results = [study.run(data, say=progress) for study in loaded]
     page = write_report(results, out)

@@ -11,7 +11,7 @@ from ..core.seeding import generator
 from ..spaces import get_space, parse_arch
 from ..spaces.capabilities import HasLivePath, Samplable
 from .benchmark import Benchmark, load_benchmark
-from .thesis_samples import read_structures, thesis_sample, thesis_sample_file
+from .thesis_samples import read_structures, thesis_sample
 
 #: Sample name -> what it is, in words for a table's note.
 SAMPLES = {
@@ -105,13 +105,6 @@ def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = 
     if Path(sample).suffix:
         return read_sample(Path(sample), benchmark.space)
     return None
-
-
-def sample_file(sample: str, *, benchmark: Benchmark, data: Path | str | None = None) -> Path | None:
-    """The file that `sample` is read from, for provenance; None where it is not read from one."""
-    if sample == "thesis":
-        return thesis_sample_file(benchmark.space, data)
-    return Path(sample) if Path(sample).suffix else None
 
 
 def read_sample(path: Path, space: str | None) -> list[str]:

@@ -46,7 +46,11 @@ def thesis_sample(space: str, data: Path | str | None = None) -> list[str]:
     with replacement (seed 3000): only 127, 165 and 147 of their cells in ``nb101`` are distinct. ``darts``: 350
     (seed 1000).
     """
-    path = thesis_sample_file(space, data)
+    return read_thesis_sample(thesis_sample_file(space, data), space)
+
+
+def read_thesis_sample(path: Path, space: str) -> list[str]:
+    """The sample of `space` from its file, see `thesis_sample`."""
     _, reader, count = SAMPLES[space]
     archs: list[str] = [str(arch) for arch in resolve("reader", space, {space: reader})(path, space)]
     if len(archs) != count:

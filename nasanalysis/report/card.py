@@ -20,8 +20,8 @@ from ..spaces import offers
 from ..spaces.capabilities import Drawable
 from .card_page import BASELINE, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
+from .markup import environment
 from .model import Figure, Table
-from .tables import environment
 from .writer import png_base64
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import polars as pl
 from .. import plots, stats
 from ..plots.style import proxy_label, statistic_label
 from ..proxies import direction as proxy_direction
-from .tables import number, with_interval
+from .cells import number, with_interval
 
 BASELINE = "params"
 #: Correlations on the page; the first is the one that the verdict is about.

@@ -15,8 +15,9 @@ from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats
 from .card_page import BASELINE, STATISTICS, Page
+from .cells import number, with_interval
 from .model import Table
-from .tables import number, plain_table, reliability_text, with_interval
+from .tables import plain_table, reliability_text
 
 
 def ranking(page: Page) -> Table:

@@ -51,7 +51,7 @@ class Table:
     def marked_rows(self) -> list[list[tuple[str, Mark]]]:
         """`rows` with the emphasis of each cell beside its text."""
         marks = self.marks or [[Mark.NONE] * len(line) for line in self.rows]
-        return [list(zip(line, own, strict=True)) for line, own in zip(self.rows, marks, strict=True)]
+        return [list(zip(line, cells, strict=True)) for line, cells in zip(self.rows, marks, strict=True)]
 
 
 @dataclass(frozen=True)

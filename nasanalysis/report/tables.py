@@ -1,108 +1,33 @@
-"""STATS and reliability frames -> tables for a reader; a table -> Markdown, LaTeX, HTML."""
+"""STATS and reliability frames -> tables for a reader."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import jinja2
 import polars as pl
-from markupsafe import Markup, escape
 
 from ..core.errors import StudyError
 from ..plots.style import proxy_label, statistic_label
+from .cells import EMPHASIS_NOTE, emphasis, number, with_interval, with_spread
 from .model import Mark, Table
-
-#: (dataset, proxy, statistic) -> (published value as printed, where).
-Published = Mapping[tuple[str, str, str], tuple[str, str]]
-
-
-def number(value: float | None, digits: int) -> str:
-    """Fixed decimals; an en dash for what is undefined."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def significant(value: float, digits: int = 4) -> str:
-    """`digits` significant ones, without an exponent, and whole numbers whole: 0.001221, 42.44, 116,503."""
-    if not math.isfinite(value) or value == 0:
-        return f"{value:g}"
-    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
-
-
-def with_interval(estimate: float | None, low: float | None, high: float | None, digits: int) -> str:
-    """``0.793 [0.735, 0.840]``, or the estimate alone where there is no interval."""
-    text = number(estimate, digits)
-    return (
-        text
-        if low is None or high is None or text == "–"
-        else f"{text} [{number(low, digits)}, {number(high, digits)}]"
-    )
-
-
-def with_spread(estimate: float | None, spread: float | None, digits: int) -> str:
-    """``0.79 ± 0.02``, or the estimate alone where there is no spread."""
-    text = number(estimate, digits)
-    return text if spread is None or not math.isfinite(spread) or text == "–" else f"{text} ± {number(spread, digits)}"
-
-
-#: What the marks of `emphasis` mean, for a table's note.
-EMPHASIS_NOTE = "Bold: best; underlined: second; †: within the 95 % interval of the best."
-
-
-def emphasis(
-    estimates: Sequence[float | None],
-    lows: Sequence[float | None] | None = None,
-    highs: Sequence[float | None] | None = None,
-    *,
-    direction: int = 1,
-    tied: Sequence[bool] | None = None,
-) -> list[Mark]:
-    """Which of several values is best, second, and not told from the best.
-
-    Parameters
-    ----------
-    estimates: (n,); undefined ones get no mark. Equal values share their mark.
-    lows, highs: intervals; a value within the interval of the best is a tie.
-    direction: +1 if higher is better, -1 if lower is.
-    tied: where a paired test says which are ties, its answer, used instead of the intervals.
-
-    Fewer than two defined values are not compared.
-    """
-    defined = [v is not None and math.isfinite(v) for v in estimates]
-    order = sorted({direction * v for v in estimates if v is not None and math.isfinite(v)}, reverse=True)
-    marks = [Mark.NONE] * len(estimates)
-    if sum(defined) < 2:
-        return marks
-    best = next(i for i, v in enumerate(estimates) if v is not None and direction * v == order[0])
-    low, high = lows[best] if lows else None, highs[best] if highs else None
-    for i, value in enumerate(estimates):
-        if value is None or not math.isfinite(value):
-            continue
-        if direction * value == order[0]:
-            marks[i] |= Mark.BEST
-            continue
-        if direction * value == order[1]:
-            marks[i] |= Mark.SECOND
-        within = low is not None and high is not None and low <= value <= high
-        if tied[i] if tied is not None else within:
-            marks[i] |= Mark.TIE
-    return marks
+from .published import Cells, Published
 
 
 def statistics_table(
-    name: str, title: str, stats: pl.DataFrame, published: Published | None = None, note: str = ""
+    name: str, title: str, stats: pl.DataFrame, published: Cells | None = None, note: str = ""
 ) -> Table:
     """One row for each (dataset, proxy), one column for each statistic with its interval.
 
-    `stats`: STATS frame with one step for each proxy. Published figures stand in a column of their own
-    beside ours, with the difference. The best of each dataset and statistic is marked, see `emphasis`.
+    `stats`: STATS frame with one step for each proxy. Published figures (rows are (dataset, proxy), columns
+    statistics) stand in a column of their own beside ours, with the difference. The best of each dataset and
+    statistic is marked, see `emphasis`.
     """
     published = published or {}
     statistics = stats["statistic"].unique(maintain_order=True).to_list()
     several = stats["dataset"].n_unique() > 1
     stepped = stats["step"].is_not_null().any()
-    with_published = [s for s in statistics if any(key[2] == s for key in published)]
+    with_published = [s for s in statistics if any(column == s for _, column in published)]
     header = [*(["dataset"] if several else []), "proxy", *(["step"] if stepped else [])]
     numeric = [False] * (len(header) - int(stepped)) + [True] * int(stepped)
     for statistic in statistics:
@@ -116,50 +41,59 @@ def statistics_table(
     rows, record, marks = [], [], []
     emphasised = _emphasised(stats)
     for (dataset, proxy, step), group in stats.group_by("dataset", "proxy", "step", maintain_order=True):
-        line = [*([str(dataset)] if several else []), proxy_label(str(proxy)), *([_step(step)] if stepped else [])]
-        own = [Mark.NONE] * len(line)
+        line = [
+            *([str(dataset)] if several else []),
+            proxy_label(str(proxy)),
+            *(["" if step is None else str(step)] if stepped else []),
+        ]
+        marked = [Mark.NONE] * len(line)
         by_name = {row["statistic"]: row for row in group.to_dicts()}
         for statistic in statistics:
             row = by_name.get(statistic)
             digits = 2 if statistic.startswith("topk_mean") else 3
             if row is None:
                 line += ["–"] * (3 if statistic in with_published else 1)
-                own += [Mark.NONE] * (3 if statistic in with_published else 1)
+                marked += [Mark.NONE] * (3 if statistic in with_published else 1)
                 continue
             mark = emphasised[str(dataset), str(proxy), step, statistic]
-            own += [mark, *([Mark.NONE] * 2 if statistic in with_published else [])]
+            marked += [mark, *([Mark.NONE] * 2 if statistic in with_published else [])]
             if (
                 row["interval"] and "halves" in row["interval"]
             ):  # of samples half the size: in the CSV, not beside the estimate
                 line.append(number(row["estimate"], digits))
             else:
                 line.append(with_interval(row["estimate"], row["ci_low"], row["ci_high"], digits))
-            printed, where = published.get((str(dataset), str(proxy), statistic), ("", ""))
+            printed = published.get(((str(dataset), str(proxy)), statistic))
             if statistic in with_published:
-                line += [
-                    printed or "–",
-                    f"{row['estimate'] - float(printed):+.3f}" if printed and row["estimate"] is not None else "–",
-                ]
-            beside = {"published": float(printed) if printed else None, "published_in": where or None}
+                line += [printed.text if printed else "–", _difference(row["estimate"], printed)]
+            beside = {
+                "published": printed.number if printed else None,
+                "published_in": printed.where if printed else None,
+            }
             record.append({**row, "mark": mark.words, **beside})
         first = group.row(0, named=True)
         line += [f"{first['n_archs']:,}", f"{first['n_missing']:,}"]
         rows.append(line)
-        marks.append([*own, Mark.NONE, Mark.NONE])
+        marks.append([*marked, Mark.NONE, Mark.NONE])
     if any(mark for line in marks for mark in line):
         note = f"{note} {EMPHASIS_NOTE}".strip()
     return Table(name, title, header, rows, pl.DataFrame(record, infer_schema_length=None), numeric, note, marks)
 
 
+def _difference(estimate: float | None, printed: Published | None) -> str:
+    """Ours minus the published."""
+    return "–" if printed is None or estimate is None else f"{estimate - printed.number:+.3f}"
+
+
 def _emphasised(stats: pl.DataFrame) -> dict[tuple[object, ...], Mark]:
     """(dataset, proxy, step, statistic) -> mark; intervals from halves belong to smaller samples and tie nothing."""
-    found: dict[tuple[object, ...], Mark] = {}
+    marks: dict[tuple[object, ...], Mark] = {}
     for _, group in stats.group_by("dataset", "statistic", maintain_order=True):
         whole = not any("halves" in text for text in group["interval"].drop_nulls())
         ends = (group["ci_low"].to_list(), group["ci_high"].to_list()) if whole else (None, None)
         keys = group.select("dataset", "proxy", "step", "statistic").rows()
-        found |= dict(zip(keys, emphasis(group["estimate"].to_list(), *ends), strict=True))
-    return found
+        marks |= dict(zip(keys, emphasis(group["estimate"].to_list(), *ends), strict=True))
+    return marks
 
 
 def wide_table(
@@ -175,7 +109,7 @@ def wide_table(
     digits: int = 3,
     direction: int = 1,
     baseline: str | None = None,
-    published: Mapping[tuple[str, str], str] | None = None,
+    published: Cells | None = None,
     note: str = "",
 ) -> Table:
     """A tidy frame as a reader compares it: a line for each `rows`, a column for each `columns`.
@@ -186,9 +120,9 @@ def wide_table(
         (two columns, shown in brackets). Where there is a spread only, values within it of the best are ties.
     direction: +1 if higher is better, -1 if lower is.
     baseline: a value of `rows`; the difference to it then stands beside every value.
-    published: (row, column) -> figure as printed elsewhere, in a column of its own beside ours.
+    published: figures as printed elsewhere ((row,), column), in a column of its own beside ours.
 
-    `StudyError` if a cell is held twice or the baseline is missing.
+    `StudyError` if a cell stands there twice or the baseline is missing.
     """
     if frame.select(rows, columns).is_duplicated().any():
         raise StudyError(f"table {name!r}: several rows for one ({rows}, {columns}); filter first")
@@ -196,13 +130,13 @@ def wide_table(
     heads = frame[columns].unique(maintain_order=True).to_list()
     if baseline is not None and baseline not in lines:
         raise StudyError(f"table {name!r}: no row {baseline!r} to compare with; got {', '.join(map(str, lines))}")
-    held = {(row[rows], row[columns]): row for row in frame.to_dicts()}
+    by_cell = {(row[rows], row[columns]): row for row in frame.to_dicts()}
     header, numeric = [rows.replace("_", " ")], [False]
     cells: list[list[str]] = [[str(line)] for line in lines]
     marks = [[Mark.NONE] for _ in lines]
     said: dict[tuple[object, object], Mark] = {}
     for head in heads:
-        column = [held.get((line, head), {}) for line in lines]
+        column = [by_cell.get((line, head), {}) for line in lines]
         values = [row.get(estimate) for row in column]
         if interval:
             ends = [row.get(interval[0]) for row in column], [row.get(interval[1]) for row in column]
@@ -215,17 +149,17 @@ def wide_table(
         else:
             ends = [None] * len(lines), [None] * len(lines)
             texts = [number(v, digits) for v in values]
-        own = emphasis(values, *ends, direction=direction)
-        said |= {(line, head): mark for line, mark in zip(lines, own, strict=True)}
-        parts = [(str(head), texts, own)]
+        emphasised = emphasis(values, *ends, direction=direction)
+        said |= {(line, head): mark for line, mark in zip(lines, emphasised, strict=True)}
+        parts = [(str(head), texts, emphasised)]
         plain = [Mark.NONE] * len(lines)
         if baseline is not None:
-            base = held.get((baseline, head), {}).get(estimate)
+            base = by_cell.get((baseline, head), {}).get(estimate)
             deltas = ["–" if v is None or base is None else f"{v - base:+.{digits}f}" for v in values]
             parts.append((f"Δ {baseline}", deltas, plain))
-        printed = {line: (published or {}).get((str(line), str(head))) for line in lines}
-        if any(printed.values()):
-            parts.append(("published", [printed[line] or "–" for line in lines], plain))
+        printed = [(published or {}).get(((str(line),), str(head))) for line in lines]
+        if any(printed):
+            parts.append(("published", [figure.text if figure else "–" for figure in printed], plain))
         for text, column_cells, column_marks in parts:
             header.append(text)
             numeric.append(True)
@@ -241,10 +175,6 @@ def wide_table(
 
 _SPREAD_NOTE = "Bold: best; underlined: second; †: within the spread of the best."
 _PLAIN_NOTE = "Bold: best; underlined: second."
-
-
-def _step(step: object) -> str:
-    return "" if step is None else str(step)
 
 
 def reliability_text(name: str, title: str, table: pl.DataFrame, note: str = "") -> Table:
@@ -300,110 +230,3 @@ def plain_table(
         for row in shown.iter_rows()
     ]
     return Table(name, title, list(header), cells, frame, [spec != "s" for spec in formats], note)
-
-
-def to_markdown(table: Table) -> str:
-    """GitHub Markdown: title, table, note; second best by ``<ins>``, for Markdown has no underline."""
-    body = [
-        [_marked(_bar(cell), mark, "**{}**", "<ins>{}</ins>", "†") for cell, mark in r] for r in table.marked_rows()
-    ]
-    cells = [[_bar(c) for c in table.header], *body]
-    rule = ["---:" if right else ":---" for right in table.numeric]
-    lines = ["| " + " | ".join(line) + " |" for line in [cells[0], rule, *cells[1:]]]
-    return "\n".join([f"**{table.title}**", "", *lines, *(["", table.note] if table.note else []), ""])
-
-
-def _bar(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _marked(text: str, mark: Mark, best: str, second: str, tie: str) -> str:
-    """The estimate of a cell emphasised; an interval in brackets after it stays plain."""
-    head, bracket, interval = text.partition(" [")
-    if Mark.BEST in mark:
-        head = best.format(head)
-    if Mark.SECOND in mark:
-        head = second.format(head)
-    return head + (tie if Mark.TIE in mark else "") + bracket + interval
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "ρ": r"$\rho$",
-    "τ": r"$\tau$",
-    "±": r"$\pm$",
-    "–": "--",
-    "−": "$-$",
-    "×": r"$\times$",
-    "σ": r"$\sigma$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "†": r"$^{\dagger}$",
-    "Δ": r"$\Delta$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-}
-
-
-def latex_text(text: str) -> str:
-    """Text safe to put into LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def to_latex(table: Table) -> str:
-    """A LaTeX table with booktabs rules."""
-    columns = "".join("r" if right else "l" for right in table.numeric)
-    best, second, tie = r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{\dagger}$"
-    body = [[_marked(latex_text(c), mark, best, second, tie) for c, mark in line] for line in table.marked_rows()]
-    lines = [" & ".join(line) + r" \\" for line in [[latex_text(c) for c in table.header], *body]]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{latex_text(table.title)}. {latex_text(table.note)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            lines[0],
-            r"\midrule",
-            *lines[1:],
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def to_html(table: Table) -> str:
-    """An HTML ``<table>`` with its caption, for any page; text is escaped."""
-    return str(environment().get_template("table.html").render(table=table))
-
-
-def environment() -> jinja2.Environment:
-    """The templates of this package; cells are shown by the filter ``emphasised``."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("nasanalysis.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    made.filters["emphasised"] = _html_cell
-    return made
-
-
-def _html_cell(cell: tuple[str, Mark]) -> Markup:
-    text = _marked(str(escape(cell[0])), cell[1], "<strong>{}</strong>", "<u>{}</u>", "<sup>†</sup>")
-    return Markup(text)  # escaped above

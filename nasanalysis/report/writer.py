@@ -13,8 +13,8 @@ import polars as pl
 
 from ..core.atomic import explain, write_atomically, write_text
 from ..core.errors import OutputError
+from .markup import environment, to_html, to_latex, to_markdown
 from .model import Figure, Result
-from .tables import environment, to_html, to_latex, to_markdown
 
 
 def make_folders(out: Path) -> None:

@@ -8,8 +8,8 @@ import polars as pl
 
 from ..core.errors import DataFileError, MissingCapabilityError, StudyError, UnknownNameError
 from ..core.frames import read_frame
-from ..core.provenance import provenance
-from ..loaders import BENCHMARKS, archs_frame, load_benchmark
+from ..loaders import archs_frame
+from ..loaders.sources import Sources
 from ..report.card import Card, make_card
 from ..spaces import SPACES, get_space
 from .files import read_pair
@@ -49,7 +49,8 @@ def proxy_card(
     if truth is None:
         raise StudyError(f"{scores}: name the truth with --truth, a benchmark or a file with columns arch,accuracy")
     dataset = dataset or (named.get("dataset") if truth == named.get("benchmark") else None)
-    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, data=data)
+    sources = Sources(data)
+    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, sources=sources)
     names = table["proxy"].unique(maintain_order=True).to_list()
     if proxy is not None and proxy not in names:
         raise UnknownNameError("proxy in these scores", proxy, names)
@@ -57,23 +58,21 @@ def proxy_card(
         raise StudyError(f"{scores}: holds several proxies; choose one with --proxy: {', '.join(names)}")
     table = table.filter(pl.col("proxy") == (proxy or names[0]))
     for column, wanted in (("method", method), ("setting", setting)):
-        found = table[column].unique().sort().to_list()
-        if wanted is None and len(found) > 1:
+        names = table[column].unique().sort().to_list()
+        if wanted is None and len(names) > 1:
             raise StudyError(
-                f"{scores}: scored under several {column}s; choose one with --{column}: {', '.join(found)}"
+                f"{scores}: scored under several {column}s; choose one with --{column}: {', '.join(names)}"
             )
-        if wanted is not None and wanted not in found:
-            raise UnknownNameError(f"{column} of these scores", wanted, found)
+        if wanted is not None and wanted not in names:
+            raise UnknownNameError(f"{column} of these scores", wanted, names)
         table = table if wanted is None else table.filter(pl.col(column) == wanted)
     last = table["step"].max() if step is None else step
     if last is not None:
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == last))
     if table.is_empty():
         raise StudyError(f"--step {step}: the scores hold no such step")
-    files = [Path(name) for name in (truth, scores) if Path(name).suffix and Path(name).exists()]
-    inputs = [*files, *(load_benchmark(truth, data).inputs if truth in BENCHMARKS else ())]
     config = {"truth": truth, "scores": scores, "dataset": facts["dataset"][0], "step": last, "bootstrap": n_boot}
-    record = provenance(seeds={"bootstrap": seed}, inputs=inputs, config=config)
+    record = sources.provenance(seeds={"bootstrap": seed}, config=config)
     return make_card(facts, table, _costs(facts), n_boot=n_boot, seed=seed, provenance=record)
 
 

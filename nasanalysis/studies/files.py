@@ -11,8 +11,9 @@ import polars as pl
 from .. import stats
 from ..core.errors import ArchError, FrameError, StudyError, UnknownNameError
 from ..core.frames import check
-from ..loaders import BENCHMARKS, archs_frame, load_benchmark
+from ..loaders import BENCHMARKS, archs_frame
 from ..loaders.samples import read_columns, read_sample
+from ..loaders.sources import Sources
 from ..proxies import PROXIES, get_proxy, score
 from ..spaces import SPACES, get_space, parse_arch
 
@@ -48,7 +49,7 @@ def compare(
     Architectures may be written with or without their ``space:`` prefix; the answer concerns those that
     both sides hold, and counts the others.
     """
-    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, data=data)
+    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, sources=Sources(data))
     if step is not None:
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))
         if table.is_empty():
@@ -78,21 +79,21 @@ def read_pair(
     dataset: str | None = None,
     split: str | None = None,
     schedule: int | None = None,
-    data: Path | str | None = None,
+    sources: Sources,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The TRUTH and SCORES frames that `compare` sets against each other (parameters as there)."""
     truth_is_file, scores_are_file = _is_file(truth, BENCHMARKS, "benchmark"), _is_file(scores, PROXIES, "proxy")
     if truth_is_file:
-        facts = _truth_file(Path(truth), dataset, split, schedule)
+        facts = _truth_file(sources.user_file(truth), dataset, split, schedule)
     else:
-        facts = _truth_of(truth, dataset, split, schedule, data)
+        facts = _truth_of(truth, dataset, split, schedule, sources)
     benchmark, dataset = facts["benchmark"][0], facts["dataset"][0]
     if scores_are_file:
-        table = _scores_file(Path(scores), benchmark, dataset)
+        table = _scores_file(sources.user_file(scores), benchmark, dataset)
     elif truth_is_file:
         table = _costs(scores, facts, dataset)
     else:
-        table = score(load_benchmark(truth, data), scores, dataset=dataset)
+        table = score(sources.benchmark(truth), scores, dataset=dataset)
     return facts, table
 
 
@@ -105,9 +106,9 @@ def _is_file(text: str, names: object, kind: str) -> bool:
 
 
 def _truth_of(
-    name: str, dataset: str | None, split: str | None, schedule: int | None, data: Path | str | None
+    name: str, dataset: str | None, split: str | None, schedule: int | None, sources: Sources
 ) -> pl.DataFrame:
-    benchmark = load_benchmark(name, data)
+    benchmark = sources.benchmark(name)
     if dataset is None:
         if len(benchmark.datasets) > 1:
             raise StudyError(
@@ -115,11 +116,11 @@ def _truth_of(
             )
         dataset = benchmark.datasets[0]
     frame = benchmark.truth(dataset, split=split or "test", schedule=schedule)
-    held = benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
+    known = benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
     if frame.is_empty():
         raise StudyError(
             f"{name}/{dataset}: no {split or 'test'} accuracy{f' of schedule {schedule}' if schedule else ''}; "
-            f"recorded (split, schedule): {', '.join(f'{s} {e}' for s, e in held)}"
+            f"recorded (split, schedule): {', '.join(f'{s} {e}' for s, e in known)}"
         )
     schedules = frame["schedule"].unique().sort().to_list()
     if len(schedules) > 1:

@@ -12,16 +12,10 @@ from small_frames import stats_frame
 
 from nasanalysis.core.errors import StudyError
 from nasanalysis.report import Mark, Table
-from nasanalysis.report.tables import (
-    emphasis,
-    significant,
-    statistics_table,
-    to_html,
-    to_latex,
-    to_markdown,
-    wide_table,
-    with_spread,
-)
+from nasanalysis.report.cells import emphasis, significant, with_spread
+from nasanalysis.report.markup import to_html, to_latex, to_markdown
+from nasanalysis.report.published import Published, by_cell
+from nasanalysis.report.tables import statistics_table, wide_table
 
 TIDY = pl.DataFrame(
     {
@@ -86,7 +80,7 @@ def test_wide_table_in_every_format() -> None:
         spread="spread",
         digits=2,
         baseline="a",
-        published={("b", "x"): "0.61"},
+        published=by_cell([Published(row=("b",), column="x", value="0.61", where="a paper")]),
     )
     assert table.header == ["proxy", "x", "Δ a", "published", "y", "Δ a"]
     assert table.rows[0] == ["a", "0.50 ± 0.05", "+0.00", "–", "–", "–"]
@@ -131,7 +125,8 @@ def test_wide_table_says_what_is_wrong() -> None:
 
 def test_statistics_table_marks_the_best_of_each_statistic() -> None:
     last = stats_frame().filter((pl.col("step") != 1) | pl.col("step").is_null())
-    table = statistics_table("s", "S", last, {("d", "sotl", "kendall_tau"): ("0.65", "Paper, Table 1")})
+    printed = Published(row=("d", "sotl"), column="kendall_tau", value="0.65", where="Paper, Table 1")
+    table = statistics_table("s", "S", last, by_cell([printed]))
     by_proxy = {row[0]: marks for row, marks in zip(table.rows, table.marks, strict=True)}
     at = table.header.index("Kendall's τ-b")
     assert by_proxy["SoTL, all steps"][at] == Mark.BEST

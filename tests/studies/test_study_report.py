@@ -18,9 +18,11 @@ from nasanalysis.core.resources import shipped
 from nasanalysis.loaders import load_benchmark
 from nasanalysis.loaders.samples import read_sample, space_archs, take_sample
 from nasanalysis.report import Result, write_report
-from nasanalysis.report.tables import latex_text, number, with_interval
+from nasanalysis.report.cells import number, with_interval
+from nasanalysis.report.markup import latex_text
 from nasanalysis.spaces.nb201 import SPACE
-from nasanalysis.studies.study import STUDIES, Study
+from nasanalysis.studies.reading import shipped_studies
+from nasanalysis.studies.study import Study
 
 SMALL = """
 title = "A small study & <b>more</b> of it, 100 %"
@@ -41,6 +43,10 @@ reliability = true
 """
 
 
+PRINTED = """reliability = true
+published = [{{ row = ["digits", "{}"], column = "{}", value = "0.5", where = "a paper" }}]"""
+
+
 def study_file(folder: Path, text: str = SMALL, name: str = "small.toml") -> Path:
     path = folder / name
     path.write_text(text.replace('["params", "sotl"]', '["params", "sotl", "val_acc"]'), encoding="utf-8")
@@ -59,11 +65,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]
 # --- shipped studies ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_load_and_name_what_exists(name: str) -> None:
     study = Study.load(name)
     assert study.name == name
-    assert study == Study.load(shipped(STUDIES[name]))
+    assert study == Study.load(shipped(f"reports/{name}.toml"))
     assert study.bootstrap >= 1000
 
 
@@ -71,7 +77,7 @@ def test_the_shipped_digits_study_runs(tmp_path: Path) -> None:
     study = Study.load("digits").model_copy(update={"bootstrap": 10})
     result = study.run()
     assert result.skipped == ()
-    assert len(result.sections) == len(study.compare)
+    assert len(result.sections) == len(study.items)
     page = write_report([result], tmp_path / "out")
     for section in result.sections:
         for table in section.tables:
@@ -145,7 +151,7 @@ def test_provenance_is_complete_and_true(report: tuple[Path, list[Result]]) -> N
     assert record["seeds"] == {"bootstrap": 3}
     assert record["inputs"] == {"digits.parquet": sha256(shipped("data/digits.parquet"))}
     assert {"numpy", "polars", "scipy"} <= set(record["packages"])
-    assert record["config"]["compare"][0]["benchmark"] == "digits"
+    assert record["config"]["items"][0]["benchmark"] == "digits"
 
 
 def test_the_same_seed_gives_the_same_numbers(report: tuple[Path, list[Result]], tmp_path: Path) -> None:
@@ -181,7 +187,7 @@ def test_figures_published_elsewhere_stand_beside_ours(tmp_path: Path) -> None:
         .replace("reliability = true\n", "")
         .replace('rival = ["sotl", "val_acc"]\n', "")
     )
-    text += '[[compare.published]]\ndataset = "digits"\nproxy = "params"\nstatistic = "spearman_rho"\n'
+    text += '[[compare.published]]\nrow = ["digits", "params"]\ncolumn = "spearman_rho"\n'
     text += 'value = "0.50"\nwhere = "a paper, Table 1"\n'
     table = Study.load(study_file(tmp_path, text)).run().sections[0].tables[0]
     assert [h for h in table.header if h in ("published", "difference")] == ["published", "difference"]
@@ -206,14 +212,14 @@ def test_an_undefined_statistic_is_a_dash_and_not_a_zero() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("bootstrap = 20", "boostrap = 20", r"small\.toml: boostrap: Extra inputs are not permitted"),
+        ("bootstrap = 20", "boostrap = 20", r"small\.toml: unknown key 'boostrap'. Did you mean 'bootstrap'"),
         ("bootstrap = 20", "bootstrap = -1", "bootstrap: Input should be greater than or equal to 0"),
         ("bootstrap = 20", 'bootstrap = "many"', "bootstrap: Input should be a valid integer.*got 'many'"),
         ("seed = 3", "seed = -3", "seed: Input should be greater"),
         ('name = "small"', 'name = "a b"', r"compare\.0\.name: String should match"),
         ('name = "small"', 'name = "../../etc"', r"compare\.0\.name: String should match"),
-        ('title = "Small_one"', "", r"compare\.0\.title: Field required"),
-        ("[[compare]]", "[[compar]]", "compar"),
+        ('title = "Small_one"', "", r"missing key 'compare\.0\.title'"),
+        ("[[compare]]", "[[compar]]", "unknown key 'compar'. Did you mean 'compare'"),
         ("by_step = true", "by_step = maybe", "expected TOML, got"),
         ('benchmark = "digits"', 'benchmark = "digit"', "unknown benchmark 'digit'. Did you mean 'digits'"),
         ('"params", "sotl"]', '"parms", "sotl"]', "unknown proxy 'parms'. Did you mean 'params'"),
@@ -244,6 +250,9 @@ def test_what_is_wrong_in_a_study_file_is_said(tmp_path: Path, old: str, new: st
         ('["spearman_rho", "topk_mean@5"]', "[]", r"compare\.0\.statistics: .*at least 1 item"),
         ('"params", "sotl"]', '"params", "sotl_e@0"]', "'sotl_e': expected a number of steps such as sotl_e@5"),
         ("reliability = true", 'reliability = true\n[[compare.published]]\nvalue = "n/a"', r"published\.0\.value"),
+        ("reliability = true", PRINTED.format("flops", "spearman_rho"), r"published: 'flops' is not among the proxies"),
+        ("reliability = true", PRINTED.format("params", "rho"), r"published: 'rho' is not among the statistics"),
+        ("reliability = true", PRINTED.format('params", "x', "rho"), r"expected row = \[dataset, proxy\], got"),
     ],
 )
 def test_comparisons_that_contradict_themselves(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -257,8 +266,8 @@ def test_aliases_and_defaults_have_one_name_in_a_study(tmp_path: Path) -> None:
         '["sotl", "v', '["tse", "v'
     )
     study = Study.load(study_file(tmp_path, text))
-    assert study.compare[0].proxies == ("params", "sotl", "sotl_e@1", "val_acc")
-    assert study.compare[0].rival == ("sotl", "val_acc")
+    assert study.items[0].proxies == ("params", "sotl", "sotl_e@1", "val_acc")
+    assert study.items[0].rival == ("sotl", "val_acc")
     names = study.run().sections[0].tables[0].data["proxy"].unique(maintain_order=True).to_list()
     assert names == ["params", "sotl", "sotl_e@1", "val_acc"]
 
@@ -272,10 +281,10 @@ def test_study_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unknown study 'digit'. Did you mean 'digits'"):
         Study.load("digit")
     twice = SMALL + SMALL[SMALL.index("[[compare]]") :]
-    with pytest.raises(StudyError, match="two comparisons share a name; got small, small"):
+    with pytest.raises(StudyError, match="two items share a name; got small, small"):
         Study.load(study_file(tmp_path, twice))
     (tmp_path / "empty.toml").write_text('title = "x"')
-    with pytest.raises(StudyError, match=r"at least one \[\[compare\]\], \[\[supernet\]\] or \[\[search\]\], got none"):
+    with pytest.raises(StudyError, match=r"at least one item \(\[\[compare\]\], .*\[\[search\]\]\), got none"):
         Study.load(tmp_path / "empty.toml")
 
 
@@ -292,7 +301,7 @@ def test_a_comparison_without_its_data_is_skipped_and_said(tmp_path: Path, monke
     monkeypatch.setenv("NASANALYSIS_CACHE", str(tmp_path / "cache"))
     result = Study.load("nb201").run(tmp_path)
     assert result.sections == ()
-    assert len(result.skipped) == len(Study.load("nb201").compare)
+    assert len(result.skipped) == len(Study.load("nb201").items)
     for line in result.skipped:
         assert "not run here" in line
         assert "--data" in line
@@ -360,8 +369,8 @@ def test_sample_files(tmp_path: Path) -> None:
 def test_the_thesis_correlations_from_the_real_files(data_dir: Path, tmp_path: Path) -> None:
     """SoTL thesis, Table 4.5: 0.79, 0.77, 0.74; with its own published files 0.793, 0.762, 0.733."""
     study = Study.load("nb201")
-    chosen = tuple(c for c in study.compare if c.name == "thesis-sample")
-    result = study.model_copy(update={"compare": chosen, "bootstrap": 50}).run(data_dir)
+    chosen = tuple(c for c in study.items if c.name == "thesis-sample")
+    result = study.model_copy(update={"items": chosen, "bootstrap": 50}).run(data_dir)
     assert result.skipped == ()
     table = result.sections[0].tables[0]
     rows = table.data.filter(pl.col("proxy") == "params", pl.col("statistic") == "spearman_rho")

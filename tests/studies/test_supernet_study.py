@@ -17,11 +17,11 @@ from nasanalysis.core import resources
 from nasanalysis.core.errors import NasAnalysisError, ParameterError, StudyError, UnknownNameError
 from nasanalysis.core.frames import check, write_frame
 from nasanalysis.loaders import load_benchmark
+from nasanalysis.loaders.sources import Sources
 from nasanalysis.proxies import direction, get_proxy, score
 from nasanalysis.report import Result, write_report
 from nasanalysis.report.model import Table
 from nasanalysis.studies.study import Study
-from nasanalysis.studies.supernet.frames import kept_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = load_benchmark("digits")
@@ -93,16 +93,10 @@ arms = [
   {{ label = "FairNAS", protocol = "fairnas", part = "b" }},
 ]
 readings = [{{ label = "SoTL", proxy = "sotl", step = 2 }}, {{ label = "ValAcc", proxy = "val_acc", step = 0 }}]
-[[supernet.published]]
-where = "Table 1"
-measure = "SoTL"
-statistic = "spearman_rho"
-values = {{ SPOS = "0.78 (0.06)" }}
-[[supernet.published]]
-where = "Table 2"
-measure = "parameters"
-statistic = "spearman_rho"
-values = {{ all = "0.79" }}
+published = [
+  {{ row = ["SPOS", "SoTL"], column = "spearman_rho", value = "0.78", spread = "0.06", where = "Table 1" }},
+  {{ row = ["parameters"], column = "spearman_rho", value = "0.79", where = "Table 2" }},
+]
 [[supernet.figures]]
 name = "steps"
 arms = ["SPOS", "FairNAS"]
@@ -362,13 +356,18 @@ def test_what_the_scores_do_not_hold(
     ("old", "new", "message"),
     [
         ('label = "FairNAS"', 'label = "SPOS"', "arms: two share a label; got SPOS, SPOS"),
+        ('"0.78"', '"about 0.8"', r"supernet\.0\.published\.0\.value: String should match"),
         (
-            '"0.78 (0.06)"',
-            '"about 0.8"',
-            "SPOS: expected a figure such as '0.78' or '0.78 \\(0.06\\)', got 'about 0.8'",
+            'row = ["SPOS", ',
+            'row = ["Spos", ',
+            "published: expected a row of parameters; SPOS, SoTL; .*got 'Spos, SoTL'",
         ),
-        ("{ SPOS =", "{ Spos =", "published: expected arms of SPOS, FairNAS, got 'Spos'"),
-        ('measure = "SoTL"', 'measure = "SOTL"', "published: expected a measure of SoTL, ValAcc, parameters"),
+        (
+            '"SPOS", "SoTL"], column = "spearman_rho"',
+            '"SPOS", "SoTL"], column = "rho"',
+            "a column of spearman_rho, .*got 'rho'",
+        ),
+        ('{ row = ["par', '{ table = "twin", row = ["par', "expected no table, or table = 'between', got 'twin'"),
         ('arms = ["SPOS", "FairNAS"]', 'arms = ["spos"]', "figure 'steps': expected arms of SPOS, FairNAS, got 'spos'"),
         (
             '["sotl", "params"]',
@@ -377,7 +376,7 @@ def test_what_the_scores_do_not_hold(
         ),
         ("losses = ", "# ", "figure 'losses': expected losses, CURVES of the finetuning, got none"),
         ('benchmark = "digits"', "", "expected benchmark, arms and readings"),
-        ("spread = true", "spred = true", "spred: Extra inputs are not permitted"),
+        ("spread = true", "spred = true", "unknown key 'supernet.0.spred'. Did you mean 'spread'"),
     ],
 )
 def test_what_a_study_file_says_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -397,7 +396,7 @@ def test_kept_files_are_found_in_a_wheel(tmp_path: Path, monkeypatch: pytest.Mon
     small = study(tmp_path, (f"{tmp_path}/scores.parquet", "kept_scores.parquet"))
     assert len(small.run().skipped) == 1, "not there yet"
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "package")
-    assert kept_file("kept_scores.parquet") == kept / "kept_scores.parquet"
+    assert Sources().kept("kept_scores.parquet") == kept / "kept_scores.parquet"
     assert table(small.run(), "small").rows
 
 
@@ -407,7 +406,7 @@ def test_the_shipped_study_names_what_the_configurations_make() -> None:
         "nb201": tomllib.loads((ROOT / "reports/configs/nb201_cifar10.toml").read_text(encoding="utf-8")),
         "nb101-1": tomllib.loads((ROOT / "reports/configs/nb101_space1_cifar10.toml").read_text(encoding="utf-8")),
     }
-    for item in Study.load("supernets").supernet:
+    for item in Study.load("supernets").items:
         for arm in item.arms:
             config = made[item.benchmark]
             (part,) = (p for p in config["finetune"] if p["name"] == arm.part)
@@ -417,9 +416,9 @@ def test_the_shipped_study_names_what_the_configurations_make() -> None:
 
 
 def test_what_is_read_is_kept() -> None:
-    items = [*Study.load("supernets").supernet, *Study.load("weights").supernet]
+    items = [*Study.load("supernets").items, *Study.load("weights").items]
     names = [name for item in items for name in (*item.scores, *item.losses, *item.perturbed, *item.training)]
-    names += [name for item in Study.load("search").search for name in (*item.traces, *item.perturbed)]
+    names += [name for item in Study.load("search").items for name in (*item.traces, *item.perturbed)]
     assert [name for name in names if not (ROOT / "reports/results" / name).exists()] == []
 
 
@@ -509,10 +508,11 @@ readings = [
     {{ proxy = "flatness", weight = 2, rule = "1/sigma_1", sigma_1 = 0.1 }} ] }},
 ]
 [[supernet.published]]
+table = "between"
+row = ["all", "Angle and Flatness"]
+column = "kendall_tau"
+value = "0.43"
 where = "GeNAS, Table 1"
-measure = "Angle and Flatness"
-statistic = "kendall_tau"
-values = {{ all = "0.43" }}
 [[supernet.figures]]
 name = "curvature"
 kind = "curvature"

@@ -80,6 +80,17 @@ class Run:
                 return self.folder / name
         raise missing(f"robust-darts: {stem}_{self.seed}{suffix}", [self.folder])
 
+    def files(self) -> Iterator[Path]:
+        """The files that its trace is read from."""
+        yield from (self.file("derivatives", ".json"), self.file("errors", ".json"), self.file("arch", ""))
+        if self.log.exists():
+            yield self.log
+
+    @property
+    def log(self) -> Path:
+        """The training log, which not every search has here."""
+        return self.folder / f"log_{self.seed}.txt"
+
 
 def load(data: Path | None = None) -> Benchmark:
     """The logs as a benchmark that records TRACE (`Benchmark.lazy` reads it): no truth, no curves of architectures."""
@@ -88,7 +99,7 @@ def load(data: Path | None = None) -> Benchmark:
         name="robust-darts",
         space="s1",
         datasets=("cifar10", "svhn"),
-        inputs=tuple(sorted(root.glob("*.yaml"))),
+        inputs=tuple(path for search in runs(root) for path in search.files()),
         read={"TRACE": lambda: trace(root).lazy()},
         notes=("epochs as logged, from 0; Hessians with the architecture weight decay 0.001 I in them",),
     )
@@ -169,14 +180,13 @@ def genotypes(search: Run) -> dict[int, str]:
     last = errors(search)["epoch"].to_list()[-1]
     path = search.file("arch", "")
     found = {last: _arch(_utf8(read_bytes(path), path), "s1", path)}
-    log = search.folder / f"log_{search.seed}.txt"
-    if log.exists():
+    if search.log.exists():
         epoch = None
-        for line in _utf8(read_bytes(log), log).splitlines():
+        for line in _utf8(read_bytes(search.log), search.log).splitlines():
             if started := _EPOCH.search(line):
                 epoch = int(started[1])
             elif (match := _GENOTYPE.search(line)) and epoch is not None:
-                found[epoch] = _arch(match[1], "s1", log)
+                found[epoch] = _arch(match[1], "s1", search.log)
     return dict(sorted(found.items()))
 
 

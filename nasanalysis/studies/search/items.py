@@ -57,26 +57,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core.errors import NasAnalysisError
-from ...core.terms import TermModel
 from ...plots.search import ALGORITHM_LABELS
-from ...proxies.registry import is_computed
 from ...search import SearchResult
 from ...search.bind import bind
-
-#: Label of the fitness that every algorithm gets beside those of the item: the true accuracy.
-TRUTH = "truth"
+from ..items import ItemModel, Many, Resampling, Section, Sources, StrictModel
+from .fitness_items import TRUTH, FitnessItem
 
 HALVING = "successive_halving"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AlgorithmItem(_Model):
+class AlgorithmItem(StrictModel):
     """An algorithm of `nasanalysis.search.ALGORITHMS` with its settings; the label is its name by default."""
 
     name: str
@@ -107,88 +100,7 @@ class AlgorithmItem(_Model):
         return bind(self.name, preset=self.preset, options=self.options)
 
 
-class Cost(_Model):
-    """Recorded cost of a query: a score such as ``training_seconds``, or the seconds of `epochs` of the curves."""
-
-    proxy: str = ""
-    epochs: int | None = Field(default=None, ge=1)
-    dataset: str | None = None
-    setting: str | None = None
-    schedule: int | None = None
-    times: float = Field(default=1.0, gt=0)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if bool(self.proxy) == (self.epochs is not None):
-            raise ValueError(f"cost: expected proxy or epochs, got {'both' if self.proxy else 'neither'}")
-        return self
-
-
-class FitnessItem(_Model):
-    """What a search asks: a proxy, an accuracy of the benchmark (its split), or a weighted sum of proxies.
-
-    `step`, `dataset`, `schedule`, `method`, `setting`, `seed` say which of its scores; `stepped` leaves the step to
-    the algorithm (``successive_halving``).
-    """
-
-    label: str
-    proxy: str = ""
-    accuracy: str = ""
-    terms: tuple[TermModel, ...] = ()
-    dataset: str | None = None
-    schedule: int | None = None
-    step: int | None = Field(default=None, ge=1)
-    method: str | None = None
-    setting: str | None = None
-    seed: int | None = None
-    stepped: bool = False
-    cost: float | Cost = 0.0
-
-    @field_validator("cost")
-    @classmethod
-    def _not_negative(cls, cost: float | Cost) -> float | Cost:
-        if not isinstance(cost, Cost) and not 0 <= cost < float("inf"):
-            raise ValueError(f"expected a finite number of at least 0, got {cost}")
-        return cost
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        given = [name for name in ("proxy", "accuracy", "terms") if getattr(self, name)]
-        if len(given) != 1:
-            raise ValueError(
-                f"fitness {self.label!r}: expected one of proxy, accuracy and terms, got "
-                f"{' and '.join(given) or 'none'}"
-            )
-        if self.label == TRUTH:
-            raise ValueError(f"fitness {self.label!r}: this label belongs to the truth itself, which is always there")
-        if self.stepped and (not self.proxy or self.step is not None):
-            raise ValueError(f"fitness {self.label!r}: stepped: expected a proxy without a step")
-        return self
-
-    @property
-    def source(self) -> str:
-        """Where its values come from, in words for a note."""
-        if self.terms:
-            what = " + ".join(
-                (f"{t.weight:g} x " if t.weight != 1 else "") + t.proxy + (f" ({t.rule})" if t.rule != "raw" else "")
-                for t in self.terms
-            )
-        elif self.proxy:
-            what = self.proxy if is_computed(self.proxy) else f"{self.proxy} as recorded"
-        else:
-            what = {"valid": "validation"}.get(self.accuracy, self.accuracy) + " accuracy"
-        parts = [
-            f"on {self.dataset}" if self.dataset else "",
-            f"by {self.setting}" if self.setting else "",
-            f"after {self.schedule} epochs" if self.schedule is not None and self.accuracy else "",
-            f"schedule {self.schedule}" if self.schedule is not None and not self.accuracy else "",
-            f"step {self.step}" if self.step is not None else "",
-            f"training seed {self.seed}" if self.seed is not None else "",
-        ]
-        return ", ".join([what, *(part for part in parts if part)])
-
-
-class BudgetCurve(_Model):
+class BudgetCurve(StrictModel):
     """`fitness` alone, or on the share `keep` that `filter` puts first (`draws` random samples, not exact)."""
 
     label: str
@@ -198,16 +110,16 @@ class BudgetCurve(_Model):
     draws: int = Field(default=300, ge=2)
 
 
-class SearchFigure(_Model):
+class SearchFigure(StrictModel):
     """A figure (see the module). `low`: lower end of its y axis, percent. `protocol` and `part` (of ``curvature``):
     which losses, where `perturbed` holds those of several supernets."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     kind: Literal["queries", "budget", "curvature"] = "queries"
     caption: str = ""
-    algorithms: tuple[str, ...] = ()
-    fitnesses: tuple[str, ...] = ()
-    curves: tuple[BudgetCurve, ...] = ()
+    algorithms: Many[str] = ()
+    fitnesses: Many[str] = ()
+    curves: Many[BudgetCurve] = ()
     low: float | None = None
     protocol: str | None = None
     part: str | None = None
@@ -226,19 +138,16 @@ class SearchFigure(_Model):
         return self
 
 
-class LivePart(_Model):
+class LivePart(StrictModel):
     """A part ``[[search]]`` of a configuration of supernets, under our label."""
 
     label: str
     part: str
 
 
-class SearchItem(_Model):
+class SearchItem(ItemModel):
     """One ``[[search]]`` of a study (keys: see the module)."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
-    title: str
-    text: str = ""
     benchmark: str
     dataset: str = "cifar10"
     split: str = "test"
@@ -247,14 +156,14 @@ class SearchItem(_Model):
     sample: str = "all"
     queries: int = Field(default=300, ge=1)
     seeds: int = Field(default=20, ge=1)
-    at: tuple[int, ...] = Field(default=(30, 100, 300), min_length=1)
+    at: Many[int] = Field(default=(30, 100, 300), min_length=1)
     cost_unit: str = "seconds"
-    algorithms: tuple[AlgorithmItem, ...] = ()
-    fitnesses: tuple[FitnessItem, ...] = ()
-    figures: tuple[SearchFigure, ...] = ()
-    traces: tuple[str, ...] = ()
-    parts: tuple[LivePart, ...] = ()
-    perturbed: tuple[str, ...] = ()
+    algorithms: Many[AlgorithmItem] = ()
+    fitnesses: Many[FitnessItem] = ()
+    figures: Many[SearchFigure] = ()
+    traces: Many[str] = ()
+    parts: Many[LivePart] = ()
+    perturbed: Many[str] = ()
 
     @field_validator("algorithms", mode="before")
     @classmethod
@@ -321,3 +230,9 @@ class SearchItem(_Model):
         if algorithm.name == HALVING:
             return tuple(f.label for f in self.fitnesses if f.stepped)
         return (*(f.label for f in self.fitnesses if not f.stepped), TRUTH)
+
+    def section(self, sources: Sources, resampling: Resampling) -> Section:
+        """Tables and figures of the searches."""
+        from .section import search_section
+
+        return search_section(self, sources, resampling)

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ...core.errors import StudyError, UnknownNameError
-from ...core.frames import read_frame
 from ...plots.curvature import loss_curvature, plot_curvature_lines
 from ...plots.search import ALGORITHM_LABELS
 from ...plots.style import legend_beside, new_axes
+from ...report.cells import number
 from ...report.model import Figure, Table
-from ...report.tables import number
 from ...search import expected_pick
-from ...search.traces import read_search_trace
 from .items import SearchFigure, SearchItem
 
 
-def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -> pl.DataFrame:
+def found_frame(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     """One row for each part and search seed: what it found.
 
     Parameters
     ----------
-    traces: TRACE files. truth: TRUTH, one row for each architecture.
+    traces: TRACE with part and search_seed. truth: TRUTH, one row for each architecture.
 
     Returns search (label), part, algorithm, fitness, seed, queries, seconds, best_fitness, arch, true_accuracy
     (percent; null without a truth), rank (1: the best of the truth).
     """
-    trace = pl.concat([read_search_trace(path) for path in traces])
     search = ["method", "setting", "part", "search_seed"]
-    last = trace.filter(pl.col("epoch") == pl.col("epoch").max().over(search))
+    last = traces.filter(pl.col("epoch") == pl.col("epoch").max().over(search))
     there = last["part"].unique(maintain_order=True).to_list()
     labels = {p.part: p.label for p in item.parts} or {part: part or "search" for part in there}
     if lost := [part for part in labels if part not in there]:
@@ -72,7 +67,7 @@ def found_frame(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -
     return pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
 
 
-def found_table(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -> Table:
+def found_table(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> Table:
     """A line for each part after lines for architectures drawn at random."""
     found = found_frame(item, traces, truth)
     y = truth["accuracy"].to_numpy()
@@ -114,11 +109,11 @@ def found_table(item: SearchItem, traces: Sequence[Path], truth: pl.DataFrame) -
 
 
 def found_curvature(
-    item: SearchItem, figure: SearchFigure, traces: Sequence[Path], perturbed: Sequence[Path], truth: pl.DataFrame
+    item: SearchItem, figure: SearchFigure, traces: pl.DataFrame, perturbed: pl.DataFrame, truth: pl.DataFrame
 ) -> Figure:
     """Loss under weight noise of what each part found (GeNAS, Figure 3)."""
     found = found_frame(item, traces, truth)
-    rows = pl.concat([read_frame(path, "PERTURBED") for path in perturbed])
+    rows = perturbed
     for column, wanted in (("method", figure.protocol), ("setting", figure.part)):
         if wanted is None:
             continue

@@ -10,10 +10,9 @@ import polars as pl
 
 from ... import plots, stats
 from ...core.errors import UnknownNameError
-from ...core.frames import read_frame
 from ...plots.style import legend_beside, new_axes, new_panels, statistic_label
 from ...report.model import Figure
-from .frames import ARM, ItemFrames, kept_file, resampled
+from .frames import ARM, ItemFrames, arms_of, resampled
 from .items import SupernetFigure
 
 
@@ -68,20 +67,18 @@ def steps(run: ItemFrames, figure: SupernetFigure) -> Figure:
 
 def losses(run: ItemFrames, figure: SupernetFigure) -> Figure:
     """Training losses of groups of architectures, a panel for each arm."""
-    held = pl.concat([read_frame(kept_file(name), "CURVES") for name in run.item.losses])
     panels = []
     for label in figure.arms:
         arm = next(a for a in run.item.arms if a.label == label)
-        rows = run.of(held, arm).drop_nulls("train_loss").filter(pl.col("step") >= 1)
+        rows = run.of(run.losses, arm).drop_nulls("train_loss").filter(pl.col("step") >= 1)
         if rows.is_empty():
-            there = [f"{m} in {s}" for m, s in held.select(ARM).unique().sort(ARM).iter_rows()]
-            raise UnknownNameError("supernet of these losses", f"{arm.protocol} in {arm.part}", there)
+            raise UnknownNameError("supernet of these losses", f"{arm.protocol} in {arm.part}", arms_of(run.losses))
         last = int(rows["step"].to_numpy().max())
         ends = ((pl.col("step") + figure.window - 1) // figure.window * figure.window).clip(upper_bound=last)
         keys = ["benchmark", "dataset", "arch", *ARM, "schedule", "seed", "unit"]
         rows = rows.with_columns(step=ends).group_by(*keys, "step").agg(pl.col("train_loss").mean())
-        found = plots.losses_by_group(rows, run.truth, groups=figure.groups)
-        panels.append(found.select(pl.lit(label).alias("supernet"), pl.all()))
+        groups = plots.losses_by_group(rows, run.truth, groups=figure.groups)
+        panels.append(groups.select(pl.lit(label).alias("supernet"), pl.all()))
 
     def draw() -> Any:
         axes = new_panels(len(panels))
@@ -113,10 +110,10 @@ def curvature(run: ItemFrames, figure: SupernetFigure) -> Figure:
     for label in figure.arms:
         arm = next(a for a in run.item.arms if a.label == label)
         rows = run.of(run.perturbed, arm)
-        held = [arch for arch in order if arch in set(rows["arch"])]
-        picked = [held[round(k)] for k in np.linspace(0, len(held) - 1, min(figure.archs, len(held)))]
-        found = plots.loss_curvature(rows.filter(pl.col("arch").is_in(picked)), truth)
-        panels.append(found.select(pl.lit(label).alias("supernet"), pl.all()))
+        ranked = [arch for arch in order if arch in set(rows["arch"])]
+        picked = [ranked[round(k)] for k in np.linspace(0, len(ranked) - 1, min(figure.archs, len(ranked)))]
+        lines = plots.loss_curvature(rows.filter(pl.col("arch").is_in(picked)), truth)
+        panels.append(lines.select(pl.lit(label).alias("supernet"), pl.all()))
 
     def draw() -> Any:
         axes = new_panels(len(panels))

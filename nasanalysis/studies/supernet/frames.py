@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -13,31 +12,14 @@ from scipy.stats import rankdata
 
 from ... import stats
 from ...core.errors import MissingDataError, StudyError, UnknownNameError
-from ...core.frames import read_frame
-from ...core.resources import shipped
-from ...loaders import Benchmark, load_benchmark
-from ...loaders.samples import named_archs, take_sample
+from ...loaders import Benchmark
 from ...proxies import needs_of, score, score_noise
-from .items import Arm, SupernetItem
+from ..items import Resampling, Sources
+from ..truth import read_truth
+from .items import Arm, Reading, SupernetItem
 
-_FILES = "reports/results"
 #: Columns that tell arms apart.
 ARM = ["method", "setting"]
-
-
-def kept_file(name: str) -> Path:
-    """A file by its path, or by the name under which the package keeps it; `MissingDataError` where it is neither."""
-    if Path(name).is_file():
-        return Path(name)
-    if Path(name).name == name:
-        try:
-            return shipped(f"{_FILES}/{name}")
-        except MissingDataError:
-            pass
-    raise MissingDataError(
-        f"{name}: expected a Parquet file that `nasanalysis supernet` wrote, found nothing there; "
-        "run it with a configuration of reports/configs first, or correct the path"
-    )
 
 
 @dataclass(frozen=True)
@@ -45,54 +27,82 @@ class ItemFrames:
     """One item with its benchmark at hand: scores, losses and truth under the same names."""
 
     item: SupernetItem
+    sources: Sources
     benchmark: Benchmark
-    data: Path | str | None
-    n_boot: int
-    seed: int
+    resampling: Resampling
 
     # --- frames -----------------------------------------------------------------------------------------
 
     @cached_property
     def scores(self) -> pl.DataFrame:
         """SCORES of all arms and no others, named after the truth so that the two meet."""
-        frames = [read_frame(kept_file(name), "SCORES") for name in self.item.scores]
-        held = pl.concat([*frames, *self._of_noise()]).drop_nulls("value")
+        every = pl.concat([self.sources.frame(self.item.scores, "SCORES"), *self._of_noise()]).drop_nulls("value")
         for arm in self.item.arms:
-            if self.of(held, arm).is_empty():
-                there = [f"{m} in {s}" for m, s in held.select(ARM).unique().sort(ARM).iter_rows()]
-                raise UnknownNameError("supernet of these scores", f"{arm.protocol} in {arm.part}", there)
+            if self.of(every, arm).is_empty():
+                raise UnknownNameError("supernet of these scores", f"{arm.protocol} in {arm.part}", arms_of(every))
         wanted = pl.DataFrame(
             [(a.protocol, a.part) for a in self.item.arms], schema=dict.fromkeys(ARM, pl.String()), orient="row"
         )
-        held = held.join(wanted.unique(), on=ARM, how="semi")
+        scores = every.join(wanted.unique(), on=ARM, how="semi")
         if self.item.sample != "all":
-            held = held.filter(pl.col("arch").is_in(self.truth["arch"].unique().to_list()))
-        held = held.with_columns(benchmark=pl.lit(self.benchmark.name), dataset=pl.lit(self.item.dataset))
-        return pl.concat([held, *self._sums(held)])
+            scores = scores.filter(pl.col("arch").is_in(self.truth["arch"].unique().to_list()))
+        scores = self._like_truth(scores)
+        return pl.concat([scores, *self._sums(scores)])
+
+    @cached_property
+    def readings(self) -> pl.DataFrame:
+        """The rows of `scores` that the item's readings are; `StudyError` where an arm lacks one."""
+        every = [self._reading(reading, arm) for reading in self.item.readings for arm in self.item.arms]
+        return pl.concat(every).unique(maintain_order=True)
+
+    def _reading(self, reading: Reading, arm: Arm) -> pl.DataFrame:
+        of_arm = self.of(self.scores, arm)
+        of_proxy = of_arm.filter(pl.col("proxy") == reading.name)
+        rows = of_proxy.filter(pl.col("step").eq_missing(reading.step))
+        if of_proxy.is_empty():
+            known = of_arm["proxy"].unique().sort()
+            raise UnknownNameError(f"measure of {arm.protocol} in {arm.part}", reading.name, known)
+        steps = ", ".join(map(str, of_proxy["step"].unique().sort()))
+        if rows.is_empty() and reading.step is None:
+            raise StudyError(f"{self.item.name}: {reading.name}: expected a step of {steps}, got none")
+        if rows.is_empty():
+            raise StudyError(
+                f"{self.item.name}: {reading.name} of {arm.protocol} in {arm.part} is not read after "
+                f"{reading.step} minibatches; it is after {steps}"
+            )
+        return rows
 
     @cached_property
     def perturbed(self) -> pl.DataFrame:
         """PERTURBED of all files, named after the truth."""
-        held = pl.concat([read_frame(kept_file(name), "PERTURBED") for name in self.item.perturbed])
-        return held.with_columns(benchmark=pl.lit(self.benchmark.name), dataset=pl.lit(self.item.dataset))
+        return self._like_truth(self.sources.frame(self.item.perturbed, "PERTURBED"))
+
+    @cached_property
+    def losses(self) -> pl.DataFrame:
+        """CURVES of all files, under their own names."""
+        return self.sources.frame(self.item.losses, "CURVES")
+
+    def _like_truth(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Scores of a small network are set against the truth of the published one: under its name."""
+        return frame.with_columns(benchmark=pl.lit(self.benchmark.name), dataset=pl.lit(self.item.dataset))
 
     def _of_noise(self) -> list[pl.DataFrame]:
         """SCORES of the readings that are computed from losses under noise."""
         if not self.item.perturbed:
             return []
         named = dict.fromkeys(n for reading in self.item.readings for n in reading.read if needs_of(n) == "perturbed")
-        made = []
+        scores = []
         for rows in (self.of(self.perturbed, arm) for arm in self.item.arms):
             kinds = rows.select("position", "direction", "draws").unique().to_dicts()
             for name, kind in product(named, kinds):  # a part has one kind of noise
-                made.append(score_noise(name, rows, **kind))
-        return made
+                scores.append(score_noise(name, rows, **kind))
+        return scores
 
-    def _sums(self, held: pl.DataFrame) -> list[pl.DataFrame]:
+    def _sums(self, scores: pl.DataFrame) -> list[pl.DataFrame]:
         """SCORES of the readings that are weighted sums, under their labels."""
         return [
             stats.combine(
-                self.of(held, arm), [stats.Term(**term.model_dump()) for term in reading.terms], reading.label
+                self.of(scores, arm), [stats.Term(**term.model_dump()) for term in reading.terms], reading.label
             ).drop_nulls("value")
             for reading in self.item.readings
             if reading.terms
@@ -113,21 +123,16 @@ class ItemFrames:
         if self.item.second_truth is None:
             return None
         try:
-            found = self._truth(load_benchmark(self.item.second_truth, self.data))
+            truth = self._truth(self.sources.benchmark(self.item.second_truth))
         except MissingDataError:
             return None
-        return found.with_columns(benchmark=pl.lit(self.benchmark.name))
+        return truth.with_columns(benchmark=pl.lit(self.benchmark.name))
 
     def _truth(self, benchmark: Benchmark) -> pl.DataFrame:
         i = self.item
-        named = named_archs(i.sample, benchmark=benchmark, data=self.data)
-        frame = benchmark.truth(i.dataset, split=i.split, schedule=i.schedule, archs=named)
-        if frame.is_empty():
-            raise StudyError(
-                f"{i.name}: {benchmark.name}/{i.dataset} has no {i.split} accuracy of schedule {i.schedule} for "
-                f"sample {i.sample!r}"
-            )
-        return take_sample(frame, i.sample, benchmark=benchmark, data=self.data)
+        return read_truth(
+            self.sources, benchmark, i.dataset, split=i.split, schedule=i.schedule, sample=i.sample, asker=i.name
+        )
 
     @cached_property
     def params(self) -> pl.DataFrame:
@@ -152,17 +157,22 @@ class ItemFrames:
     def seeded(self, truth: pl.DataFrame, scores: pl.DataFrame, statistic: str) -> pl.DataFrame:
         """STATS of `correlate_seeds`, with an interval where one is valid."""
         measure = stats.get_statistic(statistic)
-        n_boot = self.n_boot if measure.interval == "bootstrap" else 0
-        made: list[pl.DataFrame] = [
+        n_boot = self.resampling.n if measure.interval == "bootstrap" else 0
+        parts: list[pl.DataFrame] = [
             stats.correlate_seeds(
-                truth, rows, statistics=(statistic,), over=resampling(rows), n_boot=n_boot, seed=self.seed
+                truth, rows, statistics=(statistic,), over=resampling_of(rows), n_boot=n_boot, seed=self.resampling.seed
             )
             for rows in scores.partition_by(ARM, maintain_order=True)
         ]
-        return pl.concat(made)
+        return pl.concat(parts)
 
 
-def resampling(rows: pl.DataFrame) -> Literal["nested", "archs"]:
+def arms_of(frame: pl.DataFrame) -> list[str]:
+    """The arms that `frame` holds, in words."""
+    return [f"{method} in {setting}" for method, setting in frame.select(ARM).unique().sort(ARM).iter_rows()]
+
+
+def resampling_of(rows: pl.DataFrame) -> Literal["nested", "archs"]:
     """Seeds are resampled where there are several."""
     return "nested" if rows["seed"].n_unique() > 1 else "archs"
 

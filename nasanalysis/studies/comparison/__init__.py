@@ -1,0 +1,1 @@
+"""Items that set proxies against a truth: ``[[compare]]`` of a study file."""

@@ -1,0 +1,98 @@
+"""Comparisons of a study: ``[[compare]]`` items of a study file.
+
+An item is one truth, one sample of architectures and several proxies::
+
+    [[compare]]
+    name = "digits"                     # file stem of its tables and figures
+    title = "Which proxy ranks best?"
+    benchmark = "digits"
+    datasets = ["digits"]               # default: all of the benchmark
+    split = "test"                      # of the truth
+    schedule = 12                       # total epochs of the truth
+    sample = "uniform-live"             # see `nasanalysis.loaders.samples.SAMPLES`; default "all"
+    proxies = ["params", "sotl", "val_acc"]
+    statistics = ["spearman_rho", "kendall_tau", "topk_mean@10"]
+    by_step = true                      # a figure of the first statistic against epochs
+    scatter = ["params"]                # figures of score against truth
+    rival = ["sotl", "val_acc"]         # two proxies whose difference is followed step by step
+    reliability = true                  # how well the truth repeats itself, and the ceiling that follows
+    scores_dataset = "cifar10-valid"    # where curves were recorded on another dataset than the truth
+    scores_seed = 0                     # scores of one training run
+    truth_seed = 1                      # the truth of another
+    published = [                       # rows are (dataset, proxy), columns statistics
+      { row = ["digits", "params"], column = "spearman_rho", value = "0.79", where = "a paper, Table 1" },
+    ]
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from ...proxies import canonical
+from ...report.published import Published
+from ..items import ItemModel, Many, Resampling, Section, Sources
+
+
+class Comparison(ItemModel):
+    """One ``[[compare]]`` of a study (keys: see the module)."""
+
+    benchmark: str = ""
+    table: str | None = None
+    datasets: Many[str] | None = None
+    scores_dataset: str | None = None
+    scores_seed: int | None = None
+    truth_seed: int | None = None
+    split: str = "test"
+    schedule: int | None = None
+    sample: str = "all"
+    proxies: Many[str] = ()
+    statistics: Many[str] = Field(default=("spearman_rho", "kendall_tau"), min_length=1)
+    by_step: bool = False
+    rival: Annotated[tuple[str, str], Field(strict=False)] | None = None
+    scatter: Many[str] = ()
+    reliability: bool = False
+    published: Many[Published] = ()
+
+    @field_validator("proxies", "rival", "scatter")
+    @classmethod
+    def _one_name_each(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if names is None else tuple(canonical(name) for name in names)
+
+    @field_validator("published")
+    @classmethod
+    def _of_a_proxy(cls, figures: tuple[Published, ...], info: ValidationInfo) -> tuple[Published, ...]:
+        return figures if info.data.get("table") else tuple(_named(figure) for figure in figures)
+
+    @model_validator(mode="after")
+    def _draws_what_it_scores(self) -> Self:
+        printed = [] if self.table else [figure.row[1] for figure in self.published]
+        for key, names in (("rival", self.rival or ()), ("scatter", self.scatter), ("published", printed)):
+            if lost := [name for name in names if name not in self.proxies]:
+                raise ValueError(f"{key}: {lost[0]!r} is not among the proxies ({', '.join(self.proxies)})")
+        columns = [] if self.table else [figure.column for figure in self.published]
+        if lost := [name for name in columns if name not in self.statistics]:
+            raise ValueError(f"published: {lost[0]!r} is not among the statistics ({', '.join(self.statistics)})")
+        return self
+
+    def section(self, sources: Sources, resampling: Resampling) -> Section:
+        """Tables of statistics and figures of them."""
+        if self.table is not None:  # as study files wrote it before tables were items of their own
+            from ..tables.items import TableItem
+
+            item = TableItem(
+                name=self.name, title=self.title, text=self.text, table=self.table, published=self.published
+            )
+            return item.section(sources, resampling)
+        from .section import comparison_section
+
+        return comparison_section(self, sources, resampling)
+
+
+def _named(figure: Published) -> Published:
+    """The figure under the one name that its proxy has here."""
+    if len(figure.row) != 2:
+        raise ValueError(f"published: expected row = [dataset, proxy], got {list(figure.row)}")
+    dataset, proxy = figure.row
+    return figure.model_copy(update={"row": (dataset, canonical(proxy))})

@@ -1,0 +1,168 @@
+"""The section of a ``[[compare]]`` item: its tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from ... import stats
+from ...loaders import Benchmark
+from ...loaders.samples import SAMPLES
+from ...proxies import score
+from ...report.model import Figure, Section, Table
+from ...report.published import by_cell
+from ...report.tables import reliability_text, statistics_table
+from ..items import Resampling, Sources
+from ..truth import read_truth
+from .figures import scatter_figure, steps_figure
+from .items import Comparison
+from .rivals import rivals_table
+
+_RELIABILITY_NOTE = (
+    "Reliability: rank correlation (Spearman) of the accuracies of two training runs of the same architectures, "
+    "over architectures chosen by their mean. Ceiling: the highest correlation any proxy can reach in expectation "
+    "with the mean over runs, the square root of that mean's reliability (Spearman and Brown)."
+)
+
+
+def comparison_section(item: Comparison, sources: Sources, resampling: Resampling) -> Section:
+    """Run `item`; `MissingDataError` where the benchmark is not here."""
+    run = ComparisonRun(item, sources, sources.benchmark(item.benchmark), resampling)
+    tables: list[Table] = []
+    figures: list[Figure] = []
+    if item.proxies:
+        tables, figures = run.tables(), run.figures()
+    if item.reliability:
+        tables.append(run.reliability())
+    return Section(item.title, item.text, tuple(tables), tuple(figures))
+
+
+@dataclass(frozen=True)
+class ComparisonRun:
+    """One comparison with its benchmark at hand."""
+
+    item: Comparison
+    sources: Sources
+    benchmark: Benchmark
+    resampling: Resampling
+
+    # --- frames -----------------------------------------------------------------------------------------
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return self.item.datasets or self.benchmark.datasets
+
+    @cached_property
+    def truths(self) -> dict[str, pl.DataFrame]:
+        """Dataset -> TRUTH."""
+        seed = self.item.truth_seed
+        rows = None if seed is None else pl.col("seed") == seed
+        return {dataset: self._truth(dataset, rows) for dataset in self.datasets}
+
+    @cached_property
+    def truth(self) -> pl.DataFrame:
+        return pl.concat(self.truths.values())
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        return pl.concat([self._scores(dataset) for dataset in self.datasets])
+
+    @cached_property
+    def statistics(self) -> pl.DataFrame:
+        """STATS of every step."""
+        frame: pl.DataFrame = stats.correlate(
+            self.truth,
+            self.scores,
+            statistics=self.item.statistics,
+            n_boot=self.resampling.n,
+            seed=self.resampling.seed,
+            sample_name=self.item.sample,
+        )
+        return frame
+
+    def _truth(self, dataset: str, rows: pl.Expr | None) -> pl.DataFrame:
+        i = self.item
+        return read_truth(
+            self.sources,
+            self.benchmark,
+            dataset,
+            split=i.split,
+            schedule=i.schedule,
+            sample=i.sample,
+            asker=i.name,
+            rows=rows,
+        )
+
+    def _scores(self, dataset: str) -> pl.DataFrame:
+        i = self.item
+        source = i.scores_dataset or dataset
+        archs = self.sources.named_archs(i.sample, self.benchmark.space)
+        frame = score(self.benchmark, i.proxies, dataset=source, archs=archs)
+        if i.scores_seed is not None:
+            frame = frame.filter(pl.col("seed").is_null() | (pl.col("seed") == i.scores_seed))
+        frame = self.sources.take_sample(frame, i.sample, self.benchmark)
+        if source != dataset:
+            frame = frame.with_columns(
+                dataset=pl.lit(dataset), setting=pl.lit(f"scored on {source};") + pl.col("setting")
+            )
+        return frame
+
+    # --- what is shown ----------------------------------------------------------------------------------
+
+    def tables(self) -> list[Table]:
+        """The statistics of the last step, and how two rivals differ step by step."""
+        i = self.item
+        last = _in_order(_last_step(self.statistics), self.datasets, i.proxies)
+        tables = [statistics_table(i.name, i.title, last, by_cell(i.published), self._note(last))]
+        if i.rival:
+            tables.append(rivals_table(i, self.truth, self.scores, self.resampling))
+        return tables
+
+    def figures(self) -> list[Figure]:
+        figures = [steps_figure(self.item, self.statistics, d) for d in self.datasets] if self.item.by_step else []
+        for proxy in self.item.scatter:
+            figures += [scatter_figure(self.item, t, self.scores, d, proxy) for d, t in self.truths.items()]
+        return figures
+
+    def reliability(self) -> Table:
+        """How well the truth repeats itself: on all runs, whichever `truth_seed` is compared."""
+        runs = pl.concat([self._truth(dataset, pl.col("seed").is_not_null()) for dataset in self.datasets])
+        table = stats.reliability_table(runs, n_boot=self.resampling.n, seed=self.resampling.seed)
+        name = f"{self.item.name}-reliability"
+        return reliability_text(name, "How well the truth repeats itself", table, _RELIABILITY_NOTE)
+
+    def _note(self, last: pl.DataFrame) -> str:
+        i = self.item
+        epochs = f" after {i.schedule} epochs" if i.schedule else ""
+        seeds = ", ".join(sorted(set(last["truth_seeds"].drop_nulls())))
+        sentences = [
+            f"Truth: {i.split} accuracy{epochs} ({seeds}).",
+            f"Architectures: {SAMPLES.get(i.sample, i.sample)}.",
+            "Scores that are better when lower are turned round first.",
+        ]
+        intervals = sorted({text for text in last["interval"].drop_nulls() if "halves" not in text})
+        if intervals:
+            draws = f"{self.resampling.n:,} draws, seed {self.resampling.seed}"
+            sentences.append(f"Brackets: 95 % intervals, {'; '.join(intervals)} ({draws}).")
+        if i.published:
+            sentences.append(f"Published: {'; '.join(sorted({figure.where for figure in i.published}))}.")
+        return " ".join(sentences)
+
+
+def _last_step(frame: pl.DataFrame) -> pl.DataFrame:
+    """STATS without steps, and of those that have some the last of each kind of score."""
+    last = pl.col("step").max().over("dataset", "proxy", "setting", "method")
+    return frame.filter(pl.col("step").is_null() | (pl.col("step") == last))
+
+
+def _in_order(frame: pl.DataFrame, datasets: Sequence[str], proxies: Sequence[str]) -> pl.DataFrame:
+    """As the study file lists them."""
+    places = {"dataset": datasets, "proxy": proxies}
+    orders = [
+        pl.col(column).replace_strict({name: k for k, name in enumerate(names)}, return_dtype=pl.Int64)
+        for column, names in places.items()
+    ]
+    return frame.sort(*orders, maintain_order=True)

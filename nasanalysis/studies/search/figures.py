@@ -1,0 +1,82 @@
+"""Figures of ``[[search]]`` items: true accuracy against queries, and against the cost of scoring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...core.seeding import generator
+from ...plots.search import budget_frame, plot_budget, plot_search, search_frame
+from ...plots.style import legend_beside
+from ...report.model import Figure
+from ...search import budget_curve, filtered_budget_curve
+from .fitness_items import TRUTH
+from .items import BudgetCurve, SearchFigure
+from .runs import TRUTH_SHOWN, Runs
+from .table import capital
+
+#: About how many sizes of a sample a budget curve shows.
+_SIZES = 25
+
+
+def against_queries(runs: Runs, figure: SearchFigure) -> Figure:
+    """True accuracy of the best found against queries."""
+    item = runs.searched.item
+    shown = {a.key: a.shown for a in item.algorithms}
+    chosen = runs.summary.filter(
+        pl.col("algorithm").is_in(list(figure.algorithms)), pl.col("fitness").is_in(list(figure.fitnesses))
+    )
+    order = {name: k for k, name in enumerate((*figure.algorithms, *figure.fitnesses))}
+    chosen = chosen.sort(
+        pl.col("algorithm").replace_strict(order, return_dtype=pl.Int64),
+        pl.col("fitness").replace_strict(order, return_dtype=pl.Int64),
+        maintain_order=True,
+    ).with_columns(pl.col("algorithm").replace(shown), pl.col("fitness").replace({TRUTH: TRUTH_SHOWN}))
+    one = figure.algorithms[0] if len(figure.algorithms) == 1 else None
+    subject = shown[one] if one else f"fitness: {figure.fitnesses[0].replace(TRUTH, TRUTH_SHOWN)}"
+    target = f"{item.split} accuracy"
+    return Figure(
+        f"{item.name}-{figure.name}",
+        f"{figure.caption or 'True accuracy of the best found, by queries.'} {capital(subject)}; bands: 95 % "
+        f"intervals of the mean over {item.seeds} searches.",
+        lambda: plot_search(chosen, target=target, low=figure.low),
+        search_frame(chosen),
+    )
+
+
+def against_cost(runs: Runs, figure: SearchFigure) -> Figure:
+    """Expected true accuracy of the pick against cost."""
+    item = runs.searched.item
+    curves = {curve.label: _curve(runs, curve) for curve in figure.curves}
+    unit, target = item.cost_unit, f"{item.split} accuracy"
+
+    def draw() -> Any:
+        ax = plot_budget(curves, target=target, low=figure.low)
+        ax.set_xlabel(unit)
+        legend_beside(ax)
+        return ax
+
+    drawn = any(curve.filter for curve in figure.curves)
+    caption = figure.caption or "What is expected of scoring architectures drawn at random and picking the best."
+    bands = " Bands: 95 % intervals of the random samples of a filter; the other curves are exact." if drawn else ""
+    return Figure(f"{item.name}-{figure.name}", f"{caption}{bands}", draw, budget_frame(curves))
+
+
+def _curve(runs: Runs, curve: BudgetCurve) -> pl.DataFrame:
+    searched = runs.searched
+    known, n, second = searched.known, len(searched.known), searched.whole(curve.fitness)
+    if curve.filter is None:
+        return budget_curve(second, known, n_scored=_spaced(n))
+    kept = _spaced(max(1, int(curve.keep * n)))  # whole architectures: the filter lets 1, 2, ... through
+    sizes = sorted({min(n, round(k / curve.keep)) for k in kept} | {n})
+    rng = generator(runs.resampling.seed, "search study", searched.item.name, curve.label)
+    return filtered_budget_curve(
+        searched.whole(curve.filter), second, known, rng, keep=curve.keep, n_scored=sizes, draws=curve.draws
+    )
+
+
+def _spaced(most: int) -> list[int]:
+    """About `_SIZES` whole numbers from 1 to `most`, evenly on a log scale."""
+    return sorted({round(n) for n in np.geomspace(1, most, _SIZES).tolist()})

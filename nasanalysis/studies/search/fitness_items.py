@@ -1,0 +1,95 @@
+"""What the searches of a ``[[search]]`` item may ask, and what an answer costs: keys of a study file."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ...core.terms import TermModel
+from ...proxies.registry import is_computed
+from ..items import Many, StrictModel
+
+#: Label of the fitness that every algorithm gets beside those of the item: the true accuracy.
+TRUTH = "truth"
+
+
+class Cost(StrictModel):
+    """Recorded cost of a query: a score such as ``training_seconds``, or the seconds of `epochs` of the curves."""
+
+    proxy: str = ""
+    epochs: int | None = Field(default=None, ge=1)
+    dataset: str | None = None
+    setting: str | None = None
+    schedule: int | None = None
+    times: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.proxy) == (self.epochs is not None):
+            raise ValueError(f"cost: expected proxy or epochs, got {'both' if self.proxy else 'neither'}")
+        return self
+
+
+class FitnessItem(StrictModel):
+    """What a search asks: a proxy, an accuracy of the benchmark (its split), or a weighted sum of proxies.
+
+    `step`, `dataset`, `schedule`, `method`, `setting`, `seed` say which of its scores; `stepped` leaves the step to
+    the algorithm (``successive_halving``).
+    """
+
+    label: str
+    proxy: str = ""
+    accuracy: str = ""
+    terms: Many[TermModel] = ()
+    dataset: str | None = None
+    schedule: int | None = None
+    step: int | None = Field(default=None, ge=1)
+    method: str | None = None
+    setting: str | None = None
+    seed: int | None = None
+    stepped: bool = False
+    cost: float | Cost = 0.0
+
+    @field_validator("cost")
+    @classmethod
+    def _not_negative(cls, cost: float | Cost) -> float | Cost:
+        if not isinstance(cost, Cost) and not 0 <= cost < float("inf"):
+            raise ValueError(f"expected a finite number of at least 0, got {cost}")
+        return cost
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = [name for name in ("proxy", "accuracy", "terms") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"fitness {self.label!r}: expected one of proxy, accuracy and terms, got "
+                f"{' and '.join(given) or 'none'}"
+            )
+        if self.label == TRUTH:
+            raise ValueError(f"fitness {self.label!r}: this label belongs to the truth itself, which is always there")
+        if self.stepped and (not self.proxy or self.step is not None):
+            raise ValueError(f"fitness {self.label!r}: stepped: expected a proxy without a step")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Where its values come from, in words for a note."""
+        if self.terms:
+            what = " + ".join(
+                (f"{t.weight:g} x " if t.weight != 1 else "") + t.proxy + (f" ({t.rule})" if t.rule != "raw" else "")
+                for t in self.terms
+            )
+        elif self.proxy:
+            what = self.proxy if is_computed(self.proxy) else f"{self.proxy} as recorded"
+        else:
+            what = {"valid": "validation"}.get(self.accuracy, self.accuracy) + " accuracy"
+        parts = [
+            f"on {self.dataset}" if self.dataset else "",
+            f"by {self.setting}" if self.setting else "",
+            f"after {self.schedule} epochs" if self.schedule is not None and self.accuracy else "",
+            f"schedule {self.schedule}" if self.schedule is not None and not self.accuracy else "",
+            f"step {self.step}" if self.step is not None else "",
+            f"training seed {self.seed}" if self.seed is not None else "",
+        ]
+        return ", ".join([what, *(part for part in parts if part)])

@@ -1,0 +1,1 @@
+"""Items that are no ranking of proxies: ``[[table]]`` of a study file."""

@@ -1,0 +1,39 @@
+"""The truth of an item: which accuracy of a benchmark, of which architectures."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..core.errors import StudyError
+from ..loaders import Benchmark
+from .items import Sources
+
+
+def read_truth(
+    sources: Sources,
+    benchmark: Benchmark,
+    dataset: str,
+    *,
+    split: str,
+    schedule: int | None,
+    sample: str,
+    asker: str,
+    rows: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """TRUTH of one dataset and sample; `StudyError` in the name of `asker` where the benchmark has none such.
+
+    Parameters
+    ----------
+    schedule: total epochs; None for every one recorded.
+    sample: see `nasanalysis.loaders.samples.take_sample`. rows: which rows count, such as those of one seed; a random
+        sample is drawn from what is left.
+    """
+    named = sources.named_archs(sample, benchmark.space)  # then nothing else need be read
+    frame = benchmark.truth(dataset, split=split, schedule=schedule, archs=named)
+    if frame.is_empty():
+        known = benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
+        raise StudyError(
+            f"{asker}: {benchmark.name}/{dataset} has no {split} accuracy of schedule {schedule}; it has {known} "
+            f"(sample {sample!r})"
+        )
+    return sources.take_sample(frame if rows is None else frame.filter(rows), sample, benchmark)
