@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from ...report.model import Figure, Section, Table
-from ...search.traces import columns_of_0_1
+from ...search.traces import read_search_trace
 from ..items import Resampling, Sources
 from .figures import against_cost, against_queries
 from .fitnesses import Searched, truth_of
@@ -25,7 +27,7 @@ def search_section(item: SearchItem, sources: Sources, resampling: Resampling) -
         draw = {"queries": against_queries, "budget": against_cost}
         figures = {f.name: draw[f.kind](runs, f) for f in item.figures if f.kind in draw}
     if item.traces:
-        traces = columns_of_0_1(sources.frame(item.traces, "TRACE"))
+        traces = pl.concat([read_search_trace(sources.kept(name)) for name in item.traces])
         tables.append(found_table(item, traces, truth))
         for figure in (f for f in item.figures if f.kind == "curvature"):
             perturbed = sources.frame(item.perturbed, "PERTURBED")
