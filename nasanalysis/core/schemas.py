@@ -201,6 +201,7 @@ SCHEMAS: dict[str, Schema] = {
             "unit": _TEXT,
             "step": _INT,
             "direction": _INT,
+            "direction_source": _TEXT,
             "resampled": _TEXT,
         },
         values={
@@ -222,12 +223,17 @@ SCHEMAS: dict[str, Schema] = {
                 "unit",
                 "step",
                 "direction",
+                "direction_source",
                 "resampled",
             }
         ),
-        optional=frozenset({"direction", "resampled"}),  # frames written by 0.1 lack them
+        optional=frozenset({"direction", "direction_source", "resampled"}),  # frames written by 0.1 lack them
         ranges={"direction": (-1, 1)},
-        choices={"unit": _UNITS, "resampled": frozenset({"class", "arch", "seed", "nested"})},
+        choices={
+            "unit": _UNITS,
+            "direction_source": frozenset({"ours", "given", "by name", "assumed"}),
+            "resampled": frozenset({"class", "arch", "seed", "nested"}),
+        },
     ),
     "TRACE": Schema(
         keys={

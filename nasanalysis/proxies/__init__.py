@@ -1,12 +1,14 @@
 """Proxies: frames or weights -> SCORES."""
 
 from .base import OfNoise, Proxy, as_scores
+from .directions import Direction
 from .flatness import Flatness, Sharpness, flatness, flatness_table
 from .registry import (
     ALIASES,
     PROXIES,
     canonical,
     direction,
+    direction_of,
     flatness_of_each_kind,
     get_proxy,
     is_computed,
@@ -22,6 +24,7 @@ __all__ = [
     "PROXIES",
     "SUPERNET_MEASURES",
     "WEIGHT_MEASURES",
+    "Direction",
     "Flatness",
     "OfNoise",
     "Proxy",
@@ -29,6 +32,7 @@ __all__ = [
     "as_scores",
     "canonical",
     "direction",
+    "direction_of",
     "flatness",
     "flatness_of_each_kind",
     "flatness_table",

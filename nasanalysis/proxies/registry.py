@@ -11,15 +11,16 @@ function that takes the text after ``@`` (None without one) and returns a proxy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
-from ..core.errors import NasAnalysisError, UnknownNameError
+from ..core.errors import NasAnalysisError, ParameterError, UnknownNameError
 from ..core.frames import SCHEMAS
 from ..core.registry import resolve
 from .base import OfNoise, Proxy, takes_no_argument
+from .directions import Direction, by_name, sign_of, turned_name
 from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
 _CURVES = "nasanalysis.proxies.named_curves"
@@ -57,8 +58,11 @@ ALIASES = {
     "train_acc": "train_accuracy",
 }
 
-#: Recorded scores (published files) in which lower is better; all others are higher-is-better.
-LOWER_IS_BETTER = ("latency", "energy", "loss", "error", "seconds", "cost")
+#: Scores that published files record under names which say nothing of their direction; all are higher-is-better.
+RECORDED_HIGHER = frozenset({"jacob_cov", "synflow_bn"})
+
+#: Prefix that asks for a score recorded in a benchmark's files where we compute one of the same name.
+RECORDED = "recorded:"
 
 #: What a proxy needs where its scores are not computed but read from those that files record.
 RECORDED_NEEDS = frozenset({"scores", "weights", "supernet"})
@@ -108,11 +112,38 @@ def canonical(name: str) -> str:
     return get_proxy(name).name if _split(name)[0] in PROXIES else name
 
 
+def direction_of(name: str, given: Mapping[str, int | str] | None = None) -> Direction:
+    """Which way the score called `name` points, and how we know.
+
+    given: name -> ``higher``, ``lower``, +1 or -1; it may name a proxy as we call it (``sotl``) or by another name of
+    the field (``tse``). Without it a proxy of ours has its own direction, ``neg_sotl`` the opposite of ``sotl``, and
+    another name what its words say (`nasanalysis.proxies.directions`): higher is better where they say nothing.
+
+    `ParameterError` for a direction that is none.
+
+    >>> [str(direction_of(name)) for name in ("sotl", "valLoss", "neg_loss", "zico")]
+    ['lower (ours)', 'lower (by name)', 'higher (by name)', 'higher (assumed)']
+    """
+    for key in (name, *(alias for alias, ours in ALIASES.items() if ours == name)):
+        if given and key in given:
+            try:
+                return Direction(sign_of(given[key]), "given")
+            except ValueError as error:
+                raise ParameterError(f"directions: {key!r}: {error}") from None
+    plain = name.removeprefix(RECORDED)
+    if _split(plain)[0] in PROXIES:
+        return Direction(get_proxy(plain).direction, "ours")
+    if plain in RECORDED_HIGHER:
+        return Direction(1, "ours")
+    rest = turned_name(plain)
+    if rest is not None and is_proxy(rest):
+        return Direction(-get_proxy(rest).direction, "by name")
+    return by_name(plain)
+
+
 def direction(name: str) -> int:
-    """+1 or -1 for a proxy of ours or for a recorded score (by `LOWER_IS_BETTER` in its name)."""
-    if _split(name)[0] in PROXIES:
-        return get_proxy(name).direction
-    return -1 if any(word in name.split("_") for word in LOWER_IS_BETTER) else 1
+    """+1 where a higher score is better, else -1: `direction_of` without its source."""
+    return direction_of(name).sign
 
 
 def score_noise(name: str, perturbed: pl.DataFrame, *, position: str, direction: str, draws: str) -> pl.DataFrame:

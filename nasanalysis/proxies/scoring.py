@@ -10,13 +10,10 @@ import polars as pl
 from ..core.errors import MissingFrameError, NasAnalysisError, ParameterError, UnknownNameError
 from ..core.frames import SCHEMAS, check
 from .base import Proxy
-from .registry import ALIASES, PROXIES, canonical, get_proxy, needs_of
+from .registry import ALIASES, PROXIES, RECORDED, canonical, get_proxy, needs_of
 
 if TYPE_CHECKING:
     from ..loaders import Benchmark
-
-#: Prefix that asks for a score recorded in a benchmark's files where we compute one of the same name.
-RECORDED = "recorded:"
 
 
 def score(

@@ -32,6 +32,7 @@ from .by_step import compute_matched, cost_by_step, crossover, first_step_reachi
 from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise, term_shares
 from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import correlate
+from .direction_notes import direction_notes
 from .front import with_front
 from .groups import losses_by_group
 from .matrix import square_matrix
@@ -82,6 +83,7 @@ __all__ = [
     "cost_by_step",
     "crossover",
     "difference_by_step",
+    "direction_notes",
     "disattenuate",
     "disattenuated",
     "early_stopping",

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..core.errors import StudyError
-from ..proxies import direction as proxy_direction
+from ..core.errors import ParameterError, StudyError
+from ..proxies import Direction
+from ..proxies import direction_of as direction_of_name
 from .averages import (
     PLACE,
     SERIES,
@@ -38,7 +39,7 @@ def aligned_series(
     truth: Any,
     scores: Any,
     *,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     sample: Iterable[str] | None = None,
     sample_name: str = "all",
     covariates: Any = None,
@@ -59,7 +60,7 @@ def aligned_series(
 
 
 def aligned_seeds(
-    truth: Any, scores: Any, *, directions: Mapping[str, int] | None = None, stacklevel: int = 5
+    truth: Any, scores: Any, *, directions: Mapping[str, int | str] | None = None, stacklevel: int = 5
 ) -> list[list[Series]]:
     """As `aligned_series`, but the seeds of each score apart, in order; means over seeds (null seed) are left out."""
     table = checked_scores(scores).drop_nulls("seed")
@@ -75,7 +76,7 @@ def aligned_seeds(
     return sorted(groups.values(), key=lambda members: members[0].seed or 0)
 
 
-def oriented_scores(scores: Any, directions: Mapping[str, int] | None = None) -> dict[str, Floats]:
+def oriented_scores(scores: Any, directions: Mapping[str, int | str] | None = None) -> dict[str, Floats]:
     """Oriented values of each proxy over all architectures in order of their text, NaN where undefined.
 
     Proxies in the order they come. `StudyError` unless the scores are of one (benchmark, dataset), and each proxy
@@ -112,14 +113,16 @@ def runs_of_truth(truth: Any, archs: Iterable[str] | None = None) -> dict[tuple[
     return {key: _runs_of(part) for key, part in parts.items()}
 
 
-def direction_of(proxy: str, directions: Mapping[str, int] | None = None) -> int:
+def direction_of(proxy: str, directions: Mapping[str, int | str] | None = None) -> int:
     """+1 or -1: as `directions` say, else the proxy's own."""
-    direction = directions[proxy] if directions and proxy in directions else proxy_direction(proxy)
-    if isinstance(direction, bool) or direction not in (1, -1):
-        raise StudyError(
-            f"directions: {proxy!r}: expected +1 (higher is better) or -1 (lower is better), got {direction!r}"
-        )
-    return int(direction)
+    return _direction(proxy, directions).sign
+
+
+def _direction(proxy: str, directions: Mapping[str, int | str] | None) -> Direction:
+    try:
+        return direction_of_name(proxy, directions)
+    except ParameterError as error:
+        raise StudyError(str(error)) from None
 
 
 def _sample(sample: Iterable[str] | None) -> frozenset[str] | None:
@@ -227,7 +230,7 @@ def _aligned(
     rows: pl.DataFrame,
     keys: Sequence[str],
     truths: Mapping[Place, Truth],
-    directions: Mapping[str, int] | None,
+    directions: Mapping[str, int | str] | None,
     covariates: Mapping[Place, Mapping[str, Floats]],
     strangers: Mapping[Place, str],
 ) -> list[Series]:
@@ -246,7 +249,7 @@ def _series_of(
     table: pl.DataFrame,
     keys: Sequence[str],
     truth: Truth,
-    directions: Mapping[str, int] | None,
+    directions: Mapping[str, int | str] | None,
     covariates: Mapping[str, Floats],
 ) -> Iterator[Series]:
     index = pl.DataFrame(
@@ -255,11 +258,11 @@ def _series_of(
     indexed = table.join(index, on="arch", how="left", maintain_order="left")
     for key, part in indexed.partition_by(*keys, as_dict=True, maintain_order=True).items():
         names = dict(zip(keys, key, strict=True))
-        sign = direction_of(str(names["proxy"]), directions)
+        sign, source = _direction(str(names["proxy"]), directions)
         values = _placed(part.drop_nulls(["at", "value"]), "at", "value", len(truth.archs)) * sign
         used = np.isfinite(values) & np.isfinite(truth.values)
         series = {name: names[name] for name in SERIES}
-        yield Series(place, series, truth, values, sign, used, covariates, names.get("seed"))
+        yield Series(place, series, truth, values, sign, used, covariates, names.get("seed"), source)
 
 
 def _placed(rows: pl.DataFrame, at: str, column: str, n: int) -> Floats:

@@ -29,7 +29,7 @@ def proxy_matrix(
     given: Sequence[str] = (),
     n_boot: int = 0,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:
@@ -157,7 +157,7 @@ def redundancy(
     *,
     given: Sequence[str] = ("params",),
     statistic: str = "spearman_rho",
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
 ) -> Any:
     """How much of the agreement of two proxies is the parameter count's: plain against partial correlation.
 

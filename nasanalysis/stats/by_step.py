@@ -45,7 +45,7 @@ def first_step_reaching(
     statistic: str = "spearman_rho",
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:
@@ -88,7 +88,7 @@ def crossover(
     statistic: str = "spearman_rho",
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:
@@ -202,7 +202,7 @@ def cost_by_step(curves: pl.DataFrame, proxies: Sequence[str]) -> pl.DataFrame:
     return pl.concat([cost.select("dataset", pl.lit(p).alias("proxy"), "step", "cost") for p in proxies])
 
 
-def _curves(truth: Any, scores: Any, directions: Mapping[str, int] | None) -> list[_Curve]:
+def _curves(truth: Any, scores: Any, directions: Mapping[str, int | str] | None) -> list[_Curve]:
     groups: dict[tuple[Any, ...], list[Series]] = {}
     for one in aligned_series(truth, scores, directions=directions, stacklevel=6):
         key = {k: v for k, v in one.key.items() if k != "step"}

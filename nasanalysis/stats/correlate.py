@@ -31,7 +31,7 @@ def correlate(
     statistics: Sequence[str] = ("spearman_rho", "kendall_tau"),
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     sample: Iterable[str] | None = None,
     sample_name: str = "all",
     level: float = 0.95,
@@ -53,9 +53,10 @@ def correlate(
     n_boot: resamples behind every interval; 0 leaves the intervals null.
     seed: of the resamples. The same seed gives the same table whatever the order of the rows.
         Scores of the same set of architectures share their resamples, so they compare as pairs.
-    directions: proxy -> +1 (higher is better) or -1 (lower is better); scores are multiplied by it before
-        every statistic. For a proxy that is not named, its own direction counts
-        (`nasanalysis.proxies.direction`: -1 for ``sotl`` or a latency, +1 for a name we do not know).
+    directions: proxy -> +1 (``higher`` is better) or -1 (``lower``); scores are multiplied by it before every
+        statistic. For a proxy that is not named, its own direction counts, or what its name says
+        (`nasanalysis.proxies.direction_of`: -1 for ``sotl`` or a latency, +1 for a name we do not know). The column
+        `direction_source` says which it was, `nasanalysis.stats.direction_notes` what is doubtful about it.
     sample: architectures (``space:key``) to restrict both tables to; repeated ones count once.
     sample_name: what the column `sample` says.
     level: share of the resamples within an interval.

@@ -17,7 +17,7 @@ from .registry import get_statistic
 
 @any_frame
 def square_matrix(
-    scores: pl.DataFrame, *, statistic: str = "spearman_rho", directions: Mapping[str, int] | None = None
+    scores: pl.DataFrame, *, statistic: str = "spearman_rho", directions: Mapping[str, int | str] | None = None
 ) -> pl.DataFrame:
     """Columns ``proxy, other, estimate, n_archs`` for every ordered pair, proxies in clustered order.
 
@@ -45,7 +45,7 @@ def square_matrix(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _columns(scores: pl.DataFrame, directions: Mapping[str, int] | None) -> dict[str, np.ndarray]:
+def _columns(scores: pl.DataFrame, directions: Mapping[str, int | str] | None) -> dict[str, np.ndarray]:
     """Proxy -> (n_archs,) means over seeds, higher is better, NaN where it has no score."""
     names = scores["proxy"].unique(maintain_order=True).to_list()
     means = mean_scores(scores).select("arch", "proxy", "value")

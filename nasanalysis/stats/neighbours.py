@@ -36,7 +36,7 @@ def neighbour_concordance(
     *,
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:

@@ -90,7 +90,7 @@ def difference_by_step(
     statistic: str = "spearman_rho",
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> pl.DataFrame:
@@ -121,7 +121,7 @@ def difference_by_step(
 
 
 def _pairs(
-    truth: Any, scores: Any, names: tuple[str, str], directions: Mapping[str, int] | None
+    truth: Any, scores: Any, names: tuple[str, str], directions: Mapping[str, int | str] | None
 ) -> list[tuple[int | None, Series, Series]]:
     """The steps that both proxies have, in order, with the series of each there."""
     target, table = checked_truth(truth), checked_scores(scores)

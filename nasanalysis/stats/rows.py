@@ -39,6 +39,7 @@ def stats_row(
         "sample": sample,
         "statistic": statistic,
         "direction": one.direction,
+        "direction_source": one.direction_source,
         "resampled": resampled if interval else None,
         "estimate": defined(estimate),
         **ends(interval),

@@ -91,7 +91,7 @@ def correlate_seeds(
     over: Over = "nested",
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:
@@ -159,7 +159,7 @@ def seeds_against_baseline(
     over: Over = "nested",
     n_boot: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:
@@ -211,7 +211,7 @@ def repeated_samples(
     n_samples: int = 5,
     seed: int = 0,
     statistics: Sequence[str] = ("spearman_rho",),
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
 ) -> Any:
     """The protocol of published studies: `n_samples` samples of `n_archs` architectures, mean and standard deviation.
 

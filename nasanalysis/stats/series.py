@@ -41,6 +41,7 @@ class Series:
     used: NDArray[np.bool_]
     covariates: Mapping[str, Floats]  # as values, of those asked for
     seed: int | None = None  # of the scores, where seeds stand apart
+    direction_source: str | None = None  # ours, given, by name or assumed: see `nasanalysis.proxies.direction_of`
 
     @property
     def used_truth(self) -> Floats:

@@ -24,7 +24,7 @@ def topk_by_k(
     scores: pl.DataFrame,
     *,
     ks: Sequence[int] = KS,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
 ) -> pl.DataFrame:
     """Columns ``proxy, k, topk_mean, n_archs``: mean true accuracy (percent) of the `k` scored best.
 

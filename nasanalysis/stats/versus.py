@@ -94,7 +94,7 @@ def compare_proxies(
     n_boot: int = 1000,
     n_permutations: int = 1000,
     seed: int = 0,
-    directions: Mapping[str, int] | None = None,
+    directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
 ) -> Any:

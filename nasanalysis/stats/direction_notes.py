@@ -1,0 +1,79 @@
+"""What a reader must be told of the directions that a table of statistics was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ..core.frames import check
+from ..proxies import direction_of
+from .averages import checked_scores
+
+#: A correlation whose interval lies wholly below this is worth asking about.
+STRONGLY_NEGATIVE = -0.2
+_CORRELATIONS = ("spearman_rho", "kendall_tau", "pearson_r")
+_OTHER = {"higher": "lower", "lower": "higher"}
+
+
+def direction_notes(stats: Any, scores: Any, directions: Mapping[str, int | str] | None = None) -> list[str]:
+    """Sentences on the directions behind a STATS frame of the SCORES `scores`; none where nothing is in doubt.
+
+    Told are names that say nothing (higher is assumed to be better), losses and the like that hold no positive value
+    (were they negated?), and correlations whose interval lies below `STRONGLY_NEGATIVE`; not where it was given.
+    """
+    table = checked_scores(scores)
+    names = sorted(set(table["proxy"]))
+    unknown = [name for name in names if direction_of(name, directions).source == "assumed"]
+    negated = [name for name in names if _looks_negated(table, name, directions)]
+    doubtful = _strongly_negative(check(stats, "STATS"))
+    return [
+        *([_assumed(unknown)] if unknown else []),
+        *(_negated(name, table) for name in negated),
+        *(_hint(row) for row in doubtful if row["proxy"] not in negated),
+    ]
+
+
+def option(name: str, word: str) -> str:
+    """How a direction is given: ``--direction mine=lower``."""
+    return f"--direction {name}={word}" if " " not in name else f"--direction '{name}={word}'"
+
+
+def _assumed(names: list[str]) -> str:
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return f"direction of {shown}: not known, higher is taken as better; if lower is: {option(names[0], 'lower')}"
+
+
+def _looks_negated(table: pl.DataFrame, name: str, directions: Mapping[str, int | str] | None) -> bool:
+    """Whether a score of which lower is better, by our rules or its name, holds nothing above 0 and something below."""
+    known = direction_of(name, directions)
+    if known.sign > 0 or known.source == "given":
+        return False
+    values = table.filter(pl.col("proxy") == name)["value"].drop_nulls()
+    return bool(len(values) and (values <= 0).all() and (values < 0).any())
+
+
+def _negated(name: str, table: pl.DataFrame) -> str:
+    count = table.filter(pl.col("proxy") == name)["value"].drop_nulls().len()
+    return (
+        f"{name}: none of its {count:,} values is above 0, though lower is better in what is called so: are they "
+        f"negated? If higher is better here: {option(name, 'higher')}"
+    )
+
+
+def _strongly_negative(stats: pl.DataFrame) -> list[dict[str, Any]]:
+    """For each proxy its first correlation that is clearly negative, at its last step."""
+    given = (pl.col("direction_source") == "given").fill_null(False)
+    rows = stats.filter(pl.col("statistic").is_in(_CORRELATIONS), ~given)
+    last = pl.col("step").is_null() | (pl.col("step") == pl.col("step").max().over("proxy"))
+    rows = rows.filter(last).filter(pl.col("ci_high") < STRONGLY_NEGATIVE)
+    return rows.unique("proxy", keep="first", maintain_order=True).to_dicts()
+
+
+def _hint(row: Mapping[str, Any]) -> str:
+    word = "higher" if row["direction"] != -1 else "lower"
+    said = f"{row['statistic']} {row['estimate']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    source = f" ({row['direction_source']})" if row["direction_source"] else ""
+    name, other = str(row["proxy"]), _OTHER[word]
+    return f"{name}: {said} with {word} taken as better{source}: does {other} mean better? Then: {option(name, other)}"
