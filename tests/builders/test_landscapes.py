@@ -48,13 +48,3 @@ def test_what_is_shipped_was_made_with_the_defaults() -> None:
         assert (len(config["line"]), len(config["plane"])) == (settings.line, settings.plane)
         trained = DigitsConfig().as_dict()
         assert {**trained, **{key: config[key] for key in trained}, "draws": 4} == trained, "its draws are the noise's"
-
-
-@pytest.mark.slow
-def test_a_shipped_landscape_is_made_again(tmp_path: Path) -> None:
-    """Rounding of another processor apart."""
-    digits_landscapes(tmp_path, LandscapeSettings(indices=(1462,), planes=(1462,)))
-    for name in FILES:
-        new = pl.read_parquet(tmp_path / f"digits_{name}.parquet")
-        kept = pl.read_parquet(shipped(f"reports/results/digits_{name}.parquet")).filter(arch=new["arch"][0])
-        assert_frame_equal(new.select(kept.columns), kept, rel_tol=1e-3)
