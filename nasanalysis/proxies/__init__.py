@@ -3,6 +3,7 @@
 from .base import OfNoise, Proxy, as_scores
 from .directions import Direction
 from .flatness import Flatness, Sharpness, flatness, flatness_table
+from .graph import GraphFeature, graph_features
 from .registry import (
     ALIASES,
     PROXIES,
@@ -26,6 +27,7 @@ __all__ = [
     "WEIGHT_MEASURES",
     "Direction",
     "Flatness",
+    "GraphFeature",
     "OfNoise",
     "Proxy",
     "Sharpness",
@@ -37,6 +39,7 @@ __all__ = [
     "flatness_of_each_kind",
     "flatness_table",
     "get_proxy",
+    "graph_features",
     "is_computed",
     "is_proxy",
     "needs_of",

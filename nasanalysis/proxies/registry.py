@@ -21,6 +21,7 @@ from ..core.frames import SCHEMAS
 from ..core.registry import resolve
 from .base import OfNoise, Proxy, takes_no_argument
 from .directions import Direction, by_name, sign_of, turned_name
+from .graph.proxy import GRAPH_PROXIES
 from .supernet import SUPERNET_MEASURES, WEIGHT_MEASURES
 
 _CURVES = "nasanalysis.proxies.named_curves"
@@ -45,6 +46,7 @@ PROXIES: dict[str, str | Proxy | Callable[[str | None], Proxy]] = {
     "val_loss": f"{_CURVES}:val_loss",
     "flatness": "nasanalysis.proxies.flatness:Flatness",
     "sharpness": "nasanalysis.proxies.flatness:Sharpness",
+    **GRAPH_PROXIES,
     **WEIGHT_MEASURES,
     **SUPERNET_MEASURES,
 }

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..core.errors import MissingCapabilityError
 from .base import Arch, Space
+from .cell_graphs import CellGraph, Kind
 
 C = TypeVar("C")
 
@@ -161,6 +162,21 @@ class Drawable(Space, Protocol):
     def drawings(self, arch: Arch | str) -> list[Drawing]: ...
 
 
+@runtime_checkable
+class HasCellGraphs(Space, Protocol):
+    """Gives the cells of an architecture as labelled graphs, for arithmetic (`nasanalysis.proxies.graph`).
+
+    operation_kinds: every operation that a slot can hold -> its kind.
+    longest_path: operations that the longest possible path through one cell holds.
+    """
+
+    @property
+    def operation_kinds(self) -> Mapping[str, Kind]: ...
+    @property
+    def longest_path(self) -> int: ...
+    def cell_graphs(self, arch: Arch | str) -> list[CellGraph]: ...
+
+
 #: What a space with the capability can do, for the message of one without.
 _CAN: dict[type, str] = {
     Enumerable: "be enumerated",
@@ -176,6 +192,7 @@ _CAN: dict[type, str] = {
     HasReader: "read names of its own",
     HasLabels: "name architectures shortly",
     Drawable: "be drawn",
+    HasCellGraphs: "give its cells as graphs",
 }
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .capabilities import Drawing
+from .cell_graphs import CellGraph, kind_of, two_inputs
 from .darts_costs import Network, genotype_cost, network, supernet_params
 from .darts_genotype import CELLS, OPERATIONS, Cell, Edge, Genotype, format_key, format_python, parse, read
 from .darts_isomorphism import RULES, Classes
@@ -62,6 +63,9 @@ class CellSpace:
             self._node_choices(cell, node) for cell in CELLS for node in range(2, nodes + 2)
         ]
         self._numbers = [{choice: i for i, choice in enumerate(choices)} for choices in self._choices]
+        on_edges = (op for ops in self.edge_operations.values() for options in ops.values() for op in options)
+        self.operation_kinds = {op: kind_of(op) for op in dict.fromkeys((*on_edges, *self.unselected))}
+        self.longest_path = nodes
         self._size = int(np.prod([len(choices) for choices in self._choices], dtype=object))
 
     def _node_choices(self, cell: str, node: int) -> list[Node]:
@@ -193,6 +197,10 @@ class CellSpace:
         """Normal and reduction cell, operations on edges; the output concatenates all nodes."""
         return [_drawing(name, cell) for name, cell in zip(CELLS, self.genotype(arch), strict=True)]
 
+    def cell_graphs(self, arch: Arch | str) -> list[CellGraph]:
+        """Normal and reduction cell, operations on edges, each node's inputs in turn."""
+        return [_graph(name, cell) for name, cell in zip(CELLS, self.genotype(arch), strict=True)]
+
     def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Network:
         """The evaluation network around the cells; `UnknownNameError` for a dataset it is not known for."""
         return network(dataset, "evaluation", channels=channels, cells=cells)
@@ -281,6 +289,11 @@ def _drawing(name: str, cell: Cell) -> Drawing:
         (str(source), str(n), op) for n, node in zip(numbers, cell, strict=True) for op, source in node if op != "none"
     ]
     return Drawing(name, labels, [*edges, *((str(n), "out", None) for n in numbers)])
+
+
+def _graph(name: str, cell: Cell) -> CellGraph:
+    topology = two_inputs([[source for _, source in node] for node in cell])
+    return CellGraph(name, topology, tuple(op for node in cell for op, _ in node))
 
 
 @lru_cache(maxsize=8192)

@@ -19,18 +19,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .capabilities import Drawing
+from .cell_graphs import CellGraph, Kind, in_nodes, kind_of
 from .nb101_enumeration import Skeleton101, all_codes, all_costs, cell_costs, decode, encode, skeleton101
 from .nb101_graph import (
     SHORT,
     Cell,
     bit,
     canonical,
+    edge_list,
     from_matrix,
     module_hash,
     operation_label,
@@ -91,6 +94,11 @@ def drawing(cell: Cell) -> Drawing:
     return Drawing("cell", labels, edges, operations)
 
 
+def cell_graph(cell: Cell) -> CellGraph:
+    """A cell as a labelled graph, operations in nodes."""
+    return CellGraph("cell", in_nodes(cell.vertices, edge_list(cell.edges)), tuple(SHORT[i] for i in cell.labels))
+
+
 class OwnClass(Mapping[Arch, Arch]):
     """Every architecture of a space -> itself: the keys are one for each class already."""
 
@@ -113,6 +121,8 @@ class NB101:
     name = "nb101"
     #: One rule: isomorphic after pruning, which is what the benchmark calls one architecture.
     isomorphism_rules: tuple[str, ...] = ("published",)
+    operation_kinds: ClassVar[Mapping[str, Kind]] = {operation: kind_of(operation) for operation in SHORT}
+    longest_path = 5
 
     def __len__(self) -> int:
         return 423_624
@@ -206,6 +216,10 @@ class NB101:
     def drawings(self, arch: Arch | str) -> list[Drawing]:
         """The canonical cell, operations on nodes."""
         return [drawing(self.cell(arch))]
+
+    def cell_graphs(self, arch: Arch | str) -> list[CellGraph]:
+        """The canonical cell, operations in nodes."""
+        return [cell_graph(self.cell(arch))]
 
     def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
         """The network around the cells; `UnknownNameError` for a dataset it is not known for."""

@@ -39,8 +39,9 @@ import numpy as np
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from .base import Arch
 from .capabilities import Drawing
+from .cell_graphs import CellGraph
 from .nb101 import SPACE as NB101
-from .nb101 import drawing, format_cell, parse_cell
+from .nb101 import cell_graph, drawing, format_cell, parse_cell
 from .nb101_enumeration import Skeleton101, canonical_codes, skeleton101
 from .nb101_graph import Cell, bit, from_matrix, keep, live_vertices
 
@@ -77,6 +78,7 @@ class NB1Shot1:
 
     #: One rule: the same cell of NAS-Bench-101. The representative is that cell, an architecture of ``nb101``.
     isomorphism_rules: tuple[str, ...] = ("published",)
+    operation_kinds = NB101.operation_kinds
 
     def __init__(self, name: str) -> None:
         if name not in PARENTS:
@@ -85,6 +87,7 @@ class NB1Shot1:
         self.parents = PARENTS[name]
         #: Nodes that have an operation.
         self.choices: int = len(self.parents) - 1
+        self.longest_path = self.choices
         #: Choices of parents of each node in turn, the output last.
         self.combinations = [list(itertools.combinations(range(n), k)) for n, k in enumerate(self.parents, 1)]
         self._operations: int = 3**self.choices
@@ -208,6 +211,10 @@ class NB1Shot1:
     def drawings(self, arch: Arch | str) -> list[Drawing]:
         """The cell with its loose ends, operations on nodes."""
         return [drawing(self.encoding(arch))]
+
+    def cell_graphs(self, arch: Arch | str) -> list[CellGraph]:
+        """The encoding with its loose ends, operations in nodes."""
+        return [cell_graph(self.encoding(arch))]
 
     @cached_property
     def cell_codes(self) -> np.ndarray:

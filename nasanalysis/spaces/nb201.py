@@ -20,6 +20,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,11 +28,14 @@ from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from . import nb201_isomorphism
 from .base import Arch
 from .capabilities import Drawing
+from .cell_graphs import CellGraph, Kind, kind_of, on_edges
 from .nb201_isomorphism import EDGES
 from .skeletons import Skeleton, skeleton
 
 #: The five operations, in the benchmark's order (operation index 0 to 4).
 OPERATIONS: tuple[str, ...] = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+_TOPOLOGY = on_edges([(source, target) for target, source in EDGES])
 
 _NODE = re.compile(r"\|([a-z0-9_]+~\d+\|)+")
 
@@ -94,6 +98,8 @@ class NB201:
 
     name = "nb201"
     isomorphism_rules: tuple[str, ...] = tuple(nb201_isomorphism.RULES)
+    operation_kinds: ClassVar[Mapping[str, Kind]] = {operation: kind_of(operation) for operation in OPERATIONS}
+    longest_path = 3
 
     def __len__(self) -> int:
         return int(len(OPERATIONS) ** len(EDGES))
@@ -171,6 +177,10 @@ class NB201:
         ops = zip(self.operations(arch), EDGES, strict=True)
         edges = [(str(source), str(target), op) for op, (target, source) in ops if op != "none"]
         return [Drawing("cell", {"0": "in", "1": "1", "2": "2", "3": "out"}, edges, layers=range(4))]
+
+    def cell_graphs(self, arch: Arch | str) -> list[CellGraph]:
+        """The cell with an operation on each of its six edges."""
+        return [CellGraph("cell", _TOPOLOGY, self.operations(arch))]
 
     def unique_archs(self, rule: str = "published") -> Mapping[Arch, Arch]:
         """Every architecture -> the representative of its class: the member of smallest index.
