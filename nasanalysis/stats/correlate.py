@@ -15,7 +15,7 @@ from . import fast
 from .alignment import MismatchWarning, aligned_series
 from .bootstrap import HALVES, Interval, IntervalKind, make_interval, percentile_interval
 from .rank import Floats
-from .registry import Statistic, get_statistic
+from .registry import Statistic, get_statistic, outside_statistic
 from .resampling import Drawn, Resampling, asked
 from .rows import Row, stats_frame, stats_row
 from .series import FEWEST, Series
@@ -94,7 +94,8 @@ def correlate(
         covariates=covariates,
         wanted=[name for statistic in wanted for name in statistic.covariates],
     )
-    plan = _Plan(tuple(statistics), chosen, sample_name, _pays(series, chosen.n, len(wanted)))
+    named = tuple(outside_statistic(name) or name for name in statistics)  # a worker knows no statistic from outside
+    plan = _Plan(named, chosen, sample_name, _pays(series, chosen.n, len(wanted)))
     groups = _shared_out(_by_architectures(series), joblib.effective_n_jobs(workers))
     answers = joblib.Parallel(n_jobs=workers)(joblib.delayed(_rows)(plan, [series[i] for i in g]) for g in groups)
     rows_of = {i: rows for g, many in zip(groups, answers, strict=True) for i, rows in zip(g, many, strict=True)}
@@ -105,7 +106,7 @@ def correlate(
 class _Plan:
     """What is asked of every series."""
 
-    statistics: tuple[str, ...]
+    statistics: tuple[str | Statistic, ...]
     resampling: Resampling
     sample_name: str
     compiled: bool | None
@@ -127,7 +128,7 @@ def _shared_out(groups: list[list[int]], workers: int) -> list[list[int]]:
 
 def _rows(plan: _Plan, members: Sequence[Series]) -> list[list[Row]]:
     """The rows of each of `members`, which use the same architectures of the same truth."""
-    statistics = [get_statistic(name) for name in plan.statistics]
+    statistics = [get_statistic(one) if isinstance(one, str) else one for one in plan.statistics]
     drawn = Drawn(plan.resampling, compiled=plan.compiled)
     return [[_row(one, statistic, plan.sample_name, drawn) for statistic in statistics] for one in members]
 

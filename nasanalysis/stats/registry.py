@@ -1,10 +1,17 @@
-"""Statistics by name. Parameters follow an ``@``, joined by ``+`` where there are several."""
+"""Statistics by name. Parameters follow an ``@``, joined by ``+`` where there are several.
+
+A statistic from outside the package is one entry of `STATISTICS` more: a function ``(score, truth) -> number``, both
+(n_archs,) and oriented so that higher is better, a `Statistic` that says more about it, or ``module:object``::
+
+    STATISTICS["distance"] = lambda score, truth: float(np.abs(rank(score) - rank(truth)).mean())
+    na.correlate(truth, scores, statistics=["distance"])
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import UnknownNameError
+from ..core.registry import resolve
 from .bootstrap import OnResamples
 from .ndcg import ndcg
 from .partial import (
@@ -25,10 +33,10 @@ from .resamples import Resamples
 from .tau import sparse_kendall_tau, sparse_on_resamples, weighted_tau
 from .topk import BestRankAtK, PrecisionAtK, RegretAtK, TopKMean
 
-Unit = Literal["correlation", "percent", "points", "share", "rank"]
+Unit = Literal["correlation", "percent", "points", "share", "rank", "number"]
 
 #: The names that are offered. Any positive k, any share of the best and any covariates may stand after the ``@``.
-STATISTICS: tuple[str, ...] = (
+_OURS: tuple[str, ...] = (
     "spearman_rho",
     "kendall_tau",
     "pearson_r",
@@ -59,7 +67,7 @@ class Statistic:
     ----------
     name: as in `STATISTICS`.
     unit: ``correlation`` (within [-1, 1]), ``percent`` (accuracy), ``points`` (percentage points), ``share``
-        (within [0, 1]) or ``rank`` (1 is the best architecture).
+        (within [0, 1]), ``rank`` (1 is the best architecture) or ``number`` (of no unit known here).
     interval: ``bootstrap`` or ``halves``, see `nasanalysis.stats.bootstrap`.
     function: one set of architectures -> one number; takes score, truth and the covariates.
     on_resamples: `Resamples`, a score and the covariates -> the number of each resample.
@@ -82,6 +90,20 @@ class Statistic:
     def __call__(self, score: ArrayLike, truth: ArrayLike, *covariates: ArrayLike) -> float:
         return self.function(score, truth, *covariates)
 
+    @classmethod
+    def of(
+        cls, name: str, function: Callable[[Floats, Floats], float], unit: Unit = "number", **more: Any
+    ) -> Statistic:
+        """A statistic of a bare function: its resamples are worked out one by one. `more`: other attributes."""
+
+        def on_resamples(resamples: Resamples, score: Floats) -> Floats:
+            return resamples.each(function, score, resamples.truth)
+
+        return cls(name, unit, more.pop("interval", "bootstrap"), function, on_resamples, **more)
+
+
+#: Statistics by name; None stands for what this module makes, anything else came from outside.
+STATISTICS: dict[str, str | Statistic | Callable[[Floats, Floats], float] | None] = dict.fromkeys(_OURS)
 
 _TAU_EXCESS = 3.0  # of the bootstrap variance of Kendall's tau-b
 
@@ -128,6 +150,8 @@ def get_statistic(name: str) -> Statistic:
     """The statistic called `name`, for example ``spearman_rho``, ``topk_mean@20``, ``kendall_tau@top20%`` (only
     the best 20 % of truth) or ``partial_spearman@params+flops``.
     """
+    if (outside := outside_statistic(name)) is not None:
+        return outside
     if name in _PLAIN:
         return _PLAIN[name]
     base, _, argument = name.partition("@") if isinstance(name, str) else ("", "", "")
@@ -135,6 +159,14 @@ def get_statistic(name: str) -> Statistic:
     if made is None:
         raise UnknownNameError("statistic", name, STATISTICS)
     return made
+
+
+def outside_statistic(name: str) -> Statistic | None:
+    """A statistic that somebody added to `STATISTICS`; None for one of ours."""
+    if not isinstance(name, str) or STATISTICS.get(name) is None:
+        return None
+    target = resolve("statistic", name, STATISTICS)
+    return replace(target, name=name) if isinstance(target, Statistic) else Statistic.of(name, target)
 
 
 def _top_fraction(base: str) -> Callable[[str, str], Statistic | None]:
