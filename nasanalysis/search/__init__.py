@@ -53,8 +53,9 @@ from .successive_halving import successive_halving
 from .table import SteppedTable, TableFitness, seconds_of
 from .within import Within
 
-#: Name -> algorithm ``(fitness, moves, rng, queries=..., seconds=...) -> SearchResult``.
-ALGORITHMS: dict[str, Callable[..., SearchResult]] = {
+#: Name -> algorithm ``(fitness, moves, rng, queries=..., seconds=...) -> SearchResult``, or ``module:object``. Add to
+#: it; further keywords are the algorithm's options.
+ALGORITHMS: dict[str, str | Callable[..., SearchResult]] = {
     "random_search": random_search,
     "regularised_evolution": regularised_evolution,
     "spos_evolution": spos_evolution,

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..core.errors import ParameterError, UnknownNameError
+from ..core.registry import resolve
 from . import ALGORITHMS
 from .regularised_evolution import EVOLUTION_PRESETS, EvolutionSettings
 from .result import SearchResult
@@ -35,9 +36,7 @@ def bind(
 
     `UnknownNameError` for a name that does not exist, `ParameterError` for a preset where there are none.
     """
-    if algorithm not in ALGORITHMS:
-        raise UnknownNameError("search algorithm", algorithm, ALGORITHMS)
-    function = ALGORITHMS[algorithm]
+    function: Callable[..., SearchResult] = resolve("search algorithm", algorithm, ALGORITHMS)
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in (options or {}).items()}
     kind, presets = _SETTINGS.get(algorithm, (None, {}))
     known = set(inspect.signature(function).parameters) - _OWN if kind is None else {f.name for f in fields(kind)}

@@ -93,7 +93,7 @@ class AlgorithmItem(StrictModel):
     @property
     def shown(self) -> str:
         """What a reader sees."""
-        return self.label or ALGORITHM_LABELS[self.name]
+        return self.label or ALGORITHM_LABELS.get(self.name, self.name.replace("_", " "))
 
     def bound(self) -> Callable[..., SearchResult]:
         """The algorithm with its settings."""
