@@ -18,9 +18,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 FIRST = (
-    "import nasanalysis as na; d = na.load_benchmark('digits'); s = na.score(d, ['params']); "
-    "t = d.truth(split='test')"
-)
     "import nasanalysis as na; d = na.load_benchmark('digits'); s = na.score(d, ['params']); t = d.truth(split='test')"
 )
 TIMED = {
