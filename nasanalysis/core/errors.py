@@ -22,6 +22,7 @@ class UnknownNameError(NasAnalysisError, KeyError):
             hint += f" Known: {', '.join(known)}."
         self.message = f"unknown {kind} {name!r}.{hint}"
         super().__init__(self.message)
+        self.kind = kind
         self._parts = (kind, name, known)
 
     def __str__(self) -> str:  # KeyError would print the repr

@@ -10,11 +10,19 @@ from typing import Any
 
 import polars as pl
 
-from ..core.errors import MissingCurveError, MissingDataError, MissingFrameError, UnknownNameError
+from ..core.errors import (
+    MissingCapabilityError,
+    MissingCurveError,
+    MissingDataError,
+    MissingFrameError,
+    ParameterError,
+    UnknownNameError,
+)
 from ..core.frames import SCHEMAS, complete
 from ..core.provenance import InputSet
 from ..core.registry import resolve
-from ..spaces import Space, get_space, require
+from ..spaces import SPACES, Space, get_space, require
+from ..spaces.base import Images
 from ..spaces.capabilities import HasFlops, Isomorphic, counter
 
 #: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
@@ -209,6 +217,17 @@ class Benchmark:
         lazy = self._lazy_of(frame, archs)
         return (lazy.filter(*conditions) if conditions else lazy).collect()
 
+    def _home(self) -> Space:
+        if self.space not in SPACES:
+            raise MissingCapabilityError(
+                self.space,
+                "say what an architecture costs",
+                "entry in nasanalysis.spaces.SPACES",
+                f"architectures of benchmark {self.name!r} are texts to us, so statistics and reports work, parameters "
+                "and FLOPs do not: add an entry, or give them as scores",
+            )
+        return get_space(self.space)
+
     def _lazy_of(self, frame: str, archs: Sequence[str] | None) -> pl.LazyFrame:
         """`lazy`; a benchmark that can read only `archs` does so here."""
         return self.lazy(frame)
@@ -224,7 +243,17 @@ class Benchmark:
         return self._costs_of(names.to_list(), dataset, rule)
 
     def _costs_of(self, names: list[str], dataset: str, rule: str) -> pl.DataFrame:
-        table = archs_frame(get_space(self.space), names, dataset, rule=rule)
+        images: str | Images = self.metadata.get("images", {}).get(dataset, dataset)
+        try:
+            table = archs_frame(self._home(), names, images, rule=rule)
+        except UnknownNameError as error:
+            if error.kind != "dataset":
+                raise
+            raise ParameterError(
+                f"benchmark {self.name!r}: parameters and FLOPs depend on classes and image size, which are not known "
+                f"for the data set {dataset!r}; say them in its TOML description, for example classes = 10 and "
+                f"image_size = 32 (docs/bring-your-own-table.md). {error}"
+            ) from None
         return table.select(pl.lit(self.name).alias("benchmark"), pl.lit(dataset).alias("dataset"), pl.all())
 
 
@@ -240,7 +269,7 @@ def _recorded(rows: pl.DataFrame, quantity: str) -> str:
 def archs_frame(
     space: Space,
     archs: Iterable[str],
-    dataset: str,
+    dataset: str | Images,
     *,
     rule: str = "published",
     channels: int | None = None,

@@ -37,6 +37,27 @@ class Arch:
         return cls(head, key)
 
 
+@dataclass(frozen=True)
+class Images:
+    """A data set that is not one of ours, as far as the cost of a network depends on it.
+
+    Spaces take it wherever they take the name of a data set: ``space.params(arch, Images("svhn", 10, 32))``.
+
+    Attributes
+    ----------
+    name: what tables call it. classes: outputs of the classifier. image_size: height and width in pixels.
+    channels: 3 for colour, 1 for grey.
+    """
+
+    name: str
+    classes: int
+    image_size: int
+    channels: int = 3
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @runtime_checkable
 class Space(Protocol):
     """A set of architectures with exact identities. Arithmetic only: no torch.

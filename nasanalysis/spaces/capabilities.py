@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from ..core.errors import MissingCapabilityError
-from .base import Arch, Space
+from .base import Arch, Images, Space
 from .cell_graphs import CellGraph, Kind
 
 C = TypeVar("C")
@@ -80,7 +80,7 @@ class Sized(Space, Protocol):
     skeleton: the fixed network around the cells; `UnknownNameError` for a dataset it is not known for.
     """
 
-    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> object: ...
+    def skeleton(self, dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> object: ...
 
 
 @runtime_checkable
@@ -219,7 +219,7 @@ COSTS: dict[str, type] = {"params": HasParams, "flops": HasFlops}
 
 def counter(
     space: Space, quantity: str, *, channels: int | None = None, cells: int | None = None
-) -> Callable[[Arch | str, str], float]:
+) -> Callable[[Arch | str, str | Images], float]:
     """``(arch, dataset) -> params`` (count) or ``flops`` (multiply-accumulates of one image).
 
     `MissingCapabilityError` where the space does not count it, or has one size only and another is asked for.

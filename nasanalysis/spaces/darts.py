@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
-from .base import Arch
+from .base import Arch, Images
 from .capabilities import Drawing
 from .cell_graphs import CellGraph, kind_of, two_inputs
 from .darts_costs import Network, genotype_cost, network, supernet_params
@@ -208,7 +208,7 @@ class CellSpace:
     def params(
         self,
         arch: Arch | str,
-        dataset: str = "cifar10",
+        dataset: str | Images = "cifar10",
         *,
         channels: int | None = None,
         cells: int | None = None,
@@ -229,7 +229,7 @@ class CellSpace:
     def flops(
         self,
         arch: Arch | str,
-        dataset: str = "cifar10",
+        dataset: str | Images = "cifar10",
         *,
         channels: int | None = None,
         cells: int | None = None,
@@ -240,14 +240,20 @@ class CellSpace:
         return float(self._cost(arch, dataset, channels, cells, network, auxiliary)[1])
 
     def _cost(
-        self, arch: Arch | str, dataset: str, channels: int | None, cells: int | None, kind: str, auxiliary: bool
+        self,
+        arch: Arch | str,
+        dataset: str | Images,
+        channels: int | None,
+        cells: int | None,
+        kind: str,
+        auxiliary: bool,
     ) -> tuple[int, int]:
         return genotype_cost(
             self.genotype(arch), network(dataset, kind, channels=channels, cells=cells, auxiliary=auxiliary)
         )
 
     def supernet_params(
-        self, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self, dataset: str | Images = "cifar10", *, channels: int | None = None, cells: int | None = None
     ) -> int:
         """Weights (count) of the search's supernet, every edge with all of its operations; alphas not counted."""
         normal, reduce = (list(self.edge_operations[cell].values()) for cell in CELLS)

@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ..core.errors import NasAnalysisError, UnknownNameError
+from .base import Images
 from .darts_genotype import Cell, Genotype
 
 #: Dataset -> (image size, classes).
@@ -79,7 +80,7 @@ class Network:
 
 
 def network(
-    dataset: str = "cifar10",
+    dataset: str | Images = "cifar10",
     kind: str = "evaluation",
     *,
     channels: int | None = None,
@@ -87,11 +88,13 @@ def network(
     auxiliary: bool = False,
 ) -> Network:
     """The network that DARTS trains on `dataset`, with other C or number of cells if given."""
-    if dataset not in DATASETS:
+    if isinstance(dataset, Images):
+        _in_colour(dataset)
+    elif dataset not in DATASETS:
         raise UnknownNameError("dataset", dataset, DATASETS)
     if kind not in ("search", "evaluation"):
         raise UnknownNameError("network", kind, ("search", "evaluation"))
-    size, classes = DATASETS[dataset]
+    size, classes = (dataset.image_size, dataset.classes) if isinstance(dataset, Images) else DATASETS[dataset]
     if (kind, size >= 224) not in DEFAULTS:
         raise NasAnalysisError(
             f"network {kind!r}: DARTS searches on small images, got dataset {dataset!r}; use cifar10"
@@ -110,6 +113,11 @@ def network(
     if auxiliary and values["cells"] < 3:
         raise NasAnalysisError(f"auxiliary: expected at least 3 cells for an auxiliary head, got {values['cells']}")
     return Network(kind, values["channels"], values["cells"], size, classes, auxiliary)  # type: ignore[arg-type]
+
+
+def _in_colour(images: Images) -> None:
+    if images.channels != 3:
+        raise NasAnalysisError(f"{images}: DARTS's stem is counted for 3 input channels, got {images.channels}")
 
 
 def genotype_cost(genotype: Genotype, net: Network) -> Cost:

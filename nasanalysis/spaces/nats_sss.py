@@ -22,7 +22,7 @@ from functools import cache
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, ParameterError, UnknownNameError
-from .base import Arch
+from .base import Arch, Images
 from .skeletons import skeleton
 
 #: What each block's number of channels may be, in the benchmark's order.
@@ -140,13 +140,23 @@ class NatsSSS:
         return self._checked(arch)
 
     def params(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> int:
         """Trainable parameters (count), equal to NATS-Bench's ``params`` (there in millions)."""
         return self._costs(arch, dataset, channels, cells)[0]
 
     def flops(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> float:
         """Multiply-accumulates of one image, as NATS-Bench's ``flop`` counts them (there in millions).
 
@@ -154,7 +164,9 @@ class NatsSSS:
         """
         return float(self._costs(arch, dataset, channels, cells)[1])
 
-    def _costs(self, arch: Arch | str, dataset: str, channels: int | None, cells: int | None) -> tuple[int, int]:
+    def _costs(
+        self, arch: Arch | str, dataset: str | Images, channels: int | None, cells: int | None
+    ) -> tuple[int, int]:
         if channels is not None or cells is not None:
             raise ParameterError(
                 "nats-sss: channels and cells belong to the architecture here; leave them out (got "

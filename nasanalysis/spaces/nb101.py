@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
-from .base import Arch
+from .base import Arch, Images
 from .capabilities import Drawing
 from .cell_graphs import CellGraph, Kind, in_nodes, kind_of
 from .nb101_enumeration import Skeleton101, all_codes, all_costs, cell_costs, decode, encode, skeleton101
@@ -226,7 +226,12 @@ class NB101:
         return skeleton101(dataset, channels=channels, cells=cells)
 
     def params(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> int:
         """Trainable parameters (count), equal to the benchmark's ``trainable_parameters``.
 
@@ -235,7 +240,12 @@ class NB101:
         return cell_costs(self.cell(arch), skeleton101(dataset, channels=channels, cells=cells))[0]
 
     def flops(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> float:
         """Multiply-accumulates of one image: convolutions, projections, the classifier and its bias.
 
@@ -245,7 +255,7 @@ class NB101:
         return float(cell_costs(self.cell(arch), skeleton101(dataset, channels=channels, cells=cells))[1])
 
     def costs(
-        self, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self, dataset: str | Images = "cifar10", *, channels: int | None = None, cells: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """(423624,) parameters and (423624,) multiply-accumulates, int64, in index order (1 s)."""
         return all_costs(all_codes(), skeleton101(dataset, channels=channels, cells=cells))

@@ -18,6 +18,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from ..core.errors import NasAnalysisError, UnknownNameError
+from .base import Images
 from .nb101_graph import MAX_EDGES, MAX_VERTICES, Cell, bit, canonical_graph, edge_list, edge_of_bit, vertex_channels
 
 _LABELS: int = 3 ** (MAX_VERTICES - 2)
@@ -164,11 +165,14 @@ class Skeleton101:
 SKELETONS: dict[str, Skeleton101] = {"cifar10": Skeleton101(image_size=32, classes=10)}
 
 
-def skeleton101(dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
+def skeleton101(dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
     """The skeleton for `dataset`, with other channels C or modules per stack if given."""
-    if dataset not in SKELETONS:
+    if isinstance(dataset, Images):
+        found = Skeleton101(dataset.image_size, dataset.classes, input_channels=dataset.channels)
+    elif dataset in SKELETONS:
+        found = SKELETONS[dataset]
+    else:
         raise UnknownNameError("dataset", dataset, SKELETONS)
-    found = SKELETONS[dataset]
     return Skeleton101(
         found.image_size,
         found.classes,

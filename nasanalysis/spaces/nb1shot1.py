@@ -37,7 +37,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
-from .base import Arch
+from .base import Arch, Images
 from .capabilities import Drawing
 from .cell_graphs import CellGraph
 from .nb101 import SPACE as NB101
@@ -238,18 +238,28 @@ class NB1Shot1:
         """The class of an encoding under `rule`."""
         return self.unique_archs(rule)[self.parse(arch) if isinstance(arch, str) else arch]
 
-    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
+    def skeleton(self, dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
         """The network of NAS-Bench-101 around the cells."""
         return skeleton101(dataset, channels=channels, cells=cells)
 
     def params(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> int:
         """Trainable parameters of the encoding's cell as NAS-Bench-101 trained it (loose ends cost nothing)."""
         return NB101.params(self.cell(arch), dataset, channels=channels, cells=cells)
 
     def flops(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> float:
         """Multiply-accumulates of one image of the encoding's cell; see `nb101`."""
         return NB101.flops(self.cell(arch), dataset, channels=channels, cells=cells)

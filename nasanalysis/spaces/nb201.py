@@ -26,7 +26,7 @@ import numpy as np
 
 from ..core.errors import ArchError, NasAnalysisError, UnknownNameError
 from . import nb201_isomorphism
-from .base import Arch
+from .base import Arch, Images
 from .capabilities import Drawing
 from .cell_graphs import CellGraph, Kind, kind_of, on_edges
 from .nb201_isomorphism import EDGES
@@ -193,12 +193,17 @@ class NB201:
         """The representative of an architecture's class under `rule`."""
         return self.unique_archs(rule)[self._checked(arch)]
 
-    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
+    def skeleton(self, dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
         """The network around the cells; `UnknownNameError` for a dataset it is not known for."""
         return skeleton(dataset, channels=channels, cells=cells)
 
     def params(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> int:
         """Trainable parameters (count). Equal to NATS-Bench's ``params`` but for 150 faulty records.
 
@@ -213,7 +218,12 @@ class NB201:
         )
 
     def flops(
-        self, arch: Arch | str, dataset: str = "cifar10", *, channels: int | None = None, cells: int | None = None
+        self,
+        arch: Arch | str,
+        dataset: str | Images = "cifar10",
+        *,
+        channels: int | None = None,
+        cells: int | None = None,
     ) -> float:
         """Multiply-accumulates of one image, as NATS-Bench's ``flop`` counts them (there in millions)."""
         net = skeleton(dataset, channels=channels, cells=cells)

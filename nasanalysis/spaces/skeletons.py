@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..core.errors import NasAnalysisError, UnknownNameError
+from .base import Images
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,14 @@ SKELETONS: dict[str, Skeleton] = {
 }
 
 
-def skeleton(dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
+def skeleton(dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
     """The skeleton trained on `dataset`, with other channels C or cells N if given."""
-    if dataset not in SKELETONS:
+    if isinstance(dataset, Images):
+        found = Skeleton(dataset.image_size, dataset.classes, input_channels=dataset.channels)
+    elif dataset in SKELETONS:
+        found = SKELETONS[dataset]
+    else:
         raise UnknownNameError("dataset", dataset, SKELETONS)
-    found = SKELETONS[dataset]
     return replace(
         found,
         channels=found.channels if channels is None else channels,

@@ -373,7 +373,7 @@ def test_wrong_tables_name_file_and_row(tmp_path: Path, name: str, content: obje
         (TABLE.replace("200", '"200"'), "schedule"),
         (TABLE.replace("schedule = 200", ""), "schedule: expected the epochs"),
         (TABLE.replace('split = "test"', ""), "split: expected valid, test or valtest"),
-        (TABLE.replace('"nb201"', '"nb2001"'), "space: unknown space 'nb2001'; known: nb201"),
+        (TABLE.replace('"nb201"', '"nb2001"'), "space: unknown space 'nb2001'; did you mean 'nb201'?"),
         (TABLE.replace('arch_column = "arch"', ""), "arch_column: needed with rows = 'table'"),
         (TABLE + 'arch_code = "operations"', "operations and edge_order: both needed"),
         (TABLE + "first_step = 2", "first_step"),

@@ -21,6 +21,7 @@ import polars as pl
 from ...core.errors import ArchError, DataFileError, FrameError, MissingDataError
 from ...core.frames import SCHEMAS, check, complete
 from ...core.resources import shipped
+from ...spaces.base import Images
 from ..benchmark import Benchmark
 from ..cache import convert
 from ..files import candidates, find, missing
@@ -66,7 +67,9 @@ def _assemble(table: TableDescriptor, rows: Rows) -> pl.DataFrame:
         {_ROW: np.arange(rows.count), "arch": _archs(table, rows)}
         | {name: numbers(rows, rows.column(table.values[name].column)) for name in targets}
     )
-    where: dict[str, Any] = {"dataset": table.dataset}
+    where: dict[str, Any] = {} if table.targets == "dataset" else {"dataset": table.dataset}
+    if table.targets == "dataset":
+        frame = frame.with_columns(dataset=pl.lit(None, pl.String))
     if table.frame != "SCORES":
         where["schedule"] = table.schedule
     if table.frame == "TRUTH":
@@ -83,6 +86,8 @@ def _assemble(table: TableDescriptor, rows: Rows) -> pl.DataFrame:
         kept = [c for c in frame.columns if c not in targets]
         frame = frame.unpivot(on=targets, index=kept, variable_name="proxy", value_name="value")
         frame = frame.with_columns(unit=pl.lit(None, pl.String), step=pl.lit(None, pl.Int64))
+    if table.targets is not None:
+        frame = _spread(table, frame, targets)
     schema = SCHEMAS[table.frame]
     frame = frame.with_columns(
         pl.lit(None, dtype).alias(c) for c, dtype in schema.columns.items() if c not in frame.columns
@@ -91,6 +96,24 @@ def _assemble(table: TableDescriptor, rows: Rows) -> pl.DataFrame:
     if table.expected is not None and (found := frame["arch"].n_unique()) != table.expected:
         raise DataFileError(f"{rows.path}: expected {table.expected} architectures, got {found}; is the file complete?")
     return check(frame.drop(_ROW), table.frame, where=str(rows.path))
+
+
+def _spread(table: TableDescriptor, frame: pl.DataFrame, targets: list[str]) -> pl.DataFrame:
+    """Several columns of TRUTH -> one row for each: the column's target is its data set, or its quantity."""
+    assert table.targets is not None
+    kept = [c for c in frame.columns if c not in (*targets, table.targets, "accuracy", "value", "quantity_unit")]
+    kept = [c for c in kept if c not in ("quantity", "quantity_direction")]
+    frame = frame.unpivot(on=targets, index=kept, variable_name="target", value_name="number")
+    said = {target: table.quantity_of(target) for target in targets}
+    of = {place: {target: quantity[place] for target, quantity in said.items()} for place in range(3)}
+    target, types = pl.col("target"), (pl.String(), pl.String(), pl.Int64())
+    named = [target.replace_strict(of[place], return_dtype=dtype) for place, dtype in enumerate(types)]
+    frame = frame.with_columns(quantity=named[0], quantity_unit=named[1], quantity_direction=named[2])
+    is_accuracy = pl.col("quantity") == "accuracy"
+    frame = frame.with_columns(accuracy=pl.when(is_accuracy).then("number"), value=pl.when(~is_accuracy).then("number"))
+    if table.targets == "dataset":
+        frame = frame.with_columns(dataset=target)
+    return frame.drop("target", "number")
 
 
 def _archs(table: TableDescriptor, rows: Rows) -> list[str]:
@@ -323,13 +346,11 @@ def _union(
         return lambda: read().lazy()
 
     datasets: dict[str, None] = {}
+    images: dict[str, Images] = {}
     for descriptor, path in found:
-        held = (
-            _converted(descriptor, path, data)["dataset"].unique(maintain_order=True)
-            if isinstance(descriptor.dataset, Column)
-            else [descriptor.dataset]
-        )
+        held = _datasets(descriptor, lambda d=descriptor, p=path: _converted(d, p, data))  # type: ignore[misc]
         datasets.update(dict.fromkeys(held))
+        images |= {name: of for name in held if (of := descriptor.images(name)) is not None}
     notes = list(dict.fromkeys(f"{d.file}: {note}" for d, _ in found for note in d.notes))
     if absent:
         notes.append("not on this machine: " + ", ".join(dict.fromkeys(d.file for d in absent)))
@@ -342,8 +363,17 @@ def _union(
             frame: reader(frame) for frame in ("TRUTH", "CURVES", "SCORES") if any(d.frame == frame for d, _ in found)
         },
         notes=tuple(notes),
-        metadata={"licences": {d.file: d.licence for d, _ in found if d.licence}},
+        metadata={"licences": {d.file: d.licence for d, _ in found if d.licence}, "images": images},
     )
+
+
+def _datasets(table: TableDescriptor, frame: Callable[[], pl.DataFrame]) -> list[str]:
+    """Names of the data sets of one description; its file is read where they stand in a column."""
+    if isinstance(table.dataset, str):
+        return [table.dataset]
+    if table.targets == "dataset":
+        return list(table.values)
+    return frame()["dataset"].unique(maintain_order=True).to_list()
 
 
 def _converted(descriptor: TableDescriptor, path: Path, data: Path | str | None) -> pl.DataFrame:

@@ -16,6 +16,9 @@ The ordinary case, a CSV file with a row for each architecture::
 **What and where.** ``file``: name of a CSV, Parquet, JSON or pickle file, looked for beside the TOML file
 and then where all data is looked for. ``benchmark``, ``space``: names. ``dataset``: a name, or
 ``{ column = "..." }``. ``frame``: ``TRUTH``, ``CURVES`` or ``SCORES`` (recorded costs are SCORES too).
+``space`` may be one that we do not know: then architectures are texts, kept as they are, and whatever needs to look
+into them says so. ``classes``, ``image_size`` (pixels) and ``input_channels`` (3) of a data set that is none of the
+published ones: parameters and FLOPs depend on them.
 ``select``: key, or list of keys, of the part of a nested file to read. ``source``, ``licence``, ``notes``:
 text for people.
 
@@ -39,6 +42,11 @@ and ``seconds`` for CURVES, and proxy names for SCORES. Leave out the column whe
 values. Accuracies have no default unit. ``missing``: number(s), ``nan`` and ``inf`` too, that stand for "not
 measured" and become null; without it NaN and infinity are errors.
 
+A column may be a path into nested cells: ``synflow.score`` of ``{"synflow": {"score": 1.5}}``, ``results.0`` of the
+first entry of a list. ``targets``: ``dataset`` or ``quantity`` where TRUTH has several columns, each the truth on
+another data set (or of another quantity) that the target names; ``quantity_unit`` and ``quantity_direction`` may then
+stand beside the column.
+
 **The rest of the key.** ``split``: ``valid``, ``test`` or ``valtest`` (TRUTH). ``schedule``: epochs of the whole
 training (TRUTH, CURVES). ``seed``: left out for a mean over seeds; a number; a list of numbers, one for each
 run in a row's list; ``"run"`` for run numbers 0, 1, 2 ... where the seeds are unknown. ``split``, ``schedule``
@@ -56,6 +64,7 @@ step: 1 (default), or 0 where it counts from 0. ``step_unit``: ``epoch`` (defaul
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -65,6 +74,7 @@ from ...core.errors import DataFileError, MissingDataError
 from ...core.frames import SCHEMAS
 from ...core.toml import StrictModel, read_toml
 from ...spaces import SPACES
+from ...spaces.base import Images
 
 Unit = Literal["percent", "fraction", "error-percent", "error-fraction", "count", "millions", "raw"]
 ACCURACY_UNITS = ("percent", "fraction", "error-percent", "error-fraction")
@@ -89,6 +99,8 @@ class Value(StrictModel):
     column: str = BARE
     unit: Unit | None = None
     missing: Annotated[list[float], BeforeValidator(_as_list)] | None = None
+    quantity_unit: str | None = None
+    quantity_direction: Literal[1, -1] | None = None
 
 
 class TableDescriptor(StrictModel):
@@ -97,12 +109,16 @@ class TableDescriptor(StrictModel):
     file: str
     benchmark: str
     space: str
-    dataset: str | Column
+    dataset: str | Column | None = None
     frame: Literal["TRUTH", "CURVES", "SCORES"]
     select: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
     source: str = ""
     licence: str = ""
     notes: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
+
+    classes: PositiveInt | None = None
+    image_size: PositiveInt | None = None
+    input_channels: PositiveInt | None = None
 
     rows: Literal["table", "list", "dict"] = "table"
     group_when_changed: list[str] = Field(default_factory=list)
@@ -114,6 +130,7 @@ class TableDescriptor(StrictModel):
     edge_order: Literal["target", "source"] | None = None
 
     values: dict[str, Value] = Field(default_factory=dict)
+    targets: Literal["dataset", "quantity"] | None = None
     unit: Unit | None = None
     missing: Annotated[list[float], BeforeValidator(_as_list)] = Field(default_factory=list)
 
@@ -152,7 +169,14 @@ class TableDescriptor(StrictModel):
             if not condition:
                 raise ValueError(message)
 
-        need(self.space in SPACES, f"space: unknown space {self.space!r}; known: {', '.join(SPACES)}")
+        need(*_space_is_meant(self.space))
+        need(
+            (self.dataset is None) == (self.targets == "dataset"),
+            "dataset: expected a name or a column; it is left out where targets = 'dataset', and only there",
+        )
+        need((self.classes is None) == (self.image_size is None), "classes and image_size: give both, or neither")
+        need(self.input_channels is None or self.classes is not None, "input_channels: only with classes, image_size")
+        need(self.frame == "TRUTH" or self.targets is None, f"targets: only for TRUTH, not for {self.frame}")
         need(bool(self.values), 'values: expected at least one, such as values = { accuracy = "column" }')
         need(
             (self.arch_column is not None) == (self.rows == "table"),
@@ -172,18 +196,26 @@ class TableDescriptor(StrictModel):
         )
         need(self.frame != "SCORES" or self.schedule is None, "schedule: not for SCORES")
         need(self.frame != "TRUTH" or self.method is self.setting is None, "method and setting: not for TRUTH")
-        said = (self.quantity_unit is not None, self.quantity_direction is not None)
-        need(
-            said == ((False, False) if self.quantity == "accuracy" else (True, True)),
-            "quantity_unit and quantity_direction: both needed with a quantity other than accuracy, and only there",
-        )
+        for target, (name, unit_said, direction) in self._quantities().items():
+            need(
+                (unit_said is not None, direction is not None) == (name != "accuracy",) * 2,
+                f"quantity_unit and quantity_direction: both needed with a quantity other than accuracy, and only "
+                f"there; got {unit_said!r} and {direction!r} for {target!r}",
+            )
         need(self.frame == "TRUTH" or self.quantity == "accuracy", f"quantity: only for TRUTH, not for {self.frame}")
         need(self.frame == "CURVES" or self.step_column is None, "step_column: only for CURVES")
         need(
             self.frame != "CURVES" or not (self.seed == "run" or isinstance(self.seed, list)),
             "seed: in CURVES a number, a column, or left out for a mean",
         )
-        if self.frame != "SCORES":
+        if self.targets is not None:
+            for name in self.values:
+                unit = self.unit_of(name)
+                need(
+                    not self._is_accuracy(name) or unit in ACCURACY_UNITS,
+                    f"unit: expected one of {', '.join(ACCURACY_UNITS)} for {name!r}, got {unit!r}",
+                )
+        elif self.frame != "SCORES":
             allowed = (
                 [_number_of({"quantity": self.quantity})] if self.frame == "TRUTH" else list(SCHEMAS["CURVES"].values)
             )
@@ -203,8 +235,32 @@ class TableDescriptor(StrictModel):
 
     def unit_of(self, target: str) -> Unit:
         """The unit that the column behind `target` is written in."""
-        shared = self.unit if self.frame == "SCORES" or target.endswith("accuracy") else None
+        shared = self.unit if self.frame == "SCORES" or self._is_accuracy(target) else None
         return self.values[target].unit or shared or "raw"
+
+    def quantity_of(self, target: str) -> tuple[str, str | None, int | None]:
+        """(name, unit, direction) of the quantity behind a target of TRUTH; accuracies need no unit, no direction."""
+        value = self.values[target]
+        name = target if self.targets == "quantity" else self.quantity
+        if name == "accuracy" and self.targets == "quantity":
+            return name, value.quantity_unit, value.quantity_direction
+        return name, value.quantity_unit or self.quantity_unit, value.quantity_direction or self.quantity_direction
+
+    def _quantities(self) -> dict[str, tuple[str, str | None, int | None]]:
+        if self.targets == "quantity":
+            return {target: self.quantity_of(target) for target in self.values}
+        return {self.quantity: (self.quantity, self.quantity_unit, self.quantity_direction)}
+
+    def _is_accuracy(self, target: str) -> bool:
+        if self.targets == "dataset":
+            return self.quantity == "accuracy"
+        return target == "accuracy" if self.targets == "quantity" else target.endswith("accuracy")
+
+    def images(self, dataset: str) -> Images | None:
+        """What the cost of a network depends on, where the description says it."""
+        if self.classes is None or self.image_size is None:
+            return None
+        return Images(dataset, self.classes, self.image_size, self.input_channels or 3)
 
     def missing_of(self, target: str) -> list[float]:
         """The numbers that mean "not measured" in the column behind `target`."""
@@ -221,6 +277,8 @@ class TableDescriptor(StrictModel):
         """The constant key columns of the frame."""
         if self.frame == "TRUTH":
             named = {"quantity": self.quantity, "origin": self.origin}
+            if self.targets == "quantity":
+                return {"origin": self.origin}
             if self.quantity == "accuracy":
                 return named
             unit, direction = self.quantity_unit, self.quantity_direction
@@ -229,6 +287,14 @@ class TableDescriptor(StrictModel):
         if self.frame == "SCORES":
             default = ("published", self.path.stem if self.path else "table")
         return {"method": self.method or default[0], "setting": self.setting or default[1]}
+
+
+def _space_is_meant(space: str) -> tuple[bool, str]:
+    """Any space will do, its architectures are texts; a name that looks like one of ours misspelt will not."""
+    close = [] if space in SPACES else difflib.get_close_matches(space.lower(), SPACES, n=1, cutoff=0.75)
+    named = bool(re.fullmatch(r"[^:\s]+", space)) and not close
+    hint = f"; did you mean {close[0]!r}? A space of your own needs a name less like ours" if close else ""
+    return named, f"space: unknown space {space!r}{hint or '; expected a name without colon and blanks'}"
 
 
 def _number_of(given: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 from ...core.errors import DataFileError
 from ...core.registry import resolve
 from .descriptor import BARE, TableDescriptor
+from .paths import nested_column
 
 _PACKED = {".gz", ".bz2", ".pbz2"}
 
@@ -30,7 +31,10 @@ class Rows:
     keys: list[Any] | None = None
 
     def column(self, name: str) -> Any:
+        """A column, or what a path such as ``synflow.score`` or ``results.0`` finds in the cells of one."""
         if name not in self.columns:
+            if (nested := nested_column(self, name)) is not None:
+                return nested
             close = difflib.get_close_matches(name, list(self.columns), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             got = "bare numbers" if list(self.columns) == [BARE] else ", ".join(map(str, list(self.columns)[:40]))
@@ -89,12 +93,13 @@ def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
             )
         keys, content = list(content), list(content.values())
     if isinstance(content, dict):
-        columns, count = content, len(next(iter(content.values()), ())) if content else 0
+        columns, count = content, _length(next(iter(content.values()), ()))
         for name, values in columns.items():
             flat = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1)
             if not flat:
                 raise DataFileError(
-                    f"{path}: expected columns (a list or array each), got {type(values).__name__} for {name!r:.80}"
+                    f"{path}: expected columns (a list or array each), got {type(values).__name__} for {name!r:.80}; "
+                    f"{_advice(content, name, values)}"
                 )
             if len(values) != count:
                 raise DataFileError(
@@ -124,6 +129,20 @@ def _columns(path: Path, content: list[Any]) -> dict[str, Any]:
     return {name: [item.get(name) for item in content] for name in names}
 
 
+def _length(values: Any) -> int:
+    return len(values) if isinstance(values, list | tuple | np.ndarray) and np.ndim(values) else 0
+
+
+def _advice(content: dict[Any, Any], name: Any, values: Any) -> str:
+    """What to write instead where a nested file is not columns: a part of it, or a dict keyed by architecture."""
+    inner = next((key for key, value in content.items() if isinstance(value, dict | list) and value), None)
+    if isinstance(values, dict) and all(isinstance(value, dict) for value in content.values()):
+        return "say rows = 'dict' if these keys are architectures, or name the part to read with select"
+    if inner is not None and inner != name:
+        return f"say select = {inner!r} to read that part alone"
+    return f"say select = {name!r} to read this part alone" if isinstance(values, dict) else "correct this column"
+
+
 def numbers(rows: Rows, values: Any) -> pl.Series:
     """Numbers, or lists of numbers, as float64."""
     if isinstance(values, np.ndarray):
@@ -151,6 +170,11 @@ def numbers(rows: Rows, values: Any) -> pl.Series:
 def _number(value: Any) -> float | None:
     if value is None:
         return None
+    if isinstance(value, dict):
+        keys = ", ".join(map(str, list(value)[:8]))
+        raise TypeError(
+            f"expected a number, got a dict of {keys}; name what to take of it, as in 'column.{keys.split(', ')[0]}'"
+        )
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"expected a number, got {value!r:.80}")
     return float(value)
