@@ -201,7 +201,7 @@ class CellSpace:
         """Normal and reduction cell, operations on edges, each node's inputs in turn."""
         return [_graph(name, cell) for name, cell in zip(CELLS, self.genotype(arch), strict=True)]
 
-    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Network:
+    def skeleton(self, dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Network:
         """The evaluation network around the cells; `UnknownNameError` for a dataset it is not known for."""
         return network(dataset, "evaluation", channels=channels, cells=cells)
 

@@ -221,7 +221,7 @@ class NB101:
         """The canonical cell, operations in nodes."""
         return [cell_graph(self.cell(arch))]
 
-    def skeleton(self, dataset: str, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
+    def skeleton(self, dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
         """The network around the cells; `UnknownNameError` for a dataset it is not known for."""
         return skeleton101(dataset, channels=channels, cells=cells)
 
