@@ -7,11 +7,21 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import ParameterError
+
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of benchmark files (default: $NASANALYSIS_DATA, then the user's cache)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields on stdout.")]
+DirectionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--direction",
+        metavar="NAME=lower",
+        help="Whether lower or higher is better in a score, where its name misleads; may be repeated.",
+    ),
+]
 BackendOption = Annotated[
     str, typer.Option("--backend", help="Where the work is done: loky, sequential, dask or ray (docs/cluster.md).")
 ]
@@ -19,3 +29,14 @@ SchedulerOption = Annotated[
     str | None,
     typer.Option("--scheduler", help="Address of a running Dask or Ray cluster; without it one is started here."),
 ]
+
+
+def read_directions(given: list[str] | None) -> dict[str, str]:
+    """``["a=lower", "b=higher"]`` -> ``{"a": "lower", "b": "higher"}``; `ParameterError` for anything else."""
+    read = {}
+    for text in given or []:
+        name, _, word = text.rpartition("=")
+        if not name or word not in ("higher", "lower"):
+            raise ParameterError(f"--direction: expected NAME=lower or NAME=higher, got {text!r}")
+        read[name] = word
+    return read

@@ -45,6 +45,14 @@ def print_table(frame: pl.DataFrame, title: str, digits: int = 3) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
+def with_better(stats: pl.DataFrame) -> pl.DataFrame:
+    """A STATS frame with a column ``better`` for readers: ``lower (ours)``, ``higher (assumed)`` ..."""
+    import polars as pl
+
+    word = pl.when(pl.col("direction") == -1).then(pl.lit("lower")).otherwise(pl.lit("higher"))
+    return stats.with_columns(better=pl.format("{} ({})", word, pl.col("direction_source")))
+
+
 def _cell(value: object, digits: int) -> str:
     if value is None:
         return "–"

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import DataOption, JsonOption
-from .output import check_suffix, print_json, print_table, show, warn
+from .options import DataOption, DirectionOption, JsonOption, read_directions
+from .output import check_suffix, print_json, print_table, show, warn, with_better
 
 
 def score(
@@ -63,6 +63,7 @@ def correlate(
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the interval (0: none).")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
     step: Annotated[int | None, typer.Option("--step", help="Only this many completed epochs or minibatches.")] = None,
+    direction: DirectionOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,15 +81,15 @@ def correlate(
         n_boot=bootstrap,
         seed=seed,
         step=step,
+        directions=read_directions(direction),
         data=data,
         warn=lambda text: warn("note:", text),
     )
     if as_json:
         print_json(frame.to_dicts())
         return
-    shown = frame.select(
-        "dataset", "proxy", "step", "statistic", "estimate", "ci_low", "ci_high", "n_archs", "n_missing"
-    )
+    numbers = ("estimate", "ci_low", "ci_high", "n_archs", "n_missing")
+    shown = with_better(frame).select("dataset", "proxy", "better", "step", "statistic", *numbers)
     print_table(shown, f"{truth}: {scores}", digits=4)
 
 

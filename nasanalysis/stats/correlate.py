@@ -64,8 +64,9 @@ def correlate(
         `nasanalysis.stats.bootstrap` for what they are and how well they cover.
     resampling: one `Resampling` in place of `n_boot`, `seed`, `level` and `interval`.
     covariates: where statistics such as ``partial_spearman@params`` find their covariates: an ARCHS frame (its
-        ``params`` and ``flops``) or a SCORES frame; by default `scores` itself. Architectures without the
-        covariate are left out of such a statistic, and counted.
+        ``params`` and ``flops``) or a SCORES frame; by default `scores` itself, and for ``params`` and ``flops``
+        that it lacks the space of the architectures. Architectures without the covariate are left out of such a
+        statistic, and counted.
     workers: processes (joblib's ``n_jobs``); by default what ``joblib.parallel_config`` says, else one. The
         table is the same whatever their number.
 

@@ -1,14 +1,20 @@
-"""What a statistic holds fixed: parameter counts, FLOPs or other scores, beside the truth's architectures."""
+"""What a statistic holds fixed: parameter counts, FLOPs or other scores, beside the truth's architectures.
+
+Parameters and FLOPs that no table holds are counted, where the space of the architectures is known.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from ..core.errors import StudyError, UnknownNameError
+from ..core.errors import ArchError, MissingCapabilityError, StudyError, UnknownNameError
 from ..core.frames import to_polars
+from ..spaces import SPACES, get_space
+from ..spaces.capabilities import COSTS, counter
 from .averages import PLACE, checked_costs, checked_scores, counting_rows, in_order, over_seeds
 from .rank import Floats
 from .series import Place, Truth
@@ -24,8 +30,9 @@ def aligned_covariates(
     values: dict[Place, dict[str, Floats]] = {}
     for place, truth in truths.items():
         here = table.filter(pl.col("benchmark") == place[0], pl.col("dataset") == place[1])
-        if not here.is_empty():
-            values[place] = {name: _covariate(here, name, place, truth.archs) for name in dict.fromkeys(wanted)}
+        if frame is None or not here.is_empty():
+            counted = frame is None
+            values[place] = {n: _covariate(here, n, place, truth.archs, counted) for n in dict.fromkeys(wanted)}
     return values
 
 
@@ -39,13 +46,33 @@ def _covariate_rows(frame: Any, scores: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(*(pl.lit(None).alias(c) for c in ("method", "setting", "seed", "unit", "step")))
 
 
-def _covariate(table: pl.DataFrame, name: str, place: Place, archs: Sequence[str]) -> Floats:
+def _covariate(table: pl.DataFrame, name: str, place: Place, archs: Sequence[str], counted: bool) -> Floats:
+    """`counted`: whether a cost that the table lacks is counted from the space."""
     rows = table.filter(pl.col("proxy") == name)
     if rows.is_empty():
-        raise UnknownNameError("covariate in these scores", name, sorted(set(table["proxy"])))
+        costs = costs_of_space(name, place[1], archs) if counted else None
+        if costs is None:
+            raise UnknownNameError("covariate in these scores", name, sorted(set(table["proxy"])))
+        return costs
     if rows.select("method", "setting", "unit", "step").n_unique() > 1:
         raise StudyError(
             f"covariate {name!r} of {'/'.join(place)}: expected one value for each architecture, got several "
             "steps, methods or settings; pass covariates=, filtered to one"
         )
     return in_order(over_seeds(counting_rows(rows, [], what=f"covariate {name!r}"), [], "value"), archs, "value")
+
+
+def costs_of_space(name: str, dataset: str, archs: Sequence[str]) -> Floats | None:
+    """``params`` or ``flops`` of `archs` (n_archs,) as their space counts them; None where it cannot.
+
+    dataset: whose images and classes; that of an empty name is ``cifar10``.
+    """
+    spaces = {arch.partition(":")[0] for arch in archs}
+    if name not in COSTS or len(spaces) != 1 or not spaces <= set(SPACES):
+        return None
+    try:
+        space = get_space(spaces.pop())
+        count = counter(space, name)
+        return np.array([count(space.parse(arch), dataset or "cifar10") for arch in archs], dtype=np.float64)
+    except (ArchError, MissingCapabilityError, UnknownNameError):  # names, costs or a dataset that the space lacks
+        return None

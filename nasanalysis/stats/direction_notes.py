@@ -25,13 +25,14 @@ def direction_notes(stats: Any, scores: Any, directions: Mapping[str, int | str]
     """
     table = checked_scores(scores)
     names = sorted(set(table["proxy"]))
-    unknown = [name for name in names if direction_of(name, directions).source == "assumed"]
     negated = [name for name in names if _looks_negated(table, name, directions)]
-    doubtful = _strongly_negative(check(stats, "STATS"))
+    doubtful = [row for row in _strongly_negative(check(stats, "STATS")) if row["proxy"] not in negated]
+    asked = {row["proxy"] for row in doubtful}
+    unknown = [n for n in names if direction_of(n, directions).source == "assumed" and n not in asked]
     return [
         *([_assumed(unknown)] if unknown else []),
         *(_negated(name, table) for name in negated),
-        *(_hint(row) for row in doubtful if row["proxy"] not in negated),
+        *map(_hint, doubtful),
     ]
 
 

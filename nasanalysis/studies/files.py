@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from ..core.frames import check
 from ..loaders import BENCHMARKS, archs_frame
 from ..loaders.samples import read_columns, read_sample
 from ..loaders.sources import Sources
-from ..proxies import PROXIES, get_proxy, score
+from ..proxies import ALIASES, PROXIES, get_proxy, score
 from ..spaces import SPACES, get_space, parse_arch
 
 _FILES = (".csv", ".parquet")
@@ -32,6 +32,7 @@ def compare(
     n_boot: int = 1000,
     seed: int = 0,
     step: int | None = None,
+    directions: Mapping[str, int | str] | None = None,
     data: Path | str | None = None,
     warn: Callable[[str], None] = lambda text: warnings.warn(text, stacklevel=3),
 ) -> pl.DataFrame:
@@ -44,7 +45,8 @@ def compare(
     dataset, split, schedule: which truth of a benchmark; each may be left out where only one is recorded
         (`split` is ``test`` by default).
     sample: a file that lists the architectures to use (see `nasanalysis.loaders.samples.read_sample`).
-    warn: called with a sentence on whatever was left out.
+    directions: proxy -> ``higher`` or ``lower`` (or +1, -1), where ours, or what the name says, is wrong.
+    warn: called with a sentence on whatever was left out, and on every direction in doubt.
 
     Architectures may be written with or without their ``space:`` prefix; the answer concerns those that
     both sides hold, and counts the others.
@@ -54,6 +56,7 @@ def compare(
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))
         if table.is_empty():
             raise StudyError(f"--step {step}: the scores hold no such step")
+    refuse_strange_directions(directions, table)
     spaces = sorted({arch.partition(":")[0] for arch in facts["arch"]})
     chosen = None if sample is None else read_sample(Path(sample), spaces[0] if len(spaces) == 1 else None)
     with warnings.catch_warnings(record=True) as caught:
@@ -64,12 +67,21 @@ def compare(
             statistics=statistics,
             n_boot=n_boot,
             seed=seed,
+            directions=directions,
             sample=chosen,
             sample_name="all" if sample is None else Path(sample).name,
         )
-    for warning in caught:
-        warn(str(warning.message))
+    for note in (*(str(warning.message) for warning in caught), *stats.direction_notes(frame, table, directions)):
+        warn(note)
     return frame
+
+
+def refuse_strange_directions(directions: Mapping[str, int | str] | None, scores: pl.DataFrame) -> None:
+    """`UnknownNameError` for a direction of a proxy that the scores do not hold."""
+    names = scores["proxy"].unique(maintain_order=True).to_list()
+    for name in directions or ():
+        if name not in names and ALIASES.get(name) not in names:
+            raise UnknownNameError("proxy in these scores (a direction)", name, names)
 
 
 def read_pair(

@@ -30,8 +30,7 @@ def test_an_unknown_name_is_noted() -> None:
 
 
 def test_a_strongly_negative_score_gets_a_hint_unless_its_direction_was_given() -> None:
-    assumed, hint = _notes({"mine": BAD})
-    assert assumed.startswith("direction of mine: not known")
+    (hint,) = _notes({"mine": BAD})
     assert hint.startswith("mine: spearman_rho -1.00 [")
     assert hint.endswith("with higher taken as better (assumed): does lower mean better? Then: --direction mine=lower")
     assert _notes({"mine": BAD}, directions={"mine": "higher"}) == []

@@ -14,6 +14,8 @@ from scipy import stats as scipy_stats
 
 from nasanalysis.core.errors import FrameError, StudyError, UnknownNameError
 from nasanalysis.core.frames import SCHEMAS, check, to_pandas
+from nasanalysis.loaders import archs_frame
+from nasanalysis.spaces import get_space
 from nasanalysis.stats import (
     Resamples,
     aggregate,
@@ -198,6 +200,19 @@ def test_partial_correlation_in_a_table() -> None:
     )  # fmt: skip
     again = correlate(truth_frame(truth), score_frame(good), statistics=names, n_boot=50, covariates=archs)
     assert again["estimate"].to_list() == pytest.approx(table.filter(proxy="p")["estimate"].to_list())
+
+
+def test_parameters_are_counted_where_the_space_is_known() -> None:
+    """`partial_spearman@params` used to need a table of parameters beside the scores of a space that we know."""
+    space = get_space("nb201")
+    archs = [str(space.arch(i)) for i in range(40)]
+    truth = truth_frame(np.arange(40.0)).with_columns(arch=pl.Series(archs), dataset=pl.lit("cifar10"))
+    scores = score_frame(np.arange(40.0) % 11).with_columns(arch=pl.Series(archs), dataset=pl.lit("cifar10"))
+    costs = archs_frame(space, archs, "cifar10").with_columns(benchmark=pl.lit("b"), dataset=pl.lit("cifar10"))
+    names = ("partial_spearman@params", "partial_kendall@params+flops")
+    given = correlate(truth, scores, statistics=names, n_boot=0, covariates=costs)
+    assert correlate(truth, scores, statistics=names, n_boot=0).equals(given)
+    assert given["estimate"].is_not_null().all()
 
 
 def test_covariates_that_are_missing_are_counted_or_refused() -> None:
