@@ -201,6 +201,7 @@ def test_scores_of_any_frame_are_a_scores_frame() -> None:
 
 def test_every_entry_of_the_registry_is_a_proxy_of_its_name() -> None:
     argument = {"sotl_first": "@3", "sovl_first": "@3", "sum_train_error_first": "@3"}
+    argument |= {"graph_count": "@none", "graph_live_count": "@nor_conv_3x3", "graph_length": "@2"}
     for name in PROXIES:
         proxy = get_proxy(name + argument.get(name, ""))
         assert proxy.name.partition("@")[0] == name
