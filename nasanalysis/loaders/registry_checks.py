@@ -200,10 +200,18 @@ def _nb101_one_shot(entry: DataSet, places: list[Path], data: Path | str | None)
 
 
 def _robust_darts(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
-    searches = robust_darts.runs(places[0])
-    epochs, first = robust_darts.hessians(searches[0])
-    shape = " x ".join(map(str, first.shape))
-    return f"{len(searches)} searches; Hessians of the first: {shape}, epochs {epochs[0]} to {epochs[-1]}"
+    """Every search: its errors, its genotypes, its Hessians where they were logged; and the results files."""
+    searches, unread = robust_darts.survey(places[0])
+    if not searches:
+        robust_darts.runs(places[0])  # raises: says what was looked for
+    turned = hessians = 0
+    for search in searches:
+        robust_darts.errors(search), robust_darts.genotypes(search)
+        turned += robust_darts.holds_accuracies(search)
+        hessians += len(robust_darts.hessians(search)[0]) if search.has_hessians else 0
+    told = [f"{len(searches)} searches, {hessians:,} Hessians"]
+    told += [f"accuracies under the names of errors in {turned}"] if turned else []
+    return "; ".join([*told, *unread])
 
 
 def _images(entry: DataSet, places: list[Path], data: Path | str | None) -> str:

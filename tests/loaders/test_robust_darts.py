@@ -185,7 +185,7 @@ def test_a_genotype_of_another_space(copied: rd.Run) -> None:
     ("content", "message"),
     [
         ("s1_cifar10: !!python/object/apply:os.system ['false']", "expected YAML"),
-        ("s9: {}", "expected the groups s1_cifar10, s3_svhn, got 's9'"),
+        ("s9: {}", "expected groups such as s1_cifar10, s3_svhn, got 's9'"),
         ("[1]", "expected a mapping"),
         ("s1_cifar10: {0.0_0.0003: {1: 300}}", "expected an error in percent, got 300"),
         ("s1_cifar10: {0.0_0.0003: {x: 3}}", "expected a seed, got 'x'"),

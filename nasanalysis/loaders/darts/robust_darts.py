@@ -1,28 +1,32 @@
-"""Logs of real DARTS searches by the authors of RobustDARTS (Zela et al. 2020): space S1, CIFAR-10.
+"""Logs of real searches by the authors of RobustDARTS (Zela et al. 2020): DARTS, and random search, in small spaces.
 
-One folder per setting, ``s1/cifar10/<drop-path>_<L2 factor>-<job>``, with for each of three seeds k
+One folder per setting, ``s1/cifar10/<drop-path>_<L2 factor>-<job>`` (`robust_runs` says which folders there are), with
+for each of three seeds k
 
 ==========================  =====================================================================
 ``derivatives_k.json[.gz]`` one JSON object per line (epochs 0, 2, ..., 48, 49): ``H``, the full
                             Hessian of the validation loss in the architecture parameters, in which
                             the architecture weight decay stands on the diagonal (0.001 I)
-``errors_k.json``           lists over 50 epochs. What the file calls ``train_acc`` and ``valid_acc``
-                            are *errors* in percent; here they are ``train_error``, ``valid_error``
+``errors_k.json``           lists over 50 epochs, ``train_acc`` and ``valid_acc`` in percent. In part of
+                            the searches (without drop-path, or with the smallest L2 factor) these are
+                            *errors*, in the others accuracies. Here they are always errors:
+                            ``train_error``, ``valid_error``; `errors` says how the two are told apart
 ``arch_k``                  the genotype found after the last epoch
-``log_1.txt``               the log of seed 1 (one setting only), with the genotype of every epoch
+``log_k.txt``               the log, with the genotype of every epoch
 ==========================  =====================================================================
 
 ``results_perf.yaml`` and ``results_arch.yaml`` hold the last validation error of the search model and the
 genotype of all runs, in S1 on CIFAR-10 and S3 on SVHN. Epochs are as logged: number e is the state
-after epoch e, counted from 0. The 56 parameters are 28 edges (14 normal, 14 reduce) by 2 operations.
+after epoch e, counted from 0. In S1 the 56 parameters are 28 edges (14 normal, 14 reduce) by 2 operations; in S3 there
+are 84, by 3.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,20 +35,38 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ...core.errors import ArchError, DataFileError, MissingExtraError, NasAnalysisError
+from ...core.errors import ArchError, DataFileError, MissingExtraError
 from ...core.frames import check
 from ...spaces import get_space
 from ..benchmark import Benchmark
-from ..files import find, missing
+from ..files import find
 from ..safe_pickle import read_bytes
+from .robust_runs import Run, log_folders, run, runs, spelled, survey
+
+__all__ = [
+    "Run",
+    "dominant_eigenvalues",
+    "errors",
+    "genotypes",
+    "hessians",
+    "holds_accuracies",
+    "load",
+    "results",
+    "run",
+    "runs",
+    "survey",
+    "trace",
+]
 
 Matrix = npt.NDArray[np.float64]
 
 #: Architecture weight decay of these searches, on the diagonal of every logged Hessian.
 ARCH_DECAY = 1e-3
-#: Dataset of a folder or a results file -> (space, dataset).
-_RUNS = {"s1_cifar10": ("s1", "cifar10"), "s3_svhn": ("s3", "svhn")}
-_FOLDER = re.compile(r"(?P<drop>\d+(?:\.\d+)?)_(?P<l2>\d+(?:\.\d+)?)(?:-(?P<job>\d+))?")
+#: Architecture parameters of a space: 28 edges by its operations.
+_PARAMETERS = {"s1": 56, "s2": 56, "s3": 84, "s4": 56}
+_GROUP = re.compile(r"(s[1-4])_(cifar10|cifar100|svhn)")
+#: Two percentages are the same number: the files hold some fifteen digits of them.
+_SAME = 1e-3
 _GENOTYPE = re.compile(r"genotype = (Genotype\(.*\))")
 _EPOCH = re.compile(r" epoch (\d+) lr ")
 _ERRORS = {
@@ -55,80 +77,39 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
-    """One search: its setting (``<drop-path>_<L2>``, as the folder spells it), its seed, and where its files lie."""
-
-    setting: str
-    seed: int
-    folder: Path
-
-    @property
-    def drop_path(self) -> float:
-        """Maximal drop-path probability."""
-        return float(self.setting.partition("_")[0])
-
-    @property
-    def weight_decay(self) -> float:
-        """L2 factor on the weights."""
-        return float(self.setting.partition("_")[2])
-
-    def file(self, stem: str, suffix: str) -> Path:
-        """``<stem>_<seed><suffix>``, packed by gzip or not."""
-        for name in (f"{stem}_{self.seed}{suffix}", f"{stem}_{self.seed}{suffix}.gz"):
-            if (self.folder / name).exists():
-                return self.folder / name
-        raise missing(f"robust-darts: {stem}_{self.seed}{suffix}", [self.folder])
-
-    def files(self) -> Iterator[Path]:
-        """The files that its trace is read from."""
-        yield from (self.file("derivatives", ".json"), self.file("errors", ".json"), self.file("arch", ""))
-        if self.log.exists():
-            yield self.log
-
-    @property
-    def log(self) -> Path:
-        """The training log, which not every search has here."""
-        return self.folder / f"log_{self.seed}.txt"
-
-
 def load(data: Path | None = None) -> Benchmark:
     """The logs as a benchmark that records TRACE (`Benchmark.lazy` reads it): no truth, no curves of architectures."""
     root = find("robust_darts", data)
+    searches, unread = survey(root)
+    if not searches:
+        runs(root)  # raises: says what was looked for
+    datasets = dict.fromkeys(["cifar10", "svhn", *sorted({search.dataset for search in searches})])
     return Benchmark(
         name="robust-darts",
         space="s1",
-        datasets=("cifar10", "svhn"),
-        inputs=tuple(path for search in runs(root) for path in search.files()),
+        datasets=tuple(datasets),
+        inputs=(*sorted(root.glob("results_perf.yaml")), *(path for search in searches for path in search.files())),
         read={"TRACE": lambda: trace(root).lazy()},
-        notes=("epochs as logged, from 0; Hessians with the architecture weight decay 0.001 I in them",),
+        notes=(
+            "epochs as logged, from 0; Hessians with the architecture weight decay 0.001 I in them",
+            *_said_of_errors(searches),
+            *unread,
+        ),
     )
 
 
-def runs(root: Path) -> list[Run]:
-    """Every search under `root` (the folder ``robust_darts``), by setting and seed."""
-    folder = root / "s1" / "cifar10"
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        match = _FOLDER.fullmatch(path.name)
-        if match and path.is_dir():
-            seeds = sorted({int(p.name[5:]) for p in path.glob("arch_*") if p.name[5:].isdigit()})
-            found += [Run(f"{match['drop']}_{match['l2']}", seed, path) for seed in seeds]
-    if not found:
-        raise missing("robust-darts: s1/cifar10/<drop>_<L2>-<job>/arch_<seed>", [folder])
-    return found
-
-
-def run(root: Path, setting: str, seed: int) -> Run:
-    """One search by its setting, such as ``0.0_0.0003``, and seed."""
-    every = runs(root)
-    for found in every:
-        if (found.setting, found.seed) == (setting, seed):
-            return found
-    settings = sorted({r.setting for r in every})
-    raise NasAnalysisError(
-        f"robust-darts: expected a setting of {', '.join(settings)} and a seed 1 to 3, got {setting!r}, {seed!r}"
-    )
+def _said_of_errors(searches: Sequence[Run]) -> Iterator[str]:
+    """In whose files accuracies stand under the names of errors, in one sentence; damaged files are told elsewhere."""
+    turned = []
+    for search in searches:
+        with suppress(DataFileError):
+            turned += [search] if holds_accuracies(search) else []
+    if turned:
+        settings = sorted({f"{s.method} {s.space}/{s.dataset} {s.setting}" for s in turned})
+        yield (
+            f"errors_k.json of {len(turned)} of {len(searches)} searches holds accuracies; they are read as 100 minus "
+            f"that: {', '.join(settings)}"
+        )
 
 
 def hessians(search: Run, *, with_decay: bool = True) -> tuple[npt.NDArray[np.int64], Matrix]:
@@ -140,9 +121,11 @@ def hessians(search: Run, *, with_decay: bool = True) -> tuple[npt.NDArray[np.in
 
     Returns
     -------
-    Epochs (n,), and matrices (n, 56, 56): second derivatives of the validation loss on one minibatch.
+    Epochs (n,), and matrices (n, p, p): second derivatives of the validation loss on one minibatch; p is 56, in S3 84.
+
+    `MissingDataError` where none were logged (`Run.has_hessians`).
     """
-    epochs, matrices = _read_hessians(search.file("derivatives", ".json"))
+    epochs, matrices = _read_hessians(search.file("derivatives", ".json"), _PARAMETERS.get(search.space, 56))
     return epochs.copy(), matrices - (0 if with_decay else ARCH_DECAY) * np.eye(matrices.shape[1])
 
 
@@ -154,39 +137,83 @@ def dominant_eigenvalues(search: Run, *, with_decay: bool = True) -> dict[int, f
 
 
 def errors(search: Run) -> pl.DataFrame:
-    """Columns ``epoch``, ``train_error``, ``valid_error`` (percent), ``train_loss``, ``valid_loss`` (nats)."""
-    path = search.file("errors", ".json")
-    found = _json(read_bytes(path), path)
-    if not isinstance(found, dict) or set(found) != set(_ERRORS):
-        got = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
-        raise DataFileError(f"{path}: expected the keys {', '.join(_ERRORS)}, got {got}")
-    lengths = {len(values) if isinstance(values, list) else -1 for values in found.values()}
+    """Columns ``epoch``, ``train_error``, ``valid_error`` (percent), ``train_loss``, ``valid_loss`` (nats).
+
+    Always errors, also where the file holds accuracies (`holds_accuracies`).
+    """
+    columns = _logged(search.file("errors", ".json"))
+    table = pl.DataFrame({"epoch": range(len(columns["valid_error"])), **columns}, schema_overrides={"epoch": pl.Int64})
+    if holds_accuracies(search):
+        table = table.with_columns((100 - pl.col(name)).alias(name) for name in ("train_error", "valid_error"))
+    return table
+
+
+def holds_accuracies(search: Run) -> bool:
+    """Whether what ``errors_k.json`` calls ``train_acc`` and ``valid_acc`` are accuracies, not errors.
+
+    The results file says so where it has the search: its last error is the last entry, or 100 minus that. Else the
+    course of the training does: errors fall with the loss, accuracies rise as it falls.
+    """
+    columns = _logged(search.file("errors", ".json"))
+    last, known = columns["valid_error"][-1], _known_error(search)
+    if known is not None:
+        as_error, as_accuracy = abs(last - known) < _SAME, abs(100 - last - known) < _SAME
+        if as_error != as_accuracy:
+            return as_accuracy
+    values, losses = np.array(columns["train_error"]), np.array(columns["train_loss"])
+    return bool((values - values.mean()) @ (losses - losses.mean()) < 0)
+
+
+def _logged(path: Path) -> dict[str, list[float]]:
+    """The four lists of an ``errors_k.json`` by our names, as they stand there."""
+    content = _json(read_bytes(path), path)
+    if not isinstance(content, dict) or set(content) != set(_ERRORS):
+        got = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise DataFileError(f"{path}: expected the keys {', '.join(_ERRORS)}, got {got:.80}")
+    lengths = {len(values) if isinstance(values, list) else -1 for values in content.values()}
     if len(lengths) != 1 or min(lengths) < 1:
         raise DataFileError(f"{path}: expected four lists of equal length, got lengths {sorted(lengths)}")
     try:
-        columns = {name: [float(v) for v in found[key]] for key, name in _ERRORS.items()}
-    except (TypeError, ValueError) as error:
-        raise DataFileError(f"{path}: expected numbers, got {error}") from error
+        columns = {name: [float(v) for v in content[key]] for key, name in _ERRORS.items()}
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataFileError(f"{path}: expected numbers, got {error!s:.80}") from error
     for name in ("train_error", "valid_error"):
         if not all(0 <= value <= 100 for value in columns[name]):
             raise DataFileError(
                 f"{path}: {name}: expected percent, 0 to 100, got {min(columns[name])} to {max(columns[name])}"
             )
-    return pl.DataFrame({"epoch": range(lengths.pop()), **columns}, schema_overrides={"epoch": pl.Int64})
+    return columns
+
+
+def _known_error(search: Run) -> float | None:
+    """The last validation error that the results file beside the folder of the search's space has; None without one."""
+    path = search.folder.parents[2] / "results_perf.yaml" if len(search.folder.parents) > 2 else None
+    if search.method != "darts" or path is None or not path.is_file():
+        return None
+    return _last_errors(path, path.stat().st_mtime_ns).get((search.space, search.dataset, search.setting, search.seed))
+
+
+@lru_cache(maxsize=4)
+def _last_errors(path: Path, _changed: int) -> dict[tuple[str, str, str, int], float]:
+    """(space, dataset, setting, seed) -> last error; {} where the file cannot be read: `results` says why."""
+    try:
+        return {key: _percent(value, path) for key, value in _results_of(path)}
+    except (DataFileError, MissingExtraError):
+        return {}
 
 
 def genotypes(search: Run) -> dict[int, str]:
     """Logged epoch -> genotype as text ``s1:key``: of the last epoch, and of every one where the log is at hand."""
     last = errors(search)["epoch"].to_list()[-1]
     path = search.file("arch", "")
-    found = {last: _arch(_utf8(read_bytes(path), path), "s1", path)}
+    found = {last: _arch(_utf8(read_bytes(path), path), search.space, path)}
     if search.log.exists():
         epoch = None
         for line in _utf8(read_bytes(search.log), search.log).splitlines():
             if started := _EPOCH.search(line):
                 epoch = int(started[1])
             elif (match := _GENOTYPE.search(line)) and epoch is not None:
-                found[epoch] = _arch(match[1], "s1", search.log)
+                found[epoch] = _arch(match[1], search.space, search.log)
     return dict(sorted(found.items()))
 
 
@@ -194,8 +221,9 @@ def trace(root: Path) -> pl.DataFrame:
     """TRACE frame of every search.
 
     Quantities: ``arch_hessian_ev`` (largest eigenvalue, as logged), ``arch_hessian_ev_without_decay``,
-    ``train_error``, ``valid_error``, ``train_loss``, ``valid_loss``, ``genotype`` (text). The S3 runs on SVHN
-    have no logs here, only their last error and genotype (from the results files, where PyYAML is there).
+    ``train_error``, ``valid_error``, ``train_loss``, ``valid_loss``, ``genotype`` (text). A search whose Hessians were
+    not logged has no eigenvalues. The setting is the folder's, with the space in front (``s2/0.2_0.0003``) where that
+    is not S1 on CIFAR-10 or S3 on SVHN.
     """
     frames = [_trace_of(search) for search in runs(root)]
     return check(pl.concat(frames), "TRACE", where=str(root))
@@ -203,7 +231,7 @@ def trace(root: Path) -> pl.DataFrame:
 
 def _trace_of(search: Run) -> pl.DataFrame:
     rows: list[tuple[int, str, float | None, str | None]] = []
-    for epoch, value in dominant_eigenvalues(search).items():
+    for epoch, value in dominant_eigenvalues(search).items() if search.has_hessians else ():
         # Taking c I off a matrix takes c off each of its eigenvalues.
         rows += [
             (epoch, "arch_hessian_ev", value, None),
@@ -212,7 +240,8 @@ def _trace_of(search: Run) -> pl.DataFrame:
     for row in errors(search).to_dicts():
         rows += [(row["epoch"], name, row[name], None) for name in _ERRORS.values()]
     rows += [(epoch, "genotype", None, text) for epoch, text in genotypes(search).items()]
-    return _trace_frame([("cifar10", search.setting, search.seed, *row) for row in rows], "darts")
+    setting = spelled(search.dataset, search.space, search.setting)
+    return _trace_frame([(search.dataset, setting, search.seed, *row) for row in rows], search.method)
 
 
 def _trace_frame(rows: list[tuple[Any, ...]], method: str) -> pl.DataFrame:
@@ -234,25 +263,31 @@ def results(root: Path) -> pl.DataFrame:
 
     Dataset ``cifar10`` is space S1, ``svhn`` S3. Needs PyYAML.
     """
+    home = next((folder for folder in log_folders(root) if (folder / "results_perf.yaml").exists()), root)
     rows: list[tuple[Any, ...]] = []
-    for name, quantity in (("results_perf.yaml", "valid_error"), ("results_arch.yaml", "genotype")):
-        path = root / name
-        for group, settings in _mapping(_yaml(path), path).items():
-            if group not in _RUNS:
-                raise DataFileError(f"{path}: expected the groups {', '.join(_RUNS)}, got {group!r}")
-            space, dataset = _RUNS[group]
-            for setting, seeds in _mapping(settings, path).items():
-                for seed, value in _mapping(seeds, path).items():
-                    where = (dataset, str(setting), _integer(seed, path), 49, quantity)
-                    if quantity == "valid_error":
-                        rows.append((*where, _percent(value, path), None))
-                    else:
-                        rows.append((*where, None, _arch(str(value), space, path)))
+    for path in (home / "results_perf.yaml", home / "results_arch.yaml"):
+        for (space, dataset, setting, seed), value in _results_of(path):
+            where = (dataset, spelled(dataset, space, setting), seed, 49)
+            if path.name == "results_perf.yaml":
+                rows.append((*where, "valid_error", _percent(value, path), None))
+            else:
+                rows.append((*where, "genotype", None, _arch(str(value), space, path)))
     return check(_trace_frame(rows, "darts"), "TRACE", where=str(root))
 
 
+def _results_of(path: Path) -> Iterator[tuple[tuple[str, str, str, int], Any]]:
+    """((space, dataset, setting, seed), what it says) of a results file."""
+    for group, settings in _mapping(_yaml(path), path).items():
+        match = _GROUP.fullmatch(str(group)[:40])
+        if match is None:
+            raise DataFileError(f"{path}: expected groups such as s1_cifar10, s3_svhn, got {str(group)[:40]!r}")
+        for setting, seeds in _mapping(settings, path).items():
+            for seed, value in _mapping(seeds, path).items():
+                yield (match[1], match[2], str(setting), _integer(seed, path)), value
+
+
 @lru_cache(maxsize=4)
-def _read_hessians(path: Path) -> tuple[npt.NDArray[np.int64], Matrix]:
+def _read_hessians(path: Path, size: int) -> tuple[npt.NDArray[np.int64], Matrix]:
     epochs: list[int] = []
     matrices: list[Matrix] = []
     for number, line in _lines(path):
@@ -263,9 +298,10 @@ def _read_hessians(path: Path) -> tuple[npt.NDArray[np.int64], Matrix]:
             raise DataFileError(
                 f"{path}: line {number}: expected an epoch and a square matrix H, got {error!r}"
             ) from error
-        if matrix.ndim != 2 or matrix.shape != (56, 56):
+        if matrix.shape != (size, size):
             raise DataFileError(
-                f"{path}: line {number}: expected a Hessian of 56 by 56 (28 edges by 2 operations), got {matrix.shape}"
+                f"{path}: line {number}: expected a Hessian of {size} by {size} (one row for each operation of each "
+                f"edge), got {matrix.shape}"
             )
         if not np.isfinite(matrix).all():
             raise DataFileError(f"{path}: line {number}: the Hessian of epoch {epoch} holds values that are not finite")
