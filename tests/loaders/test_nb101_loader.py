@@ -303,3 +303,25 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     raw = tmp_path / "raw"
     raw.write_bytes(b"raw")
     assert _scan("test", [raw], lambda: pl.DataFrame({"x": [7]})).collect().item() == 7
+
+
+# ---- one-shot results alone, in the authors' folders ------------------------------------------------------
+
+
+def test_one_shot_results_alone_are_a_benchmark_whatever_lies_beside_them(tmp_path: Path) -> None:
+    home = tmp_path / "data" / "nb101" / "one_shot"
+    for place in ("avg-3_ft_bn/1/0", "avg-3_ft_bn/full/2", "avg-3_ft_bn/full_0/2", "baseline_ft_bn/space1/seed4"):
+        pickled(home / place / "eval_results.pkl", [ENTRY])
+    for place in ("notes/backup", "baseline_ft_bn/space1/old seed"):
+        pickled(home / place / "eval_results.pkl", ["not what a benchmark reads"])
+    benchmark = load(tmp_path / "data")
+    scores = benchmark.scores()
+    assert scores.select("method", "setting", "seed").rows() == [
+        ("avg-3_ft_bn", "output_degree=1", 0),
+        ("avg-3_ft_bn", "space=full", 2),
+        ("avg-3_ft_bn", "space=full_0", 2),
+        ("baseline_ft_bn", "output_degree=1", 4),
+    ]
+    assert benchmark.truth(split="test").filter(pl.col("seed").is_null())["accuracy"].to_list() == [50.0]
+    (note,) = [note for note in benchmark.notes if "not read" in note]
+    assert note.endswith(": baseline_ft_bn/space1/old seed/eval_results.pkl, notes/backup/eval_results.pkl")

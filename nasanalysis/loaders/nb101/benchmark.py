@@ -36,7 +36,7 @@ from .. import safe_pickle
 from ..benchmark import Benchmark
 from ..cache import convert, converted_path
 from ..files import find
-from .one_shot import oneshot_files, read_oneshot, scores_of_oneshot
+from .one_shot import oneshot_files, other_files, read_oneshot, scores_of_oneshot
 from .records import (
     RUNS_PER_CELL,
     SCHEDULES,
@@ -134,7 +134,7 @@ def load(data: Path | None = None) -> Benchmark:
             return from_tfrecord(path, schedules=schedules, scores=scores if oneshot else {}, inputs=oneshot)
     means = _find(f"nb101/{MEANS}", data)
     records = _find(f"nb101/{RECORDS}", data)
-    if means is None and records is None:
+    if means is None and records is None and not oneshot:
         find(f"nb101/{MEANS}", data)  # raises: says where it was looked for
     runs_from = [*([records] if records else []), *oneshot]
     runs = partial(_scan, "nb101-runs", runs_from, lambda: _runs(records, oneshot))
@@ -144,6 +144,11 @@ def load(data: Path | None = None) -> Benchmark:
     if runs_from:
         notes.append(
             "single runs, validation accuracy and curves: only of the cells whose official records are at hand"
+        )
+    if folder and (unread := other_files(folder)):
+        notes.append(
+            "one-shot evaluations not read, their paths are not <method>/space<n>/seed<k>/eval_results.pkl: "
+            + ", ".join(path.relative_to(folder).as_posix() for path in unread)
         )
 
     def truth() -> pl.LazyFrame:

@@ -5,6 +5,9 @@ the weights of one supernet trained on the cells whose output has exactly n inne
 the three NAS-Bench-1shot1 spaces, so the setting of their scores reads ``output_degree=<n>``. Methods:
 ``baseline_no_ft``, ``baseline_ft_bn`` and ``single-k_ft_bn``, where ``ft_bn`` means that batch-norm
 statistics were estimated anew for each cell. Each file also holds the three official runs of its cells.
+
+The authors' own folders, ``<method>/<n>/<k>/eval_results.pkl``, are read too. Those called ``full`` (``full_0`` ...)
+are of supernets over cells of every degree: the setting reads ``space=full``. Files elsewhere are not read, and named.
 """
 
 from __future__ import annotations
@@ -24,14 +27,26 @@ from .records import runs_frame, spec_runs
 
 #: Operation indices of the files' ``architecture``.
 _OPERATIONS = ("maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
-_PLACE = re.compile(r"(?P<method>[^/]+)/space(?P<degree>\d+)/seed(?P<seed>\d+)/eval_results\.pkl")
+_NAME = "eval_results.pkl"
+_PLACE = re.compile(
+    r"(?P<method>[^/]+)/(?:space)?(?P<space>(?P<degree>\d{1,2})|full(?:_\w+)?)/(?:seed)?(?P<seed>\d{1,9})/eval_results\.pkl"
+)
 
 Entry = dict[str, Any]
 
 
 def oneshot_files(folder: Path) -> list[Path]:
-    """The evaluation files in a folder ``one_shot``, by method, degree and seed."""
-    return sorted(folder.glob("*/space*/seed*/eval_results.pkl"))
+    """The evaluation files in a folder ``one_shot``, by method, space and seed."""
+    return [path for path in _evaluations(folder) if _PLACE.search(path.as_posix())]
+
+
+def other_files(folder: Path) -> list[Path]:
+    """Evaluation files in a folder ``one_shot`` whose path does not say what they are: they are not read."""
+    return [path for path in _evaluations(folder) if not _PLACE.search(path.as_posix())]
+
+
+def _evaluations(folder: Path) -> list[Path]:
+    return sorted(folder.rglob(_NAME))
 
 
 def read_oneshot(files: list[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -47,13 +62,15 @@ def read_oneshot(files: list[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
         place = _PLACE.search(path.as_posix())
         if not place:
             raise DataFileError(f"{path}: expected a path <method>/space<n>/seed<k>/eval_results.pkl")
-        method, degree, seed = place["method"], int(place["degree"]), int(place["seed"])
+        method, seed = place["method"], int(place["seed"])
+        degree = int(place["degree"]) if place["degree"] else None
+        setting = f"space={place['space']}" if degree is None else f"output_degree={degree}"
         for number, entry in enumerate(_entries(path)):
             try:
                 arch, accuracy, rows = _entry(entry, degree)
             except (ArchError, KeyError, IndexError, TypeError, ValueError) as error:
                 raise DataFileError(f"{path}: entry {number}: {type(error).__name__}: {error}") from error
-            values.append((arch, method, f"output_degree={degree}", seed, accuracy))
+            values.append((arch, method, setting, seed, accuracy))
             for row_arch, schedule, repeat, row in rows:
                 if runs.setdefault((row_arch, schedule, repeat), row) != row:
                     raise DataFileError(f"{path}: entry {number}: other official runs of {row_arch} than met before")
@@ -94,7 +111,7 @@ def _entries(path: Path) -> Iterator[Entry]:
     yield from loaded
 
 
-def _entry(entry: Entry, degree: int) -> tuple[str, float, list[tuple[str, int, int, list[float | None]]]]:
+def _entry(entry: Entry, degree: int | None) -> tuple[str, float, list[tuple[str, int, int, list[float | None]]]]:
     matrix, choices = entry["architecture"]
     names = [_OPERATIONS[_index(choice)] for choice in np.asarray(choices).tolist()]
     arch = SPACE.from_spec(np.asarray(matrix), ["input", *names, "output"])
@@ -102,9 +119,9 @@ def _entry(entry: Entry, degree: int) -> tuple[str, float, list[tuple[str, int, 
     rows = list(spec_runs(spec, by_schedule))
     if any(row[0] != str(arch) for row in rows):
         raise ValueError(f"the cell evaluated, {arch}, is not the cell of the official runs, {rows[0][0]}")
-    found = int(SPACE.spec(arch)[0][1:-1, -1].sum())
-    if found != degree:
-        raise ValueError(f"expected a cell whose output has {degree} inner parents, got {found}: {arch}")
+    inner = int(SPACE.spec(arch)[0][1:-1, -1].sum())
+    if degree is not None and inner != degree:
+        raise ValueError(f"expected a cell whose output has {degree} inner parents, got {inner}: {arch}")
     fraction = float(entry["proxy_metrics"]["final_validation_accuracy"])
     if not 0 <= fraction <= 1:
         raise ValueError(f"expected an accuracy from 0 to 1, got {fraction!r}")
