@@ -206,4 +206,10 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_its_inputs_are_what_the_trace_is_read_from(root: Path) -> None:
     inputs = load_benchmark("robust-darts", root.parent).inputs
     names = [path.name.partition("_")[0] for path in inputs if isinstance(path, Path)]
-    assert {name: names.count(name) for name in names} == {"derivatives": 21, "errors": 21, "arch": 21, "log": 1}
+    assert {name: names.count(name) for name in names} == {
+        "derivatives": 21,
+        "errors": 21,
+        "arch": 21,
+        "log": 1,
+        "results": 1,
+    }
