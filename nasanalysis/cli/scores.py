@@ -110,6 +110,7 @@ def card(
     step: Annotated[
         int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last).")
     ] = None,
+    direction: DirectionOption = None,
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("card.html"),
@@ -131,9 +132,12 @@ def card(
         method=method,
         setting=setting,
         step=step,
+        directions=read_directions(direction),
         n_boot=bootstrap,
         seed=seed,
         data=data,
     )
     write_card(page, out)
+    for line in page.notes:
+        warn("note:", line)
     show(as_json, {"out": str(out), **page.facts}, f"{out}: {page.verdict}")

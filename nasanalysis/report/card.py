@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from .. import plots
+from .. import plots, stats
 from ..core.atomic import write_text
 from ..core.errors import StudyError
 from ..core.frames import SCHEMAS, check
 from ..plots.style import arch_label, proxy_label
 from ..spaces import offers
 from ..spaces.capabilities import Drawable
+from ..stats.averages import checked_scores
 from .card_page import BASELINE, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
 from .markup import environment
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+#: Figures of the worst errors are called so, with a number; a card shows them side by side.
+WORST_CELL = "worst"
+_SHRUNK = 0.64
+
+
 @dataclass(frozen=True)
 class Card:
     """What the page says, with the numbers behind it.
 
     Attributes
     ----------
-    verdict: one sentence on the parameter count.
+    verdict: one sentence on the parameter count. about: what is set against what, in one line.
     facts: the numbers of the verdict and the counts, as `nasanalysis card --json` prints them.
     """
 
@@ -45,6 +51,7 @@ class Card:
     figures: tuple[Figure, ...]
     notes: tuple[str, ...]
     provenance: dict[str, Any]
+    about: str = ""
 
 
 def make_card(
@@ -54,6 +61,7 @@ def make_card(
     *,
     n_boot: int = 1000,
     seed: int = 0,
+    directions: Mapping[str, int | str] | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Card:
     """The card of one proxy.
@@ -63,12 +71,12 @@ def make_card(
     truth: TRUTH frame of one dataset, split and schedule; with seeds apart the page says how well it repeats.
     scores: SCORES frame of one proxy at one step.
     costs: columns ``arch, params`` (count); None where the space is unknown: the page then says so.
-    n_boot, seed: of every interval.
+    n_boot, seed: of every interval. directions: as in `nasanalysis.stats.correlate`.
 
     Every comparison with the parameter count is on the architectures that the proxy scores.
     `StudyError` unless there is one proxy, one step and one dataset.
     """
-    facts, table = check(truth, "TRUTH"), check(scores, "SCORES")
+    facts, table = check(truth, "TRUTH"), checked_scores(scores)
     for column in ("proxy", "step", "method", "setting", "dataset"):
         if table[column].n_unique() > 1:
             shown = ", ".join(map(str, table[column].unique().sort().to_list()[:8]))
@@ -76,11 +84,12 @@ def make_card(
     proxy = str(table["proxy"][0])
     table = table.drop_nulls("value")
     if table.is_empty():
-        raise StudyError(f"card: {proxy!r} is undefined for every architecture")
-    page = Page(facts, table, _cost_scores(table, costs), proxy, n_boot, seed)
+        raise StudyError(f"card: {proxy!r} has no finite value: it is undefined for every architecture")
+    page = Page(facts, table, _cost_scores(table, costs), proxy, n_boot, seed, directions)
     tables = [ranking(page), *given_params(page), *where_it_fails(page), *worst(page), *repeats(page)]
     sentence, numbers = verdict(page)
-    return Card(proxy, sentence, numbers, tuple(tables), tuple(figures(page)), tuple(notes(page)), provenance or {})
+    parts = tuple(tables), tuple(figures(page)), tuple(notes(page))
+    return Card(proxy, sentence, numbers, *parts, provenance or {}, page.about)
 
 
 def _cost_scores(table: pl.DataFrame, costs: pl.DataFrame | None) -> pl.DataFrame | None:
@@ -101,7 +110,7 @@ def _cost_scores(table: pl.DataFrame, costs: pl.DataFrame | None) -> pl.DataFram
 
 def notes(page: Page) -> list[str]:
     """What a reader must know: missing architectures, missing seeds, missing parameters."""
-    lines = []
+    lines = [*page.doubts, *_of_one_cast(page)]
     known, scored = set(page.truth["arch"]), set(page.scores["arch"])
     if len(known - scored):
         lines.append(
@@ -109,16 +118,32 @@ def notes(page: Page) -> list[str]:
         )
     if len(scored - known):
         lines.append(f"{len(scored - known):,} scored architectures have no truth; they are left out.")
-    if not repeats(page):
+    if page.reliability is None:
         lines.append(
             "The truth has one value for each architecture: how well it repeats, and so the ceiling, is not known."
         )
     if page.params is None:
         lines.append("The space of these architectures is unknown, so there is no comparison with the parameter count.")
-    seeds = page.scores["seed"].drop_nulls().n_unique()
-    if seeds > 1:
-        lines.append(f"Scores are means over {seeds} seeds.")
     return lines
+
+
+def _of_one_cast(page: Page) -> list[str]:
+    """What it means that scores and truth share their training runs, or seem to."""
+    pairs, ceiling = page.pairs(), page.ceiling
+    rho = stats.spearman_rho(page.direction * pairs["score"].to_numpy(), pairs["accuracy"].to_numpy())
+    above = ceiling is not None and rho > ceiling
+    over = f" Spearman's ρ of {rho:.3f} is above the ceiling of {ceiling:.3f} for that reason." if above else ""
+    if page.same_runs:
+        return [
+            "Scores and truth come from the same training runs, so the luck of a run counts on both sides: other runs "
+            f"of these architectures would be ranked worse.{over} A study sets runs apart (scores_seed and truth_seed)."
+        ]
+    if above:
+        return [
+            f"Spearman's ρ of {rho:.3f} is above the ceiling of {ceiling:.3f}, which scores of other runs than the "
+            "truth's cannot pass in expectation: do these scores come from the same training runs?"
+        ]
+    return []
 
 
 def figures(page: Page) -> list[Figure]:
@@ -139,29 +164,34 @@ def figures(page: Page) -> list[Figure]:
         ),
     ]
     worst = page.worst_pairs()
-    if _drawable(worst["arch"][0]):
-        caption = "The largest rank errors: above, ranked too high; below, too low. Edges of none are left out."
-        drawn.append(Figure("worst", caption, lambda: _draw_cells(worst), worst))
-    return drawn
+    if not _drawable(worst["arch"][0]):
+        return drawn
+    return drawn + [_cell_figure(i, row, worst[i : i + 1]) for i, row in enumerate(worst.iter_rows(named=True))]
+
+
+def _cell_figure(i: int, row: Mapping[str, Any], data: pl.DataFrame) -> Figure:
+    """One architecture of the largest rank errors, drawn."""
+    caption = (
+        f"{arch_label(row['arch'])}: {row['side']}, {row['score_rank']:,.0f} by score, truly {row['true_rank']:,.0f}."
+    )
+    return Figure(f"{WORST_CELL}-{i + 1}", caption, lambda: _draw_cell(row["arch"]), data)
 
 
 def _drawable(arch: str) -> bool:
     return offers(arch.partition(":")[0], Drawable)
 
 
-def _draw_cells(worst: pl.DataFrame) -> Axes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _draw_cell(arch: str) -> Axes:
+    """A cell as small as its labels allow: two stand beside each other, and a telephone shows one."""
     from matplotlib.figure import Figure as MplFigure
 
-    columns = len(worst) // 2
-    figure = MplFigure(figsize=(4.2 * columns, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, columns, squeeze=False)
-    for ax, row in zip(axes.ravel(), worst.iter_rows(named=True), strict=True):
-        title = f"{arch_label(row['arch'])}: rank {row['score_rank']:,.0f} by score, truly {row['true_rank']:,.0f}"
-        plots.plot_cell(row["arch"], ax=ax, title=title)
-    first: Axes = axes[0, 0]
-    return first
+    axes = plots.plot_cell(arch)
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, MplFigure)
+    wide, high = figure.get_size_inches()
+    if plots.cell_graph(arch)[0].nodes["operation"].is_null().all():  # labels on edges, which have room to spare
+        figure.set_size_inches(_SHRUNK * wide, _SHRUNK * high)
+    return axes
 
 
 def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
@@ -177,6 +207,7 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
             card=card,
             title=proxy_label(card.proxy),
             images=images,
+            cells=[figure for figure in card.figures if figure.name.startswith(WORST_CELL)],
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             provenance=json.dumps(card.provenance, indent=2, sort_keys=True, default=str),
         )

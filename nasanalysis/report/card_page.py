@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from .. import plots, stats
 from ..plots.style import proxy_label, statistic_label
-from ..proxies import direction as proxy_direction
+from ..proxies import Direction, direction_of
+from .card_words import about, of_the_same_runs, subject
 from .cells import number, with_interval
 
 BASELINE = "params"
@@ -29,11 +32,22 @@ class Page:
     proxy: str
     n_boot: int
     seed: int
+    directions: Mapping[str, int | str] | None = None
+
+    @property
+    def pointing(self) -> Direction:
+        """Which way the score points, and how we know."""
+        return direction_of(self.proxy, self.directions)
 
     @property
     def direction(self) -> int:
         """+1 where a higher score is better, else -1."""
-        return proxy_direction(self.proxy)
+        return self.pointing.sign
+
+    @property
+    def same_runs(self) -> bool | None:
+        """Whether scores and truth come from the same training runs; None where nothing says so."""
+        return of_the_same_runs(self.truth, self.scores)
 
     @property
     def target(self) -> str:
@@ -41,8 +55,41 @@ class Page:
         split, schedule = self.truth["split"][0], self.truth["schedule"][0]
         return f"{split} accuracy" + (f" after {schedule} epochs" if schedule is not None else "")
 
+    @property
+    def about(self) -> str:
+        """What is set against what, in one line."""
+        return about(self.proxy, self.truth, self.scores, self.pointing, self.target)
+
+    @cached_property
+    def reliability(self) -> pl.DataFrame | None:
+        """How well the truth repeats, as `nasanalysis.stats.reliability_table`; None where there is one run of each."""
+        runs = self.truth.filter(pl.col("seed").is_not_null())
+        if runs.is_empty() or runs.group_by("arch").len()["len"].to_numpy().max() < 2:
+            return None
+        archs = self.pairs()["arch"].to_list()
+        table: pl.DataFrame = stats.reliability_table(runs, archs, n_boot=self.n_boot, seed=self.seed)
+        return table
+
+    @property
+    def ceiling(self) -> float | None:
+        """The highest correlation (Spearman) that a proxy of other runs can reach in expectation; None if unknown."""
+        if self.reliability is None:
+            return None
+        whole = self.reliability.filter(pl.col("fraction") == 1)["ceiling"]
+        return None if whole.is_empty() else whole[0]
+
+    @cached_property
+    def doubts(self) -> list[str]:
+        """What is doubtful about the direction of the score."""
+        frame = self.statistics(self.scores, STATISTICS[1:2])
+        return stats.direction_notes(frame, self.scores, self.directions)
+
     def pairs(self) -> pl.DataFrame:
         """Ranks of the proxy and of the truth, with params where known."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self) -> pl.DataFrame:
         ranks = plots.rank_pairs(plots.score_against_truth(self.truth, self.scores), direction=self.direction)
         if self.params is None:
             return ranks
@@ -54,7 +101,14 @@ class Page:
             return None
         both = pl.concat([self.scores.select(self.params.columns), self.params])
         frame = stats.difference_by_step(
-            self.truth, both, self.proxy, BASELINE, statistic=STATISTICS[0], n_boot=self.n_boot, seed=self.seed
+            self.truth,
+            both,
+            self.proxy,
+            BASELINE,
+            statistic=STATISTICS[0],
+            n_boot=self.n_boot,
+            seed=self.seed,
+            directions=self.directions,
         )
         return frame.row(0, named=True)
 
@@ -69,6 +123,7 @@ class Page:
             statistics=names,
             n_boot=self.n_boot,
             seed=self.seed,
+            directions=self.directions,
         )
         return table
 
@@ -87,11 +142,16 @@ class Page:
 def verdict(page: Page) -> tuple[str, dict[str, Any]]:
     """The sentence, and the numbers in it."""
     n = len(page.pairs())
-    what, unit = proxy_label(page.proxy), statistic_label(STATISTICS[0])
+    what, unit = subject(page.proxy, page.scores, page.pointing, page.same_runs), statistic_label(STATISTICS[0])
     estimated = page.statistics(page.scores, STATISTICS[:1]).row(0, named=True)
     facts: dict[str, Any] = {
         "proxy": page.proxy,
         "step": estimated["step"],
+        "unit": estimated["unit"],
+        "direction": estimated["direction"],
+        "direction_source": estimated["direction_source"],
+        "same_runs": page.same_runs,
+        "ceiling": page.ceiling,
         "statistic": STATISTICS[0],
         "n_archs": n,
         "n_missing": page.truth["arch"].n_unique() - n,
@@ -109,6 +169,7 @@ def verdict(page: Page) -> tuple[str, dict[str, Any]]:
     base = number(paired["second"], 3)
     facts |= {f"{BASELINE}_estimate": paired["second"], "difference": paired["difference"], "ahead": paired["ahead"]}
     facts |= {"difference_ci_low": paired["ci_low"], "difference_ci_high": paired["ci_high"]}
+    what += "," if what != proxy_label(page.proxy) else ""  # closes what stands between commas
     if paired["ahead"] == page.proxy:
         sentence = f"{what} beats the parameter count for certain (95 %)"
     elif paired["ahead"] == BASELINE:

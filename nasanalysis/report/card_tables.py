@@ -10,7 +10,7 @@ import polars as pl
 
 from .. import stats
 from ..core.seeding import generator
-from ..plots.style import proxy_label, statistic_label
+from ..plots.style import arch_label, proxy_label, statistic_label
 from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats
@@ -152,25 +152,29 @@ def where_it_fails(page: Page) -> list[Table]:
 
 
 def worst(page: Page) -> list[Table]:
-    """The table of `worst_pairs`."""
-    pairs = page.worst_pairs()
-    columns = ["side", "arch", "score", "accuracy", "score_rank", "true_rank"]
-    header = ["", "architecture", proxy_label(page.proxy), "accuracy (%)", "rank by score", "true rank"]
-    formats = ["s", "s", ".4g", ".2f", ",.0f", ",.0f"]
-    if "params" in pairs.columns:
-        columns, header, formats = [*columns, "params"], [*header, "parameters"], [*formats, ",.0f"]
-    frame = pairs.select(columns)
+    """The table of `worst_pairs`; a long text of an architecture stands last, so that it hides no number."""
+    pairs = page.worst_pairs().with_columns(pl.col("arch").map_elements(arch_label, pl.String).alias("label"))
+    kinds: dict[str, tuple[str, str]] = {
+        "side": ("", "s"),
+        "label": ("architecture", "s"),
+        "score_rank": ("rank by score", ",.0f"),
+        "true_rank": ("true rank", ",.0f"),
+        "score": (proxy_label(page.proxy), ".4g"),
+        "accuracy": ("accuracy (%)", ".2f"),
+        "params": ("parameters", ",.0f"),
+        "arch": ("as text", "s"),
+    }
+    columns = [name for name in kinds if name in pairs.columns]
+    header, formats = [kinds[name][0] for name in columns], [kinds[name][1] for name in columns]
     note = "Ranks: 1 is best, equal values share the mean of their ranks."
-    return [plain_table("worst", "The largest rank errors", frame, header, formats, note)]
+    return [plain_table("worst", "The largest rank errors", pairs.select(columns), header, formats, note)]
 
 
 def repeats(page: Page) -> list[Table]:
     """How well the truth repeats, and the ceiling; nothing where there is one run of each."""
-    runs = page.truth.filter(pl.col("seed").is_not_null())
-    if runs.is_empty() or runs.group_by("arch").len()["len"].to_numpy().max() < 2:
+    table = page.reliability
+    if table is None:
         return []
-    archs = page.pairs()["arch"].to_list()
-    table = stats.reliability_table(runs, archs, n_boot=page.n_boot, seed=page.seed)
     note = "Ceiling: the highest correlation (Spearman) that any proxy can reach in expectation with this truth."
     return [reliability_text("repeats", "How sure the truth is", table, note)]
 

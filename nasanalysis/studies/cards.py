@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from ..loaders import archs_frame
 from ..loaders.sources import Sources
 from ..report.card import Card, make_card
 from ..spaces import SPACES, get_space
-from .files import read_pair
+from .files import read_pair, refuse_strange_directions
 
 
 def proxy_card(
@@ -26,6 +27,7 @@ def proxy_card(
     method: str | None = None,
     setting: str | None = None,
     step: int | None = None,
+    directions: Mapping[str, int | str] | None = None,
     n_boot: int = 1000,
     seed: int = 0,
     data: Path | str | None = None,
@@ -41,6 +43,7 @@ def proxy_card(
         file names.
     proxy, method, setting: which, where the scores hold several.
     step: completed epochs or minibatches; by default the last.
+    directions: proxy -> ``higher`` or ``lower`` (or +1, -1), where ours, or what the name says, is wrong.
 
     Raises `StudyError` where something must be chosen, and what `nasanalysis.compare` raises for its files.
     """
@@ -51,6 +54,7 @@ def proxy_card(
     dataset = dataset or (named.get("dataset") if truth == named.get("benchmark") else None)
     sources = Sources(data)
     facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, sources=sources)
+    refuse_strange_directions(directions, table)
     names = table["proxy"].unique(maintain_order=True).to_list()
     if proxy is not None and proxy not in names:
         raise UnknownNameError("proxy in these scores", proxy, names)
@@ -73,7 +77,7 @@ def proxy_card(
         raise StudyError(f"--step {step}: the scores hold no such step")
     config = {"truth": truth, "scores": scores, "dataset": facts["dataset"][0], "step": last, "bootstrap": n_boot}
     record = sources.provenance(seeds={"bootstrap": seed}, config=config)
-    return make_card(facts, table, _costs(facts), n_boot=n_boot, seed=seed, provenance=record)
+    return make_card(facts, table, _costs(facts), n_boot=n_boot, seed=seed, directions=directions, provenance=record)
 
 
 def _costs(facts: pl.DataFrame) -> pl.DataFrame | None:

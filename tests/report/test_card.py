@@ -145,3 +145,84 @@ def test_committed_gallery_shows_every_image_it_names() -> None:
     assert len(links) >= 20
     assert {Path(link).name for link in links} == {p.name for p in (docs / "images" / "gallery").glob("*.png")}
     assert sum((docs / link).stat().st_size for link in links) < 1.5e6
+
+
+# ---- which way, which step, which runs
+
+
+def _step_scores(values: dict[str, float], seeds: list[int | None], **columns: object) -> pl.DataFrame:
+    frame = scores_frame({"sotl": values}).with_columns(
+        unit=pl.lit("epoch"), step=pl.lit(3, pl.Int64), method=pl.lit("scratch"), setting=pl.lit("schedule=3")
+    )
+    parts = [frame.with_columns(seed=pl.lit(s, pl.Int64)) for s in seeds]
+    return pl.concat(parts).with_columns(**{k: pl.lit(v) for k, v in columns.items()})
+
+
+def _runs(noise: float) -> pl.DataFrame:
+    """Two training runs of each architecture."""
+    rng = np.random.default_rng(1)
+    return pl.concat(
+        truth_frame({a: v + noise * rng.normal() for a, v in ACCURACY.items()}).with_columns(seed=pl.lit(s, pl.Int64))
+        for s in (0, 1)
+    )
+
+
+def test_a_claim_on_the_truths_own_training_runs_says_so() -> None:
+    """A card printed rho 0.994 "for certain" above its own ceiling of 0.989, of the same runs, in silence."""
+    truth = _runs(6.0)
+    means = dict(truth.group_by("arch").agg(pl.col("accuracy").mean()).iter_rows())
+    losses = {arch: 100 - value for arch, value in means.items()}
+    card = make_card(truth, _step_scores(losses, [0, 1]), COSTS, n_boot=20)
+    assert card.facts["same_runs"] is True
+    assert card.facts["ceiling"] < 0.99
+    claim = "SoTL, all steps, after 3 completed epochs, read from the very training runs whose accuracy is the truth,"
+    assert card.verdict.startswith(f"{claim} beats the parameter count")
+    assert "Spearman's ρ of 1.000 is above the ceiling of 0.8" in " ".join(card.notes)
+    assert card.about == (
+        "Score: SoTL, all steps; lower is better (ours); after 3 completed epochs; mean over seeds 0 and 1. "
+        "Truth: test accuracy after 3 epochs on d; mean over seeds 0 and 1."
+    )
+    other = make_card(truth, _step_scores(losses, [5]), COSTS, n_boot=0)
+    assert other.facts["same_runs"] is False
+    assert "very training runs" not in other.verdict
+    longer = _step_scores(losses, [0], setting="schedule=200")
+    assert make_card(truth, longer, COSTS, n_boot=0).facts["same_runs"] is False
+    unsaid = make_card(truth, _step_scores(losses, [None], setting=""), COSTS, n_boot=0)
+    assert unsaid.facts["same_runs"] is None  # a file that says nothing of its runs, above the ceiling: asked about
+    assert "do these scores come from the same training runs?" in " ".join(unsaid.notes)
+    cost = make_card(truth, scores_frame({"synflow": means}), COSTS, n_boot=0)
+    assert cost.facts["same_runs"] is False
+
+
+def test_a_direction_is_said_asked_about_and_given() -> None:
+    """`worse than the parameter count for certain` was said of a score whose direction nobody knew."""
+    losses = scores_frame({"mine": {a: 100 - v for a, v in ACCURACY.items()}})
+    card = make_card(truth_frame(ACCURACY), losses, COSTS, n_boot=50)
+    assert card.verdict.startswith("mine, with higher taken as better (assumed), is worse than the parameter count")
+    assert (card.facts["direction"], card.facts["direction_source"]) == (1, "assumed")
+    assert any("does lower mean better? Then: --direction mine=lower" in line for line in card.notes)
+    given = make_card(truth_frame(ACCURACY), losses, COSTS, n_boot=50, directions={"mine": "lower"})
+    assert given.verdict.startswith("mine, with lower taken as better (given), beats the parameter count for certain")
+    assert given.facts["estimate"] == pytest.approx(1)
+    best = given.tables[0].data.row(0, named=True)
+    assert best["spearman_rho"] == pytest.approx(1)
+    assert next(t for t in given.tables if t.name == "worst").data["score_rank"].to_list() == [
+        row["true_rank"] for row in next(t for t in given.tables if t.name == "worst").data.to_dicts()
+    ]
+    partial = next(t for t in given.tables if t.name == "given-params").data
+    assert partial["spearman_rho"][0] == pytest.approx(1)
+
+
+def test_ranks_stand_before_long_texts_and_cells_stand_apart() -> None:
+    noise = dict(zip(NAMES, np.random.default_rng(2).random(60).tolist(), strict=True))
+    card = make_card(truth_frame(ACCURACY), scores_frame({"synflow": noise}), COSTS, n_boot=0)
+    worst = next(t for t in card.tables if t.name == "worst")
+    assert worst.header[1:4] == ["architecture", "rank by score", "true rank"]
+    assert worst.header[-1] == "as text"
+    assert [f.name for f in card.figures] == ["scatter", "ranks", *(f"worst-{i}" for i in range(1, 7))]
+    assert card.figures[2].caption.startswith("nb201 no. ")
+
+
+def test_scores_that_are_all_infinite_say_so() -> None:
+    with pytest.raises(StudyError, match="card: 'synflow' has no finite value"):
+        make_card(truth_frame(ACCURACY), scores_frame({"synflow": dict.fromkeys(NAMES, float("inf"))}), COSTS)
