@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from .atomic import write_atomically
-from .errors import DataFileError, FrameError, UnknownNameError
+from .errors import FrameError, UnknownNameError
 from .foreign import any_frame, to_pandas, to_polars
+from .reading import reading
 from .schemas import ACCURACY, SCHEMAS, Schema
 
 __all__ = [
@@ -208,21 +209,13 @@ def write_frame(frame: pl.DataFrame, path: Path | str, provenance: Mapping[str, 
 
 def read_frame(path: Path | str, name: str | None = None) -> pl.DataFrame:
     """Read a Parquet file and, where `name` is given, check it against that schema."""
-    try:
+    with reading(path, "a whole Parquet file"):
         frame = pl.read_parquet(path, glob=False)
-    except FileNotFoundError:
-        raise DataFileError(f"{path}: expected a Parquet file, found nothing there") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataFileError(f"{path}: expected a whole Parquet file, got {error}") from error
     return frame if name is None else check(frame, name, where=str(path))
 
 
 def read_provenance(path: Path | str) -> dict[str, Any]:
     """The provenance that `write_frame` put into a Parquet file ({} if there is none)."""
-    try:
+    with reading(path, "a whole Parquet file"):
         provenance: dict[str, Any] = json.loads(pl.read_parquet_metadata(path).get("nasanalysis", "{}"))
-    except FileNotFoundError:
-        raise DataFileError(f"{path}: expected a Parquet file, found nothing there") from None
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise DataFileError(f"{path}: expected a whole Parquet file, got {error}") from error
     return provenance

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-import reprlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -19,6 +18,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import NasAnalysisError, StudyError
+from .shown import shown
 
 #: Values lie no deeper than this: below it neither the parser nor a model runs out of stack.
 DEPTH = 32
@@ -146,7 +146,7 @@ def _line(one: Any, model: type[BaseModel], keys: Any) -> str:
         return f"missing key {key!r}"
     message = one["msg"].removeprefix("Value error, ")
     # a check of a whole table says itself what it got
-    got = "" if isinstance(one["input"], (dict, BaseModel)) else f" (got {reprlib.repr(one['input'])})"
+    got = "" if isinstance(one["input"], (dict, BaseModel)) else f" (got {shown.repr(one['input'])})"
     return f"{key}: {message}{got}" if key else message
 
 

@@ -2,9 +2,10 @@
 
 `walk` reads opcodes without running them and refuses what this package never needs (extension codes, persistent ids,
 out-of-band buffers), what would take more memory than allowed, and keys that would bring the interpreter down: Python
-hashes a tuple within a tuple within a tuple ... on the C stack, which overflows, and a dictionary whose keys all have
-one hash takes hours to fill. Both are found by a small machine that keeps, for every value on the pickle's stack, how
-deep it is nested and, where that can be said, its hash.
+hashes a tuple within a tuple within a tuple ... on the C stack, which overflows; a tuple of twice a tuple of twice a
+tuple ... is hashed once for each time that it stands in another; and a dictionary whose keys all have one hash takes
+hours to fill. All are found by a small machine that keeps, for every value on the pickle's stack, how deep it is
+nested, how long when written out and, where that can be said, its hash.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ DEPTH: Final = 100
 FEW: Final = 10_000
 #: Keys of one hash that a file may hold.
 COLLISIONS: Final = 500
+#: Values that a key may be, written out.
+WRITTEN_OUT: Final = 1_000
+#: Tuples of two or three that may hold others twice, and longer ones, up to which none can be long when written out.
+_FEW_TWICE, _FEW_LONG = 6, 1
 
 
 class Damaged(Exception):
@@ -41,7 +46,8 @@ _SHORT = b"|".join(
     re.escape(bytes([n])) + b".{%d}" % n for n in (11, 12, 10, 9, 8, 13, 14, 15, 7, *range(7), *range(16, 33))
 )
 _RUN = re.compile(
-    rb"(?:G.{8}|\x8c(?:" + _SHORT + rb")\x94G.{8}|K.G.{8}|[()0-2NR\]}abdelosu\x81\x88\x89\x92-\x94]|[Kh]."
+    rb"(?:(K.|M..|J....)(?=\x86)|G.{8}|\x8c(?:" + _SHORT + rb")\x94G.{8}|K.G.{8}"
+    rb"|[()0-2NR\]}abdelosu\x81\x88\x89\x92-\x94]|[Kh]."
     rb"|\x8c(?:" + _SHORT + rb")|[q\x80].|M..|[Jj]....|\x95.{8}|r..[\x00-\x0f]\x00)*+",
     re.DOTALL,
 )
@@ -61,6 +67,8 @@ _COUNTED: Final = {  # opcodes followed by a length and so many bytes
 _LONGS: Final = (0x8A, 0x8B)
 _LINES: Final = {ord(c): n for c, n in {"I": 1, "F": 1, "L": 1, "S": 1, "V": 1, "p": 1, "g": 1, "c": 2, "i": 2}.items()}
 _NESTING: Final = frozenset(b"t\x85\x86\x87\x8f\x90\x91")  # tuples and sets
+_LONG_ONES: Final = frozenset(b"t\x8f\x90\x91")
+_PUT: Final = re.compile(rb"(?:q.|r.{4}|\x94)?", re.DOTALL)
 _REFUSED: Final = {
     0x82: "an extension code",
     0x83: "an extension code",
@@ -70,6 +78,7 @@ _REFUSED: Final = {
     0x97: "an out-of-band buffer",
     0x98: "an out-of-band buffer",
 }
+_PERSISTENT: Final = 0x51
 #: Upper bounds of the bytes of memory that one opcode makes.
 _COSTS: Final = np.zeros(256, np.int64)
 for _codes, _cost in ((b"]}l", 80), (b"d\x8fb", 240), (b"R\x81\x92oi", 600)):
@@ -79,9 +88,13 @@ _PER_BYTE, _PER_CONTENT = 16, 3
 _LARGE: Final = 2**16  # contents from this size on are counted as what they are
 
 
-def walk(data: bytes, path: Path, budget: int) -> None:
-    """`Damaged` unless `data` is one whole pickle; `UnsafePickleError` for what is not read; over `budget` an error."""
+def walk(data: bytes, path: Path, budget: int, *, persistent: bool = False) -> None:
+    """`Damaged` unless `data` is one whole pickle; `UnsafePickleError` for what is not read; over `budget` an error.
+
+    `persistent`: the caller reads persistent ids (a torch checkpoint names its arrays so).
+    """
     at, size, nested = 0, len(data), 0
+    twice = long = scalar = 0  # scalar: where the last string of bytes ends
     contents: list[tuple[int, int]] = []
     while True:
         run = _RUN.match(data, at)
@@ -96,9 +109,15 @@ def walk(data: bytes, path: Path, budget: int) -> None:
             break
         if code in _NESTING:
             nested += 1
+            long += code in _LONG_ONES
+            # A pair whose second value is a number or bytes holds one tuple at most; so does a tuple of one.
+            number = run is not None and run.end(1) == at - 1
+            single = code == 0x85 or (code == 0x86 and (number or _PUT.fullmatch(data, scalar, at - 1) is not None))
+            twice += not single
         elif code in _COUNTED:
             start, at = _counted(code, data, at)
             nested += code in _LONGS and at - start > 8
+            scalar = at if code == 0x43 else scalar
             if at - start >= _LARGE:
                 contents.append((start, at))
         elif code in _LINES:
@@ -107,6 +126,8 @@ def walk(data: bytes, path: Path, budget: int) -> None:
         elif code == 0x72:
             _memo(str(int.from_bytes(data[at : at + 4], "little")).encode(), size)
             at += 4
+        elif code == _PERSISTENT and persistent:
+            pass
         elif code in _REFUSED:
             raise UnsafePickleError(f"{path}: holds {_REFUSED[code]}, which is not read. Nothing was run.")
         else:
@@ -115,7 +136,7 @@ def walk(data: bytes, path: Path, budget: int) -> None:
             raise _cut(size)
     if (_PER_BYTE + int(_COSTS.max())) * size > budget and (needs := _memory(data, contents)) > budget:
         over_budget(path, needs, budget)
-    if nested > FEW:
+    if nested > FEW or twice > _FEW_TWICE or long > _FEW_LONG:
         _Machine(path).run(data)
 
 
@@ -163,17 +184,20 @@ def _memory(data: bytes, contents: list[tuple[int, int]]) -> int:
 
 
 class _Value:
-    """A value on the stack: how deep its tuples are nested, its hash where a file can choose it, hashes of its keys."""
+    """A value on the stack: how deep its tuples are nested, how many values it is when written out, its hash where a
+    file can choose it, hashes of its keys."""
 
-    __slots__ = ("code", "depth", "keys")
+    __slots__ = ("code", "depth", "keys", "size")
 
-    def __init__(self, depth: int = 0, code: int | None = None) -> None:
-        self.depth, self.code = depth, code
+    def __init__(self, depth: int = 0, code: int | None = None, size: int = 1) -> None:
+        self.depth, self.code, self.size = depth, code, size
         self.keys: Counter[int] | None = None
 
     def add(self, keys: list[_Value]) -> None:
         """Keys of a dictionary, or members of a set."""
         for key in keys:
+            if key.size > WRITTEN_OUT:
+                raise Damaged(f"a key of more than {WRITTEN_OUT:,} values")
             if key.code is not None:
                 self.keys = Counter() if self.keys is None else self.keys
                 self.keys[key.code] += 1
@@ -270,4 +294,4 @@ class _Machine:
             raise Damaged(f"tuples nested more than {DEPTH} deep")
         known = [item.code for item in items]
         code = None if any(item is None for item in known) else hash(tuple(known))
-        self._stack.append(_Value(depth, code))
+        self._stack.append(_Value(depth, code, 1 + sum(item.size for item in items)))

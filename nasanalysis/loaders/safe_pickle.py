@@ -29,7 +29,7 @@ import numpy as np
 
 from ..core.budget import read_budget, regular
 from ..core.errors import DataFileError, MissingDataError, NasAnalysisError, UnsafePickleError
-from ..spaces.names import shown
+from ..core.shown import shown
 from .pickle_walk import Damaged, walk
 
 #: numpy arrays and scalars (``numpy._core`` is read as ``numpy.core``).
@@ -282,9 +282,21 @@ def _record(name: str) -> type[Record]:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, allow: frozenset[str], path: Path, encoding: str) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        allow: frozenset[str],
+        path: Path,
+        encoding: str,
+        persistent: Callable[[Any], Any] | None = None,
+    ) -> None:
         super().__init__(io.BytesIO(data), encoding=encoding)
-        self._allow, self._path = allow, path
+        self._allow, self._path, self._persistent = allow, path, persistent
+
+    def persistent_load(self, pid: Any) -> Any:
+        if self._persistent is None:  # the walk refuses it before
+            raise UnsafePickleError(f"{self._path}: holds a persistent id, which is not read. Nothing was run.")
+        return self._persistent(pid)
 
     def find_class(self, module: str, name: str) -> Any:
         asked = _spelling(module, name)
@@ -351,18 +363,20 @@ def loads(
     path: Path | str = "<bytes>",
     limit: int = LIMIT,
     encoding: Literal["ASCII", "latin1"] = "ASCII",
+    persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
     """`load` from bytes in memory; `path` is only named in messages.
 
-    ``encoding="latin1"`` reads the byte strings of Python 2, arrays among them.
+    ``encoding="latin1"`` reads the byte strings of Python 2, arrays among them. ``persistent(id)`` gives what a
+    persistent id stands for; without it such ids are refused.
     """
     where = Path(path)
     try:
         if not looks_like(data[:64]).startswith("bytes"):
             raise Damaged("another kind of file")
-        walk(data, where, min(16 * limit, read_budget()))
+        walk(data, where, min(16 * limit, read_budget()), persistent=persistent is not None)
         allowed = frozenset(_spelling(*name.rpartition(".")[::2]) for name in allow)
-        return _Unpickler(data, allowed, where, encoding).load()
+        return _Unpickler(data, allowed, where, encoding, persistent).load()
     except UnsafePickleError as error:
         text = str(error)
         if text.startswith(f"{where}: "):

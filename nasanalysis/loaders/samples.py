@@ -7,9 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from ..core.errors import FrameError, StudyError, UnknownNameError
+from ..core.reading import reads
 from ..core.seeding import generator
+from ..core.shown import words
+from ..core.text import decode
 from ..spaces import get_space, parse_arch
 from ..spaces.capabilities import HasLivePath, Samplable
+from ..spaces.names import ArchReader
 from .benchmark import Benchmark, load_benchmark
 from .thesis_samples import read_structures, thesis_sample
 
@@ -107,6 +111,7 @@ def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = 
     return None
 
 
+@reads("a list of architectures")
 def read_sample(path: Path, space: str | None) -> list[str]:
     """Architectures listed in a file, as text ``space:key``.
 
@@ -118,12 +123,27 @@ def read_sample(path: Path, space: str | None) -> list[str]:
     if path.suffix in (".pkl", ".pickle"):
         return read_structures(path, space or "nb201")
     if path.suffix == ".txt":
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = _lines(path)
+        names, places = list(lines.values()), list(lines)
     else:
         names = read_columns(path, ("arch",))["arch"].to_list()
-    return [str(parse_arch(name, space)) for name in names]
+        places = list(range(1, len(names) + 1))
+    if space is None:
+        return [str(parse_arch(name, space)) for name in names]
+    noun = "line" if path.suffix == ".txt" else "row"
+    return ArchReader(space).all(names, lambda i: f"{path}, {noun} {places[i]}")
 
 
+def _lines(path: Path) -> dict[int, str]:
+    """Number of a line -> its text, of lines that are not empty."""
+    try:
+        text = decode(path.read_bytes())
+    except ValueError as error:
+        raise FrameError(f"{path}: {error}") from None
+    return {number: line.strip() for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+
+
+@reads("a table")
 def read_columns(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     """A user's CSV or Parquet file that must hold `columns` and at least one row.
 
@@ -139,11 +159,12 @@ def read_columns(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise FrameError(
-            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, got {error}"
+            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, "
+            f"got {str(error).splitlines()[0][:200]}"
         ) from error
     missing = [c for c in columns if c not in table.columns]
     if missing:
-        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {', '.join(table.columns)}")
+        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {words(table.columns)}")
     if table.is_empty():
         raise FrameError(f"{path}: expected rows, got an empty table")
     return table

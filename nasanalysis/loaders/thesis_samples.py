@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import DataFileError, UnknownNameError
+from ..core.reading import reads
 from ..core.registry import resolve
 from ..spaces import get_space
 from . import safe_pickle
@@ -58,6 +59,7 @@ def read_thesis_sample(path: Path, space: str) -> list[str]:
     return archs
 
 
+@reads("pickled Structure objects")
 def read_structures(path: Path, space: str = "nb201") -> list[str]:
     """Architectures of a pickled list of ``Structure`` objects (their `nodes`), as text ``space:key``."""
     records = safe_pickle.load(path, safe_pickle.NB201_SAMPLE)

@@ -32,7 +32,8 @@ class Arch:
         head, colon, key = text.partition(":")
         if not colon or not head:
             raise ArchError(
-                f"expected an architecture as 'space:key', got {text!r}; add the prefix, for example 'nb201:{text}'"
+                f"expected an architecture as 'space:key', got {text[:200]!r}; "
+                f"add the prefix, for example 'nb201:{text[:200]}'"
             )
         return cls(head, key)
 

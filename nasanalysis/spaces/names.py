@@ -27,7 +27,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -35,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArchError, UnknownNameError
+from ..core.shown import shown
 from . import SPACES, get_space
 from .base import Arch
 from .capabilities import Enumerable, HasReader
@@ -49,12 +49,6 @@ _MOST_TEXT = 20_000
 _MATRIX = ("matrix", "module_adjacency", "adjacency", "adjacency_matrix")
 _LABELS = ("ops", "operations", "module_operations", "labels")
 _SOURCES = ("0", "0", "1", "0", "1", "2")
-
-#: Shows a value of somebody else's in a message, whatever its size.
-shown = reprlib.Repr()
-shown.maxstring = shown.maxother = 80
-shown.maxlist = shown.maxtuple = shown.maxdict = 6
-shown.maxlevel = 4
 
 
 class ArchReader:

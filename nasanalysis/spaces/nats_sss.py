@@ -37,10 +37,10 @@ def parse_channels(key: str) -> tuple[int, ...]:
     parts = key.strip().split(":")
     known = [str(c) for c in CHANNELS]
     if len(parts) != len(REDUCTIONS):
-        raise ArchError(f"nats-sss: expected five numbers as '8:16:24:32:40', got {len(parts)} in {key!r}")
+        raise ArchError(f"nats-sss: expected five numbers as '8:16:24:32:40', got {len(parts)} in {key[:200]!r}")
     for part in parts:
         if part not in known:
-            raise ArchError(f"nats-sss: expected channels of {', '.join(known)}, got {part!r} in {key!r}")
+            raise ArchError(f"nats-sss: expected channels of {', '.join(known)}, got {part[:200]!r} in {key[:200]!r}")
     return tuple(int(part) for part in parts)
 
 

@@ -66,21 +66,23 @@ def parse_cell(text: str, space: str = "nb101") -> Cell:
     for target, part in enumerate(parts, 1):
         match = _VERTEX.fullmatch(part)
         if not match:
-            raise ArchError(f"{space}: expected vertices as 'conv3x3~0+conv1x1~01+output~12', got {part!r} in {text!r}")
+            raise ArchError(
+                f"{space}: expected vertices as 'conv3x3~0+conv1x1~01+output~12', got {part[:200]!r} in {text[:200]!r}"
+            )
         name, digits = match.groups()
         sources = [int(d) for d in digits]
         if sources != sorted(set(sources)) or (sources and sources[-1] >= target):
             raise ArchError(
                 f"{space}: vertex {target} must read distinct vertices below {target} in ascending order, "
-                f"got {digits!r} in {text!r}"
+                f"got {digits[:200]!r} in {text[:200]!r}"
             )
         if (name == "output") != (target == len(parts)):
-            raise ArchError(f"{space}: expected 'output' as the last vertex and only there, got {text!r}")
+            raise ArchError(f"{space}: expected 'output' as the last vertex and only there, got {text[:200]!r}")
         if target < len(parts):
             try:
                 labels.append(operation_label(name))
             except ArchError:
-                raise ArchError(f"{space}: {UnknownNameError('operation', name, SHORT)} in {text!r}") from None
+                raise ArchError(f"{space}: {UnknownNameError('operation', name, SHORT)} in {text[:200]!r}") from None
         edges |= sum(1 << bit(source, target) for source in sources)
     return Cell(len(parts) + 1, edges, tuple(labels))
 

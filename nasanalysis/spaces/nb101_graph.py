@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import ArchError, UnknownNameError
+from ..core.shown import shown
 
 #: The three operations in the benchmark's order (label 0 to 2), as its files spell them.
 OPERATIONS: tuple[str, ...] = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -82,7 +83,7 @@ def from_matrix(matrix: Sequence[Sequence[float]] | np.ndarray, operations: Sequ
     try:
         table = np.asarray(matrix, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ArchError(f"nb101: expected a square matrix of 0 and 1, got {matrix!r}") from error
+        raise ArchError(f"nb101: expected a square matrix of 0 and 1, got {shown.repr(matrix)}") from error
     if table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise ArchError(f"nb101: expected a square adjacency matrix, got shape {table.shape}")
     count = len(table)
@@ -90,7 +91,8 @@ def from_matrix(matrix: Sequence[Sequence[float]] | np.ndarray, operations: Sequ
         raise ArchError(f"nb101: expected one operation for each of {count} vertices, got {len(operations)}")
     if operations[0] != "input" or operations[-1] != "output":
         raise ArchError(
-            f"nb101: expected 'input' first and 'output' last, got {operations[0]!r} and {operations[-1]!r}"
+            "nb101: expected 'input' first and 'output' last, "
+            f"got {shown.repr(operations[0])} and {shown.repr(operations[-1])}"
         )
     if not np.isin(table, (0.0, 1.0)).all():
         raise ArchError(f"nb101: expected a matrix of 0 and 1, got {sorted(set(table.ravel().tolist()))[:5]}")

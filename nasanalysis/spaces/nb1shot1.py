@@ -270,11 +270,11 @@ class NB1Shot1:
 
     def _check(self, cell: Cell, text: str) -> Cell:
         if cell.vertices != self.choices + 2:
-            raise ArchError(f"{self.name}: expected {self.choices} choice nodes and the output, got {text!r}")
+            raise ArchError(f"{self.name}: expected {self.choices} choice nodes and the output, got {text[:200]!r}")
         parents = tuple(sum(cell.edges >> bit(x, y) & 1 for x in range(y)) for y in range(1, cell.vertices))
         if parents != self.parents:
             raise ArchError(
-                f"{self.name}: expected {self.parents} parents of the nodes in turn, got {parents} in {text!r}"
+                f"{self.name}: expected {self.parents} parents of the nodes in turn, got {parents} in {text[:200]!r}"
             )
         return cell
 

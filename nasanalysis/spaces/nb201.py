@@ -53,18 +53,18 @@ def parse_cell(key: str) -> tuple[str, ...]:
     """The architecture string -> six operation names in edge order; `ArchError` says what is wrong."""
     nodes = key.strip().split("+")
     if len(nodes) != 3 or not all(_NODE.fullmatch(node) for node in nodes):
-        raise ArchError(f"nb201: expected three nodes as '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {key!r}")
+        raise ArchError(f"nb201: expected three nodes as '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {key[:200]!r}")
     ops = []
     for target, node in enumerate(nodes, start=1):
         edges = [edge.partition("~") for edge in node.strip("|").split("|")]
         sources = [int(source) for _, _, source in edges]
         if sources != list(range(target)):
             raise ArchError(
-                f"nb201: node {target} must read nodes {list(range(target))} in order, got {sources} in {key!r}"
+                f"nb201: node {target} must read nodes {list(range(target))} in order, got {sources} in {key[:200]!r}"
             )
         for op, _, _ in edges:
             if op not in OPERATIONS:
-                raise ArchError(f"nb201: {UnknownNameError('operation', op, OPERATIONS)} in {key!r}")
+                raise ArchError(f"nb201: {UnknownNameError('operation', op, OPERATIONS)} in {key[:200]!r}")
             ops.append(op)
     return tuple(ops)
 

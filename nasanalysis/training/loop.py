@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import BuildError
+from ..core.reading import reading
 from ..jobs.units import exclusive
 from . import checkpoints
 from .schedules import Schedule
@@ -176,11 +177,13 @@ def run(
     final, partial = folder / "weights.pt", folder / "checkpoint.pt"
     with exclusive(folder):
         if final.exists():
-            net.load_state_dict(_load(final, "weights", mark)["net"])
+            with reading(final, "weights of this training", checkpoints.CheckpointError):
+                net.load_state_dict(_load(final, "weights", mark)["net"])
             on_epoch(loop.epochs, loop.epochs)
             return final
         if partial.exists():
-            loop.restore(_load(partial, "training", mark))
+            with reading(partial, "a checkpoint of this training", checkpoints.CheckpointError):
+                loop.restore(_load(partial, "training", mark))
         else:
             checkpoints.save(folder / "initial.pt", "weights", {"net": net.state_dict(), "fingerprint": mark})
         on_epoch(loop.epoch, loop.epochs)

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from ..core.frames import check, write_frame
 from ..core.provenance import package_versions, provenance
+from ..core.reading import reading
 from ..core.seeding import generator, torch_generator
+from ..core.shown import words
 from ..networks.base import Supernet, initialise_on_cpu, live_benchmark
 from ..networks.build import _blank
 from ..networks.capabilities import InputShape
@@ -141,14 +143,18 @@ def load_supernet(
 def load_weights(net: Supernet, path: Path) -> None:
     """Put the weights of `path` into `net`; `CheckpointError` where they are another space's or size's."""
     saved = checkpoints.load(path, "weights", device=str(next(net.parameters()).device))
-    trained = json.loads(saved["fingerprint"])
-    if trained["space"] != net.space or trained["weights"] != weights_and_shapes(net):
+    with reading(path, "weights of a supernet", checkpoints.CheckpointError):
+        trained = dict(json.loads(saved["fingerprint"]))
+        same = (trained["space"], trained["weights"]) == (net.space, weights_and_shapes(net))
+    if not same:
         raise checkpoints.CheckpointError(
-            f"{path}: expected weights of a supernet of {net.space} with this skeleton, got one of {trained['space']}"
+            f"{path}: expected weights of a supernet of {net.space} with this skeleton, "
+            f"got one of {words([trained['space']])}"
             + (" with another skeleton" if trained["space"] == net.space else "")
             + "; use the configuration it was trained with"
         )
-    net.load_state_dict(saved["net"])
+    with reading(path, "weights of a supernet", checkpoints.CheckpointError):
+        net.load_state_dict(saved["net"])
 
 
 def _write_trace(

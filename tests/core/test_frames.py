@@ -445,7 +445,7 @@ def test_truncated_missing_and_foreign_files(tmp_path: Path) -> None:
     for read in (read_frame, read_provenance):
         with pytest.raises(DataFileError, match="expected a whole Parquet file"):
             read(cut)
-        with pytest.raises(DataFileError, match="expected a Parquet file, found nothing there"):
+        with pytest.raises(DataFileError, match="expected a whole Parquet file, found nothing there"):
             read(tmp_path / "nothing.parquet")
     with pytest.raises(FrameError, match=r"whole\.parquet: TRUTH: missing column"):
         read_frame(path, "TRUTH")

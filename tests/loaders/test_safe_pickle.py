@@ -400,3 +400,18 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     for name, kind in (("pipe", "a pipe"), ("endless", "a device"), ("folder", "a folder")):
         with pytest.raises(DataFileError, match=f"expected a regular file, got {kind}"):
             safe_pickle.load(tmp_path / f"{name}.pkl")
+
+
+@pytest.mark.parametrize(
+    "key", [b"2\x86" * 45, b"22\x87" * 30, b"2\x86K\x05\x86" * 45, b"\x94" + b"(h\x00h\x00h\x00t\x94" * 3]
+)
+def test_a_key_that_is_long_when_written_out(key: bytes) -> None:
+    """A tuple of twice a tuple of twice ...: Python hashes it once for each time that it stands in another."""
+    head = b"\x80\x04}" + (b"K\x01" if b"h" not in key else b"(" + b"K\x01" * 2000 + b"t")
+    with pytest.raises(DataFileError, match="a key of more than 1,000 values"):
+        safe_pickle.loads(head + key + b"K\x01s.")
+
+
+def test_many_small_tuples_as_keys_are_read() -> None:
+    content = {("cifar10", n): (n, (n, 0.5)) for n in range(3000)}
+    assert safe_pickle.loads(pickle.dumps(content)) == content

@@ -37,6 +37,8 @@ import polars as pl
 
 from ...core.errors import ArchError, DataFileError, MissingExtraError
 from ...core.frames import check
+from ...core.reading import reading, reads
+from ...core.shown import shown, words
 from ...spaces import get_space
 from ..benchmark import Benchmark
 from ..files import find
@@ -68,6 +70,8 @@ _GROUP = re.compile(r"(s[1-4])_(cifar10|cifar100|svhn)")
 #: Two percentages are the same number: the files hold some fifteen digits of them.
 _SAME = 1e-3
 _GENOTYPE = re.compile(r"genotype = (Genotype\(.*\))")
+#: Most bytes of a results file: YAML is read at a megabyte in ten seconds (the real files have 10 kB).
+_YAML_LIMIT = 2**20
 _EPOCH = re.compile(r" epoch (\d+) lr ")
 _ERRORS = {
     "train_acc": "train_error",
@@ -164,11 +168,12 @@ def holds_accuracies(search: Run) -> bool:
     return bool((values - values.mean()) @ (losses - losses.mean()) < 0)
 
 
+@reads("a log of errors and losses")
 def _logged(path: Path) -> dict[str, list[float]]:
     """The four lists of an ``errors_k.json`` by our names, as they stand there."""
     content = _json(read_bytes(path), path)
     if not isinstance(content, dict) or set(content) != set(_ERRORS):
-        got = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        got = words(content) if isinstance(content, dict) else type(content).__name__
         raise DataFileError(f"{path}: expected the keys {', '.join(_ERRORS)}, got {got:.80}")
     lengths = {len(values) if isinstance(values, list) else -1 for values in content.values()}
     if len(lengths) != 1 or min(lengths) < 1:
@@ -271,7 +276,7 @@ def results(root: Path) -> pl.DataFrame:
             if path.name == "results_perf.yaml":
                 rows.append((*where, "valid_error", _percent(value, path), None))
             else:
-                rows.append((*where, "genotype", None, _arch(str(value), space, path)))
+                rows.append((*where, "genotype", None, _arch(_text(value, path), space, path)))
     return check(_trace_frame(rows, "darts"), "TRACE", where=str(root))
 
 
@@ -280,13 +285,14 @@ def _results_of(path: Path) -> Iterator[tuple[tuple[str, str, str, int], Any]]:
     for group, settings in _mapping(_yaml(path), path).items():
         match = _GROUP.fullmatch(str(group)[:40])
         if match is None:
-            raise DataFileError(f"{path}: expected groups such as s1_cifar10, s3_svhn, got {str(group)[:40]!r}")
+            raise DataFileError(f"{path}: expected groups such as s1_cifar10, s3_svhn, got {shown.repr(group)}")
         for setting, seeds in _mapping(settings, path).items():
             for seed, value in _mapping(seeds, path).items():
                 yield (match[1], match[2], str(setting), _integer(seed, path)), value
 
 
 @lru_cache(maxsize=4)
+@reads("one Hessian in each line")
 def _read_hessians(path: Path, size: int) -> tuple[npt.NDArray[np.int64], Matrix]:
     epochs: list[int] = []
     matrices: list[Matrix] = []
@@ -296,7 +302,7 @@ def _read_hessians(path: Path, size: int) -> tuple[npt.NDArray[np.int64], Matrix
             epoch, matrix = int(record["epoch"]), np.array(record["H"], dtype=np.float64)
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(
-                f"{path}: line {number}: expected an epoch and a square matrix H, got {error!r}"
+                f"{path}: line {number}: expected an epoch and a square matrix H, got none ({type(error).__name__})"
             ) from error
         if matrix.shape != (size, size):
             raise DataFileError(
@@ -337,18 +343,27 @@ def _utf8(data: bytes, path: Path) -> str:
 
 def _arch(text: str, space: str, path: Path) -> str:
     try:
-        return str(get_space(space).parse(text))
+        with reading(path, "a genotype"):
+            return str(get_space(space).parse(text))
     except ArchError as error:
         raise DataFileError(f"{path}: {error}") from error
 
 
+@reads("YAML")
 def _yaml(path: Path) -> Any:
     try:
         import yaml
     except ImportError as error:
         raise MissingExtraError("yaml", "robust-darts", "reading RobustDARTS's results files") from error
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):  # nine of nine of nine ... take 100 bytes to write
+                raise DataFileError(f"{path}: expected YAML without aliases, got one; write out what it stands for")
+            return super().compose_node(parent, index)
+
     try:
-        return yaml.safe_load(_utf8(read_bytes(path), path))
+        return yaml.load(_utf8(read_bytes(path, _YAML_LIMIT), path), Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataFileError(f"{path}: expected YAML, got {str(error).splitlines()[0]}") from error
 
@@ -359,13 +374,19 @@ def _mapping(value: object, path: Path) -> Mapping[Any, Any]:
     return value
 
 
+def _text(value: object, path: Path) -> str:
+    if not isinstance(value, str):
+        raise DataFileError(f"{path}: expected a genotype as text, got {shown.repr(value)}")
+    return value
+
+
 def _integer(value: object, path: Path) -> int:
     if type(value) is not int:
-        raise DataFileError(f"{path}: expected a seed, got {value!r}")
+        raise DataFileError(f"{path}: expected a seed, got {shown.repr(value)}")
     return value
 
 
 def _percent(value: object, path: Path) -> float:
     if not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise DataFileError(f"{path}: expected an error in percent, got {value!r}")
+        raise DataFileError(f"{path}: expected an error in percent, got {shown.repr(value)}")
     return float(value)

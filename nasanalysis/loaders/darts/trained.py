@@ -24,8 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ...core.budget import regular
 from ...core.errors import ArchError, DataFileError
 from ...core.frames import check
+from ...core.reading import reads
 from ...spaces.base import Arch
 from ...spaces.darts import SPACE
 from .. import safe_pickle
@@ -65,6 +67,7 @@ def load_1000(data: Path | None = None) -> Benchmark:
     )
 
 
+@reads("pickled genotypes")
 def read_genotypes(path: Path, space: str = SPACE.name) -> list[Arch]:
     """Architectures of a pickled list of ``Genotype`` objects, by `normal` and `reduce`; their code is not run."""
     records = safe_pickle.load(path, safe_pickle.DARTS_SAMPLE)
@@ -115,6 +118,7 @@ def curves_214(genotypes: Path, curves: Path) -> pl.DataFrame:
     return check(frame, "CURVES", where=str(curves))
 
 
+@reads("genotypes and accuracies as CSV")
 def truth_1000(path: Path) -> pl.DataFrame:
     """TRUTH frame of the 1,000."""
     archs, accuracy = [], []
@@ -141,18 +145,11 @@ def _read_214(genotypes: Path, curves: Path) -> tuple[list[Arch], list[float], n
     records = safe_pickle.load(genotypes, safe_pickle.NUMPY)
     try:
         pairs = [(str(text), float(accuracy)) for text, accuracy in records]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataFileError(f"{genotypes}: expected pairs of genotype text and accuracy, got {error}") from error
-    try:
-        history = np.load(curves, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataFileError(f"{curves}: expected a whole numpy file of curves, got {error}") from error
+    history = _curves_214(curves)
     if len(pairs) != 214:
         raise DataFileError(f"{genotypes}: expected 214 architectures, got {len(pairs)}; is the download complete?")
-    if history.shape != (214, 600) or history.dtype.kind != "f":
-        raise DataFileError(
-            f"{curves}: expected 214 curves of 600 epochs, got an array {history.dtype} of shape {history.shape}"
-        )
     archs = []
     for number, (text, accuracy) in enumerate(pairs):
         try:
@@ -164,7 +161,18 @@ def _read_214(genotypes: Path, curves: Path) -> tuple[list[Arch], list[float], n
                 f"{genotypes}: entry {number}: expected the best epoch of its curve, "
                 f"{history[number].max():.2f}, got {accuracy}; {curves.name} belongs to another list"
             )
-    return archs, [accuracy for _, accuracy in pairs], history.astype(np.float64)
+    return archs, [accuracy for _, accuracy in pairs], history
+
+
+@reads("a whole numpy file of curves")
+def _curves_214(path: Path) -> npt.NDArray[np.float64]:
+    # Mapped, not read: a damaged header may speak of 6e12 numbers.
+    history = np.load(regular(path), mmap_mode="r", allow_pickle=False)
+    if history.shape != (214, 600) or history.dtype.kind != "f":
+        raise DataFileError(
+            f"{path}: expected 214 curves of 600 epochs, got an array {history.dtype} of shape {history.shape}"
+        )
+    return np.array(history, dtype=np.float64)
 
 
 def _truth(

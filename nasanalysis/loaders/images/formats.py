@@ -17,6 +17,7 @@ from ...core.budget import over_budget, read_budget, regular
 from ...core.errors import DataFileError, MissingDataError, MissingExtraError
 from ...core.guarded import survives
 from ...core.provenance import sha256
+from ...core.shown import words
 from .. import safe_pickle
 from .types import ImageSet, Raw, image_set, join
 
@@ -110,7 +111,7 @@ def _pickled(data: bytes, where: Path) -> dict[str, Any]:
 
 def _entry(batch: Mapping[str, Any], key: str, where: Path) -> Any:
     if key not in batch:
-        raise DataFileError(f"{where}: expected an entry {key!r}, got {', '.join(sorted(map(str, batch)))}")
+        raise DataFileError(f"{where}: expected an entry {key!r}, got {words(batch)}")
     if not isinstance(batch[key], list | np.ndarray):
         raise DataFileError(f"{where}: expected a list as {key!r}, got {type(batch[key]).__name__}")
     return batch[key]

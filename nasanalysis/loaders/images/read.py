@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ...core.errors import DataFileError, MissingDataError, ParameterError, UnknownNameError
+from ...core.reading import reads
 from ..files import candidates, data_folders, missing
 from .folders import read_class_folders, resize
 from .formats import (
@@ -89,6 +90,7 @@ def _normalisation(name: str, raw: Raw) -> tuple[tuple[float, ...], tuple[float,
     return moments(raw.train)
 
 
+@reads("images")
 def _read(path: Path, size: int | None) -> tuple[str, Raw]:
     """(name, content) of a file or folder, by what it holds."""
     if path.is_dir():

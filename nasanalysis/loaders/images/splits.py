@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataFileError, MissingDataError, ParameterError, UnknownNameError
+from ...core.reading import reads
 from ...core.seeding import generator
 from ..files import data_folders
 from ..safe_pickle import read_bytes
@@ -112,12 +113,13 @@ def nb201_split(data: ImageData, dataset: str | None = None, folder: Path | str 
     return Nb201Split(first, second, data.test) if part == "train" else Nb201Split(data.train, first, second)
 
 
+@reads("lists of indices")
 def _halves(path: Path, keys: tuple[str, str], count: int) -> list[NDArray[np.int64]]:
     """Two index lists of a split file, ``{"train": ["int", ["0", "5", ...]], ...}``: disjoint, and all of `count`."""
     text = read_bytes(path).decode("utf-8", "replace")
     try:
         content: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             content = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
@@ -129,7 +131,9 @@ def _halves(path: Path, keys: tuple[str, str], count: int) -> list[NDArray[np.in
             values = entry[1] if len(entry) == 2 and entry[0] == "int" else entry
             lists.append(np.array([int(value) for value in values], np.int64))
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DataFileError(f"{path}: expected a list of indices {key!r}, got none ({error!r})") from error
+            raise DataFileError(
+                f"{path}: expected a list of indices {key!r}, got none ({type(error).__name__})"
+            ) from error
     together = np.sort(np.concatenate(lists))
     if not np.array_equal(together, np.arange(count)):
         sizes = " + ".join(f"{len(part):,}" for part in lists)

@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 from ...core.errors import DataFileError, OutputError
 from ...core.frames import write_frame
 from ...core.means import exact_means
+from ...core.shown import shown
 from ...jobs.units import progress_bar
 from ..cache import is_whole
 from ..files import cache_dir
@@ -289,7 +290,9 @@ def _from_single(archive: Archive, home: Path) -> list[Chunk]:
         warnings.warn(f"{told}, once; the folder and the tar take less than 1", MemoryNeededWarning, stacklevel=3)
     infos = archive.read_single()["arch2infos"]
     if not infos or not all(type(index) is int for index in infos):
-        raise DataFileError(f"{archive.path}: expected architectures by index in 'arch2infos', got {list(infos)[:3]}")
+        raise DataFileError(
+            f"{archive.path}: expected architectures by index in 'arch2infos', got {shown.repr(list(infos)[:3])}"
+        )
     key, numbers = _single_key(archive), sorted({index // CHUNK for index in infos})
     chunks = [_chunk(home, f"{key}-{number:03d}", number, ()) for number in numbers]
     with progress_bar(quiet=len(chunks) < 4) as bar:

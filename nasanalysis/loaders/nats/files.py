@@ -26,6 +26,7 @@ from typing import Any, Literal
 import polars as pl
 
 from ...core.errors import DataFileError, MissingDataError
+from ...core.shown import shown
 from ...spaces import get_space
 from ...spaces.capabilities import Enumerable
 from .. import safe_pickle
@@ -180,7 +181,9 @@ class Archive:
         official = [arch.key for arch in space]
         if got != official:
             place = next((i for i, (a, b) in enumerate(zip(official, got, strict=False)) if a != b), None)
-            other = "" if place is None else f", number {place} being {got[place]!r:.80} instead of {official[place]}"
+            other = (
+                "" if place is None else f", number {place} being {shown.repr(got[place])} instead of {official[place]}"
+            )
             raise DataFileError(
                 f"{self.where(self.meta) if self.meta else self.path}: expected the {len(official):,} architectures of "
                 f"{self.form.name} in the order of version 1.0, got {len(got):,}{other}; "

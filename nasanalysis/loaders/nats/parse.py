@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import ArchError, DataFileError
+from ...core.reading import reading
+from ...core.shown import shown
 from ...spaces import get_space
 from ...spaces.capabilities import Enumerable
 from .files import Format
@@ -109,21 +111,21 @@ class Rows:
         space = get_space(form.space, Enumerable)
         official = space.arch(index)
         if info["arch_index"] != index or info["arch_str"] != official.key:
-            got = f"{info['arch_index']}, {space.parse(info['arch_str']).key}"
+            got = f"{shown.repr(info['arch_index'])}, {space.parse(info['arch_str']).key}"
             raise DataFileError(f"{where}: expected architecture {index}, {official.key}, got {got}")
         results = info["all_results"]
         listed = {(dataset, seed) for dataset, seeds in info["dataset_seed"].items() for seed in seeds}
         if listed != set(results):
             raise DataFileError(
                 f"{where}: {epochs} epochs: expected the {len(listed)} trainings that it lists, got {len(results)}; "
-                f"they differ in {sorted(listed ^ set(results))[:3]}"
+                f"they differ in {shown.repr(sorted(listed ^ set(results))[:3])}"
             )
         name = str(official)
         for (dataset, seed), run in results.items():
             if dataset not in DATASETS or run["epochs"] != epochs:
                 raise DataFileError(
                     f"{where}: expected {epochs} epochs on one of {', '.join(DATASETS)}, "
-                    f"got {run['epochs']} on {dataset!r}"
+                    f"got {shown.repr(run['epochs'])} on {shown.repr(dataset)}"
                 )
             dicts = [*(run[key] for key in _READ), run["train_times"] or {}]
             losses, accuracies, eval_losses, eval_accuracies, times = dicts
@@ -255,7 +257,7 @@ def _epochs(keys: Iterable[Any], epochs: int) -> list[int]:
     found = list(keys)
     for key in found:
         if type(key) is not int or not 0 <= key < epochs:
-            raise ValueError(f"epoch {key!r} of {epochs}")
+            raise ValueError(f"epoch {shown.repr(key)} of {epochs}")
     return found
 
 
@@ -277,7 +279,8 @@ def read_all(contents: Iterable[tuple[int, Path, Any]], form: Format) -> Rows:
     """The rows of several architectures, given as (index, name for messages, unpickled content)."""
     rows = Rows()
     for index, where, content in contents:
-        rows.add(content, form, index, where)
+        with reading(where, "a NATS-Bench -simple file"):
+            rows.add(content, form, index, where)
     return rows
 
 

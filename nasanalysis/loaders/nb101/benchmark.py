@@ -27,6 +27,8 @@ import polars as pl
 
 from ...core.errors import ArchError, DataFileError, MissingDataError
 from ...core.provenance import sha256
+from ...core.reading import reads
+from ...core.shown import words
 from ...spaces import get_space
 from ...spaces.capabilities import Isomorphic
 from ...spaces.nb1shot1 import PARENTS, SPACES_1SHOT1
@@ -246,6 +248,7 @@ def load_space_3(data: Path | None = None) -> Benchmark:
     return load_space("nb101-3", data)
 
 
+@reads("encodings of NAS-Bench-101 cells")
 def read_encodings(path: Path, space: str) -> list[str]:
     """Encodings of a NAS-Bench-1shot1 space from a pickled list of ``NB101Arch`` objects, as text ``space:key``."""
     if space not in SPACES_1SHOT1:
@@ -258,6 +261,7 @@ def read_encodings(path: Path, space: str) -> list[str]:
         raise DataFileError(f"{path}: expected NB101Arch((adjacency, operations)) records, got {error}") from error
 
 
+@reads("the table of means of NAS-Bench-101")
 def read_means(path: Path) -> pl.DataFrame:
     """``arch, module_hash, params, accuracy`` (percent) of the table of means, checked against the whole space.
 
@@ -302,6 +306,7 @@ def _means(path: Path) -> pl.LazyFrame:
     )
 
 
+@reads("official records of NAS-Bench-101")
 def read_records(path: Path) -> pl.DataFrame:
     """RUNS of a pickle ``{hash: (fixed statistics, {epochs: [run, ...]})}``, as the benchmark's API holds its data."""
     loaded = safe_pickle.load(path, safe_pickle.NUMPY)
@@ -315,7 +320,7 @@ def read_records(path: Path) -> pl.DataFrame:
             if any(SPACE.hash(row[0]) != name for row in found[:1]):
                 raise ValueError(f"expected the hash of its cell, {SPACE.hash(found[0][0])}")
         except (ArchError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataFileError(f"{path}: record {name}: {type(error).__name__}: {error}") from error
+            raise DataFileError(f"{path}: record {words([name])}: {type(error).__name__}: {error}") from error
         rows += found
     return runs_frame(rows)
 

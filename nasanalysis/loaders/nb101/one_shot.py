@@ -21,6 +21,8 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import ArchError, DataFileError
+from ...core.reading import reading
+from ...core.shown import shown
 from ...spaces.nb101 import SPACE
 from .. import safe_pickle
 from .records import runs_frame, spec_runs
@@ -66,10 +68,11 @@ def read_oneshot(files: list[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
         degree = int(place["degree"]) if place["degree"] else None
         setting = f"space={place['space']}" if degree is None else f"output_degree={degree}"
         for number, entry in enumerate(_entries(path)):
-            try:
-                arch, accuracy, rows = _entry(entry, degree)
-            except (ArchError, KeyError, IndexError, TypeError, ValueError) as error:
-                raise DataFileError(f"{path}: entry {number}: {type(error).__name__}: {error}") from error
+            with reading(f"{path}: entry {number}", "an evaluation of a cell"):
+                try:
+                    arch, accuracy, rows = _entry(entry, degree)
+                except (ArchError, KeyError, IndexError, TypeError, ValueError) as error:
+                    raise DataFileError(f"{path}: entry {number}: {type(error).__name__}: {error}") from error
             values.append((arch, method, setting, seed, accuracy))
             for row_arch, schedule, repeat, row in rows:
                 if runs.setdefault((row_arch, schedule, repeat), row) != row:
@@ -130,5 +133,5 @@ def _entry(entry: Entry, degree: int | None) -> tuple[str, float, list[tuple[str
 
 def _index(choice: float) -> int:
     if choice not in (0, 1, 2):
-        raise ValueError(f"expected operations 0, 1 or 2, got {choice!r}")
+        raise ValueError(f"expected operations 0, 1 or 2, got {shown.repr(choice)}")
     return int(choice)

@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import ArchError, DataFileError
+from ...core.reading import reads
 from ...spaces.nb101 import SPACE, format_cell
 from ...spaces.nb101_enumeration import cell_costs, skeleton101
 from ...spaces.nb101_graph import (
@@ -216,6 +217,7 @@ def _checked(accuracies: Iterable[float], seconds: float) -> list[float | None]:
     return [*found, seconds]
 
 
+@reads("a TFRecord file of NAS-Bench-101")
 def read_tfrecord_runs(path: Path | str) -> pl.DataFrame:
     """RUNS of a tfrecord file, official or not, streamed: one record in memory at a time, then columns.
 

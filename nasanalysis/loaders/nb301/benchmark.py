@@ -29,6 +29,8 @@ from ...core.atomic import write_atomically
 from ...core.errors import DataFileError, MissingExtraError, NasAnalysisError, OutputError, UnknownNameError
 from ...core.frames import check
 from ...core.provenance import sha256
+from ...core.reading import reads
+from ...core.shown import shown
 from ...spaces.base import Arch
 from ...spaces.darts import SPACE
 from ..benchmark import Benchmark
@@ -240,11 +242,11 @@ def _target(path: Path) -> Target:
         raise DataFileError(
             f"{config}: expected the settings of the surrogate beside it, found nothing there"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise DataFileError(f"{config}: expected JSON with the key 'model', got {error!r}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
+        raise DataFileError(f"{config}: expected JSON with the key 'model', got {type(error).__name__}") from error
     if model not in _MODELS:
         raise DataFileError(
-            f"{config}: expected a surrogate of boosters ({', '.join(_MODELS)}), got {model!r}; "
+            f"{config}: expected a surrogate of boosters ({', '.join(_MODELS)}), got {shown.repr(model)}; "
             "load it with the nasbench301 package"
         )
     if paths_encoding:
@@ -252,6 +254,7 @@ def _target(path: Path) -> Target:
     return _MODELS[model]
 
 
+@reads("a pickled booster")
 def _member(path: Path) -> Callable[[Vector], Vector]:
     """One booster: from the cache in its library's own format, else from the pickle."""
     key = sha256(path)

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from ...core.errors import DataFileError
 from ...core.guarded import survives
+from ...core.shown import shown
 from .. import safe_pickle
 
 Array = npt.NDArray[Any]
@@ -82,7 +83,7 @@ def read_pickle(path: Path) -> RawBooster:
         best = state.get("best_iteration", 0)
         return RawBooster("lightgbm", handle.encode(), best if isinstance(best, int) and best > 0 else 0, path)
     raise DataFileError(
-        f"{path}: expected a pickled Booster of XGBoost or LightGBM with a model in it, got {record!r:.80}"
+        f"{path}: expected a pickled Booster of XGBoost or LightGBM with a model in it, got {shown.repr(record)}"
     )
 
 
@@ -252,9 +253,8 @@ def _read_json(model: dict[str, Any]) -> tuple[float, int, list[_Tree]]:
 
 def _expect(objective: str, booster: str, classes: int) -> None:
     if objective not in ("reg:squarederror", "reg:linear") or booster != "gbtree" or classes > 1:
-        raise ValueError(
-            f"expected regression trees (reg:squarederror, gbtree), got {objective!r}, {booster!r}, {classes} classes"
-        )
+        got = ", ".join(map(shown.repr, (objective, booster, classes)))
+        raise ValueError(f"expected regression trees (reg:squarederror, gbtree), got {got} classes")
 
 
 def _live_nodes(tree: _Tree, features: int) -> Array:

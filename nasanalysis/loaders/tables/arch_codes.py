@@ -9,9 +9,10 @@ from functools import cache
 import numpy as np
 
 from ...core.errors import ArchError, UnknownNameError
+from ...core.shown import shown
 from ...spaces import get_space
 from ...spaces.capabilities import Enumerable
-from ...spaces.names import ArchReader, shown
+from ...spaces.names import ArchReader
 from ...spaces.nb201 import OPERATIONS, format_cell
 from .descriptor import TableDescriptor
 

@@ -20,6 +20,7 @@ import polars as pl
 
 from ...core.errors import ArchError, DataFileError, FrameError, MissingDataError
 from ...core.frames import SCHEMAS, check, complete
+from ...core.reading import reading
 from ...core.resources import shipped
 from ...spaces.base import Images
 from ..benchmark import Benchmark
@@ -44,11 +45,12 @@ def read_table(descriptor: TableDescriptor, data: Path | str | None = None) -> p
     first). `DataFileError` names the file, the row and what is wrong; `MissingDataError` says where the file
     was looked for.
     """
-    rows = open_rows(descriptor, locate(descriptor, data))
-    try:
-        return _assemble(descriptor, rows)
-    except (ArchError, FrameError) as error:
-        raise DataFileError(f"{rows.path}: {error}") from error
+    path = locate(descriptor, data)
+    with reading(path, "a table as its description says"):
+        try:
+            return _assemble(descriptor, open_rows(descriptor, path))
+        except (ArchError, FrameError) as error:
+            raise DataFileError(f"{path}: {error}") from error
 
 
 def locate(descriptor: TableDescriptor, data: Path | str | None = None) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import DataFileError, FrameError
+from ...core.shown import shown
 from .. import safe_pickle
 from .descriptor import TableDescriptor
 from .plain import parse_csv
@@ -67,5 +68,5 @@ def _no_twins(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DataFileError(f"{path}: key {twin!r:.120} appears twice; keep one")
+        raise DataFileError(f"{path}: key {shown.repr(twin)} appears twice; keep one")
     return found

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import DataFileError
-from ...spaces.names import shown
+from ...core.shown import shown
 from .descriptor import BARE
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from pathlib import Path
 import polars as pl
 
 from ...core.errors import DataFileError, FrameError, StudyError
+from ...core.reading import reads
+from ...core.shown import shown
 from ...core.text import decode
-from ...spaces.names import shown
 
 #: Endings of plain tables. ``-`` is standard input, as CSV.
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -108,6 +109,7 @@ def is_plain(text: str) -> bool:
     return text == STDIN or Path(text).suffix.lower() in SUFFIXES
 
 
+@reads("a table")
 def read_plain(path: Path | str, columns: Sequence[str] = ()) -> PlainTable:
     """The table at `path` (``-``: standard input), which must hold `columns` and a row.
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from ...core.errors import DataFileError
 from ...core.registry import resolve
+from ...core.shown import shown, words
 from .descriptor import BARE, TableDescriptor
 from .paths import nested_column
 
@@ -37,7 +38,7 @@ class Rows:
                 return nested
             close = difflib.get_close_matches(name, list(self.columns), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            got = "bare numbers" if list(self.columns) == [BARE] else ", ".join(map(str, list(self.columns)[:40]))
+            got = "bare numbers" if list(self.columns) == [BARE] else words(self.columns, 40)
             raise DataFileError(f"{self.path}: expected a column {name!r}, got {got}.{hint}")
         return self.columns[name]
 
@@ -82,7 +83,7 @@ def rows_of(frame: pl.DataFrame, path: Path, *, first: int = 1, noun: str = "row
 def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
     for key in table.select:
         if not isinstance(content, dict) or key not in content:
-            got = ", ".join(map(str, list(content)[:20])) if isinstance(content, dict) else type(content).__name__
+            got = words(content) if isinstance(content, dict) else type(content).__name__
             raise DataFileError(f"{path}: select: expected a key {key!r}, got {got}")
         content = content[key]
     keys: list[Any] | None = None
@@ -98,12 +99,13 @@ def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
             flat = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1)
             if not flat:
                 raise DataFileError(
-                    f"{path}: expected columns (a list or array each), got {type(values).__name__} for {name!r:.80}; "
+                    f"{path}: expected columns (a list or array each), got {type(values).__name__} "
+                    f"for {shown.repr(name)}; "
                     f"{_advice(content, name, values)}"
                 )
             if len(values) != count:
                 raise DataFileError(
-                    f"{path}: columns of different lengths: {name!r} has {len(values)}, expected {count}"
+                    f"{path}: columns of different lengths: {shown.repr(name)} has {len(values)}, expected {count}"
                 )
     elif isinstance(content, list | tuple | np.ndarray):
         content, count = list(content), len(content)
@@ -112,7 +114,7 @@ def _from_object(table: TableDescriptor, path: Path, content: Any) -> Rows:
         raise DataFileError(f"{path}: expected a list, a dict or columns, got {type(content).__name__}")
 
     def label(row: int) -> str:
-        return f"key {keys[row]!r:.120}" if keys is not None else f"entry {row} (counted from 0)"
+        return f"key {shown.repr(keys[row])}" if keys is not None else f"entry {row} (counted from 0)"
 
     return Rows(path, columns, count, label, keys)
 
@@ -130,7 +132,8 @@ def _columns(path: Path, content: list[Any]) -> dict[str, Any]:
 
 
 def _length(values: Any) -> int:
-    return len(values) if isinstance(values, list | tuple | np.ndarray) and np.ndim(values) else 0
+    flat = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim)
+    return len(values) if flat else 0
 
 
 def _advice(content: dict[Any, Any], name: Any, values: Any) -> str:
@@ -139,8 +142,9 @@ def _advice(content: dict[Any, Any], name: Any, values: Any) -> str:
     if isinstance(values, dict) and all(isinstance(value, dict) for value in content.values()):
         return "say rows = 'dict' if these keys are architectures, or name the part to read with select"
     if inner is not None and inner != name:
-        return f"say select = {inner!r} to read that part alone"
-    return f"say select = {name!r} to read this part alone" if isinstance(values, dict) else "correct this column"
+        return f"say select = {shown.repr(inner)} to read that part alone"
+    part = f"say select = {shown.repr(name)} to read this part alone"
+    return part if isinstance(values, dict) else "correct this column"
 
 
 def numbers(rows: Rows, values: Any) -> pl.Series:
@@ -176,7 +180,7 @@ def _number(value: Any) -> float | None:
             f"expected a number, got a dict of {keys}; name what to take of it, as in 'column.{keys.split(', ')[0]}'"
         )
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"expected a number, got {value!r:.80}")
+        raise TypeError(f"expected a number, got {shown.repr(value)}")
     return float(value)
 
 
@@ -189,12 +193,12 @@ def _parse_text(rows: Rows, text: pl.Series) -> pl.Series:
                 found.append(None if cell is None else [_number(v) for v in json.loads(cell)])
             except (ValueError, TypeError, RecursionError) as error:
                 raise rows.fail(
-                    i, f"expected a list of numbers such as [1.5, 2.5], got {cell!r:.60} ({error})"
+                    i, f"expected a list of numbers such as [1.5, 2.5], got {shown.repr(cell)} ({error})"
                 ) from None
         return pl.Series(found, dtype=pl.List(pl.Float64))
     parsed = stripped.cast(pl.Float64, strict=False)
     bad = parsed.is_null() & stripped.is_not_null() & (stripped != "")
     if bad.any():
         row = int(bad.arg_true()[0])
-        raise rows.fail(row, f"expected a number, got {text[row]!r:.80}")
+        raise rows.fail(row, f"expected a number, got {shown.repr(text[row])}")
     return parsed
