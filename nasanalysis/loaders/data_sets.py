@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,12 @@ class DataSet(StrictModel):
         """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""
         known = {**self.sha256_seen, **self.sha256_published}
         return known.get(file) or known.get(Path(file).name)
+
+    @property
+    def most(self) -> int | None:
+        """Bytes that no file of this data set exceeds: twice the largest that `size` names; None if it names none."""
+        stated = re.findall(r"([0-9.]+) (MB|GB)", self.size)
+        return max((int(2 * float(n) * {"MB": 10**6, "GB": 10**9}[unit]) for n, unit in stated), default=None)
 
 
 class _Registry(StrictModel):

@@ -8,6 +8,7 @@ and a page saved in place of the file (quota, consent, error) is refused before 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -23,7 +24,9 @@ from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ..core.atomic import explain
+from ..core.budget import DEFAULT, in_words, read_budget
 from ..core.errors import DataFileError, DownloadError, OutputError
+from ..core.provenance import sha256 as hash_of
 from ..jobs.units import progress_console
 from .files import data_folders
 from .safe_pickle import looks_like
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     import requests
 
 _BLOCK = 1 << 16
+#: Deflated files of numbers and text unpack to a few times their size; a bomb to a thousand times.
+_UNPACKS_TO = 100
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def download(
     path: Path,
     *,
     sha256: str | None = None,
+    most: int | None = None,
     patience: Patience | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -75,7 +81,9 @@ def download(
     ----------
     urls: the file at its mirrors, in the order they are asked.
     path: where it goes; its folder is made.
-    sha256: expected, hexadecimal. Without it the length that the server names is all there is to verify.
+    sha256: expected, hexadecimal. Without it the length that the server names is all there is to verify, and a partial
+        file is gone on from only where the server names its version (a strong ``ETag``).
+    most: bytes that are taken from a server that names no length (by default what a read may take, `core.budget`).
 
     Raises `DownloadError` that says what each mirror answered; a partial file stays, and the next call goes on
     from there. `OutputError` where the file cannot be written.
@@ -89,23 +97,29 @@ def download(
     except OSError as error:
         raise OutputError(explain(path, error)) from error
     answers = []
-    with lock:
+    with lock, _staged(path) as staging:
+        if path.exists() and (sha256 is None or hash_of(path) == sha256):
+            return path
         for url in urls:
-            fetch = Resuming(path.with_name(f".{path.name}.part"), patience or Patience(), sha256 is not None, quiet)
+            part = path.with_name(f".{path.name}.part")
+            fetch = Resuming(part, patience or Patience(), sha256 is not None, quiet, most or read_budget())
             for _ in range(2):  # a second time where what was resumed turns out to be of another file
                 fetch.joined = False
                 try:
-                    pooch.retrieve(
-                        url, f"sha256:{sha256}" if sha256 else None, path.name, path.parent, downloader=fetch
-                    )
+                    known = f"sha256:{sha256}" if sha256 else None
+                    whole = pooch.retrieve(url, known, path.name, staging, downloader=fetch)
+                    os.replace(whole, path)
                     return path
                 except (_Refused, _Broken) as error:
                     answers.append(f"{url}: {error}")
                     break
                 except ValueError as error:  # pooch: another hash; the file is gone, so nothing wrong is resumed
                     got = re.findall(r"[0-9a-f]{64}", str(error))
+                    if not got or sha256 is None:
+                        answers.append(f"{url}: {_brief(error)}")
+                        break
                     if not fetch.joined:
-                        answers.append(f"{url}: expected SHA-256 {sha256}, got {got[-1] if got else error}")
+                        answers.append(f"{url}: expected SHA-256 {sha256}, got {got[-1]}")
                         break
                 except OSError as error:
                     raise OutputError(explain(path, error)) from error
@@ -116,18 +130,32 @@ def download(
     raise DownloadError(f"{path.name}: no mirror gave the file.{partial}\n" + "\n".join(f"  {a}" for a in answers))
 
 
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for what is not whole yet: what a killed download left in it is gone with the next."""
+    folder = path.with_name(f".{path.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass
 class Resuming:
     """A downloader for pooch (called with url, output file, pooch) that keeps what it has in ``part``.
 
-    ``joined`` says afterwards whether the file was put together from several answers.
+    ``joined`` says afterwards whether the file was put together from several answers, ``restarts`` how often what was
+    there had to be thrown away. ``most``: bytes taken where no length is named.
     """
 
     part: Path
     patience: Patience
     verified: bool
     quiet: bool = False
+    most: int = DEFAULT
     joined: bool = False
+    restarts: int = 0
 
     @property
     def size(self) -> int:
@@ -151,6 +179,8 @@ class Resuming:
                     break
                 except (_Broken, requests.ConnectionError, requests.Timeout) as error:
                     failures = 1 if self.size > before else failures + 1
+                    if self.restarts > self.patience.attempts:
+                        raise _Broken(f"started over {self.restarts} times; {_brief(error)}") from error
                     if failures >= self.patience.attempts:
                         raise _Broken(_brief(error)) from error
                     time.sleep(self.patience.pause * 2 ** (failures - 1))
@@ -163,6 +193,8 @@ class Resuming:
         """One request: the rest of the file, or as much as comes."""
         import requests
 
+        if self.size and not self.verified and not self._note.get("tag"):
+            self._start_over()  # nothing would tell whether the rest is of the same version
         have, note = self.size, self._note
         headers = {"Accept-Encoding": "identity", "User-Agent": "nasanalysis"}
         if have:
@@ -185,12 +217,15 @@ class Resuming:
             if answer.status_code == 206 and _start_of_range(answer) != have:
                 self._start_over()
                 raise _Broken("answered with another part than was asked for: started over")
+            if answer.status_code == 206 and not self.verified and answer.headers.get("ETag") != note.get("tag"):
+                self._start_over()
+                raise _Broken("answered with a part of another version of the file: started over")
             if answer.status_code == 200:
+                self.restarts += bool(have)
                 have = 0
-            length = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
-            total = _total_of_range(answer) if answer.status_code == 206 else length
+            total = _total_of_range(answer) if answer.status_code == 206 else _length(answer)
             self._room_for(total, have)
-            self._remember(url, answer.headers.get("ETag") or answer.headers.get("Last-Modified"))
+            self._remember(url, answer.headers.get("ETag"))
             bar.update(bar.task_ids[0], total=total, completed=have)
             self._keep(answer, have, bar)
         if total is not None and self.size != total:
@@ -203,6 +238,7 @@ class Resuming:
         import urllib3
 
         started, window = time.monotonic(), 0
+        named = "Content-Length" in answer.headers
         read = getattr(answer.raw, "read1", answer.raw.read)  # what has come, instead of waiting for a whole block
         try:
             block = read(_BLOCK)
@@ -210,6 +246,11 @@ class Resuming:
                 _refuse_page(answer, block)  # before anything that is here is overwritten
             with open(self.part, "ab" if have else "wb") as file:
                 while block:
+                    have += len(block)
+                    if not named and have > self.most:
+                        raise _Refused(
+                            f"expected at most {in_words(self.most)} where the server names no length, got more"
+                        )
                     file.write(block)
                     bar.advance(bar.task_ids[0], len(block))
                     window += len(block)
@@ -230,6 +271,7 @@ class Resuming:
             )
 
     def _start_over(self) -> None:
+        self.restarts += 1
         self.part.unlink(missing_ok=True)
         self._note_path.unlink(missing_ok=True)
 
@@ -281,6 +323,14 @@ def check_no_page(path: Path) -> None:
         )
 
 
+def _length(answer: requests.Response) -> int | None:
+    """How many bytes the server says are coming; `_Refused` where it says something else."""
+    named = answer.headers.get("Content-Length")
+    if named is not None and not re.fullmatch(r"\d{1,18}", named.strip()):
+        raise _Refused(f"answered with a length that is no number ({named[:40]!r})")
+    return None if named is None else int(named)
+
+
 def _start_of_range(answer: requests.Response) -> int | None:
     found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
@@ -302,20 +352,36 @@ def target_folder(to: Path | str | None = None) -> Path:
     return data_folders(to)[0]
 
 
+def _check_room(path: Path, size: int, folder: Path) -> None:
+    if size > _UNPACKS_TO * path.stat().st_size:
+        raise DataFileError(
+            f"{path}: expected an archive that unpacks to at most {_UNPACKS_TO} times its size, got one of "
+            f"{in_words(path.stat().st_size)} that says {in_words(size)}; remove it, download it again"
+        )
+    if size > (free := shutil.disk_usage(folder.parent).free):
+        raise OutputError(
+            f"cannot unpack {path}: needs {in_words(size)}, {in_words(free)} are free; "
+            "free some space, or choose another folder with --to"
+        )
+
+
 def unzip(path: Path, folder: Path) -> Path:
     """Unpack a zip archive that holds one folder, as `folder`; the archive is removed.
 
-    Raises `DataFileError` for a damaged archive and for one whose paths climb out.
+    Raises `DataFileError` for a damaged archive, for one whose paths climb out, and for one that unpacks to more than
+    `_UNPACKS_TO` times its size; `OutputError` where there is no room for what it holds.
     """
     temp = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temp, ignore_errors=True)
     try:
         with zipfile.ZipFile(path) as packed:
+            _check_room(path, sum(entry.file_size for entry in packed.infolist()), folder)
             for name in packed.namelist():
                 if Path(name).is_absolute() or ".." in Path(name).parts:
                     raise DataFileError(f"{path}: expected files inside one folder, got {name!r}, which climbs out")
             packed.extractall(temp)
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:  # encrypted, too
+        shutil.rmtree(temp, ignore_errors=True)
         raise DataFileError(
             f"{path}: expected a whole zip archive, got {error}; remove it, download it again"
         ) from error

@@ -97,7 +97,9 @@ def get_data(
             paths.append(unpacked)
             continue
         try:
-            path = download(urls, folder / file, sha256=entry.sha256(file), patience=patience, quiet=quiet)
+            path = download(
+                urls, folder / file, sha256=entry.sha256(file), most=entry.most, patience=patience, quiet=quiet
+            )
         except DownloadError as error:
             raise DownloadError(f"{error}\nBy hand: {entry.how} Source: {entry.source}") from error
         paths.append(path if unpacked is None else unzip(path, unpacked))
