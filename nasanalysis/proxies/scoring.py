@@ -10,6 +10,7 @@ import polars as pl
 from ..core.errors import MissingFrameError, NasAnalysisError, ParameterError, UnknownNameError
 from ..core.frames import SCHEMAS, check
 from .base import Proxy
+from .curve_steps import undefined_at_the_end
 from .registry import ALIASES, PROXIES, RECORDED, canonical, get_proxy, needs_of
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ def score(
 
 def _computed(benchmark: Benchmark, proxy: Proxy, frame: pl.DataFrame) -> pl.DataFrame:
     scores = check(proxy(frame), "SCORES", where=f"proxy {proxy.name!r}").select(*SCHEMAS["SCORES"].columns)
+    column = getattr(proxy, "column", None)
+    if proxy.needs == "curves" and (why := undefined_at_the_end(frame, scores, column or "train_loss")) is not None:
+        raise NasAnalysisError(f"proxy {proxy.name!r}: benchmark {benchmark.name!r}: {why}")
     if scores["value"].is_null().all():
-        column = getattr(proxy, "column", None)
         raise NasAnalysisError(
             f"proxy {proxy.name!r}: benchmark {benchmark.name!r} records nothing it can be computed from "
             f"(it needs {proxy.needs}{f' with {column}' if column else ''})"

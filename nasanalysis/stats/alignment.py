@@ -260,9 +260,10 @@ def _series_of(
         names = dict(zip(keys, key, strict=True))
         sign, source = _direction(str(names["proxy"]), directions)
         values = _placed(part.drop_nulls(["at", "value"]), "at", "value", len(truth.archs)) * sign
+        undefined = part.drop_nulls("at")["value"].null_count()
         used = np.isfinite(values) & np.isfinite(truth.values)
         series = {name: names[name] for name in SERIES}
-        yield Series(place, series, truth, values, sign, used, covariates, names.get("seed"), source)
+        yield Series(place, series, truth, values, sign, used, covariates, names.get("seed"), source, undefined)
 
 
 def _placed(rows: pl.DataFrame, at: str, column: str, n: int) -> Floats:

@@ -42,6 +42,7 @@ class Series:
     covariates: Mapping[str, Floats]  # as values, of those asked for
     seed: int | None = None  # of the scores, where seeds stand apart
     direction_source: str | None = None  # ours, given, by name or assumed: see `nasanalysis.proxies.direction_of`
+    undefined: int = 0  # architectures of the truth that stand in the scores without a finite value
 
     @property
     def used_truth(self) -> Floats:
@@ -73,6 +74,11 @@ class Series:
         if n_used >= FEWEST:
             return
         no_score, no_truth = int(np.isnan(self.values).sum()), int(np.isnan(self.truth.values).sum())
+        if self.undefined and no_score == of and stranger is None:
+            raise StudyError(
+                f"{self.name}: none of the {self.undefined} scores of its architectures is a finite number (all are "
+                "empty, NaN or infinite): nothing can be ranked. Did the proxy fail or overflow? Leave this score out"
+            )
         why = f"{no_score} of the {of} architectures of the truth have no defined score"
         if no_truth:
             why += f", {no_truth} have no defined truth"

@@ -341,7 +341,7 @@ def test_what_a_benchmark_cannot_give() -> None:
         MissingFrameError, match="proxy 'sotl': benchmark 'bare' records no CURVES frame; it records TRUTH"
     ):
         score(bare, "sotl")
-    with pytest.raises(NasAnalysisError, match="sotl_first@50.*records nothing"):
+    with pytest.raises(NasAnalysisError, match="sotl_first@50.*at most 12 epochs: fewer than the window"):
         score(digits, "sotl_first@50")
 
 

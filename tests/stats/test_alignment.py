@@ -261,3 +261,11 @@ def test_ties_of_nas_bench_201_are_those_of_the_recorded_digits() -> None:
     plain = table.group_by("arch").agg(pl.col("value").mean())["value"].n_unique()
     exact = exact_means(table, ["arch"], "value")["value"].n_unique()
     assert exact == hundredths["sum"].n_unique() < plain
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_scores_of_which_none_is_finite_are_called_so(value: float | None) -> None:
+    """The advice was to check how architectures are spelt, which was not the fault."""
+    scores = score_rows([1.0] * N).with_columns(value=pl.lit(value, pl.Float64))
+    with pytest.raises(StudyError, match=r"none of the 12 scores .* finite number \(all are empty, NaN or infinite\)"):
+        correlate(truth_rows(RISING), scores)

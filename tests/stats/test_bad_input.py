@@ -93,7 +93,7 @@ def test_every_statistic_of_all_ties_is_a_row() -> None:
 
 
 def test_all_undefined_scores_are_refused() -> None:
-    with pytest.raises(StudyError, match="got 0: 4 of the 4 architectures of the truth have no defined score"):
+    with pytest.raises(StudyError, match="none of the 4 scores of its architectures is a finite number"):
         correlate(truth_frame([1.0, 2, 3, 4]), score_frame([math.nan] * 4))
 
 

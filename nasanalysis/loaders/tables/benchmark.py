@@ -29,6 +29,7 @@ from ..files import candidates, find, missing
 from .arch_codes import index_order, read_archs
 from .descriptor import ACCURACY_UNITS, Column, TableDescriptor, load_descriptor
 from .rows import Rows, numbers, open_rows
+from .steps import refuse_shifted
 
 __all__ = ["TableDescriptor", "load_descriptor", "load_nb201", "load_nb201_thesis", "load_tables", "read_table"]
 
@@ -219,6 +220,7 @@ def _unfold(table: TableDescriptor, rows: Rows, frame: pl.DataFrame, targets: li
 
 def _bounded(table: TableDescriptor, rows: Rows, frame: pl.DataFrame) -> pl.DataFrame:
     """Curves whose steps fit their schedule."""
+    refuse_shifted(table, frame, rows.path)
     bad = frame.filter((pl.col("step") < 0) | ((pl.col("step") > pl.col("schedule")) & (table.step_unit == "epoch")))
     if bad.height:
         raise rows.fail(

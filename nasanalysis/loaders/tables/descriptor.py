@@ -58,7 +58,8 @@ file's name for SCORES.
 
 **Curves.** Without ``step_column`` each value is a list over epochs (in CSV: text ``[1.5, 2.5]``), the first
 after one completed epoch. With it each row is one step; ``first_step`` is what the file calls the first completed
-step: 1 (default), or 0 where it counts from 0. ``step_unit``: ``epoch`` (default) or ``minibatch``.
+step: 1 (default), or 0 where it counts from 0; curves with a step 0 and without the last epoch must say it.
+``step_unit``: ``epoch`` (default) or ``minibatch``.
 """
 
 from __future__ import annotations
