@@ -28,7 +28,7 @@ def missing_steps(curves: pl.DataFrame, column: str) -> str | None:
     lost = sorted(set(range(1, steps[-1] + 1)) - set(steps))
     unit = "epochs" if recorded["unit"][0] == "epoch" else "minibatches"
     if not lost:
-        return f"its runs hold at most {recorded['step'].max()} {unit}: fewer than the window; choose a smaller one"
+        return f"its runs hold at most {max(recorded['step'])} {unit}: fewer than the window; choose a smaller one"
     shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
     return (
         f"steps are missing, not losses: {arch} has {len(steps)} of its {unit} 1 to {steps[-1]} and lacks {shown}; a "
