@@ -15,6 +15,7 @@ Frames
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
     (combinations), `plan` (how many architectures and seeds).
+    `predictor_curve` (the bar: what k trained architectures and a regressor give), `explain_proxy` (why it ranks so).
 Frames that a figure draws, or a search obeys
     `score_against_truth`, `rank_pairs`, `losses_by_group`, `topk_by_k`, `with_front` (Pareto), `square_matrix` (proxy
     against proxy in clustered order), `eigenvalue_trajectories`, `early_stopping` (`StoppingRule` of RobustDARTS).
@@ -33,6 +34,7 @@ from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise,
 from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import correlate
 from .direction_notes import direction_notes
+from .explain import Explanation, explain_proxy
 from .front import with_front
 from .groups import losses_by_group
 from .matrix import square_matrix
@@ -42,6 +44,7 @@ from .paired import difference_by_step
 from .pairs import rank_pairs, score_against_truth
 from .partial import partial_kendall, partial_spearman
 from .planner import plan
+from .predictor import predictor_curve
 from .rank import kendall_tau, pearson_r, spearman_rho
 from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
@@ -58,6 +61,7 @@ __all__ = [
     "STATISTICS",
     "Clusters",
     "Component",
+    "Explanation",
     "Interval",
     "MismatchWarning",
     "MixedSeedsWarning",
@@ -88,6 +92,7 @@ __all__ = [
     "disattenuated",
     "early_stopping",
     "eigenvalue_trajectories",
+    "explain_proxy",
     "first_step_reaching",
     "get_statistic",
     "held_out_weight",
@@ -110,6 +115,7 @@ __all__ = [
     "permutation_test",
     "plan",
     "precision_at_k",
+    "predictor_curve",
     "profile",
     "proxy_matrix",
     "random_halves",
