@@ -12,6 +12,7 @@ A cell is stored as one integer: its vertices, its edges (21 bits), and its labe
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -116,6 +117,14 @@ def all_codes() -> np.ndarray:
     return codes
 
 
+def by_graph(codes: np.ndarray) -> Iterator[tuple[Cell, np.ndarray, slice]]:
+    """Ascending codes, graph by graph: the graph (its labels are 0), the numbers of the labels, where they stand."""
+    graphs, numbers = np.divmod(codes, _LABELS)
+    starts = np.flatnonzero(np.diff(graphs, prepend=-1)).tolist()
+    for start, end in itertools.pairwise([*starts, len(codes)]):
+        yield decode(int(graphs[start]) * _LABELS), numbers[start:end], slice(start, end)
+
+
 @dataclass(frozen=True)
 class Skeleton101:
     """Stem, three stacks of modules with C, 2C and 4C channels, max-pooling between, classifier.
@@ -216,14 +225,9 @@ def cell_costs(cell: Cell, net: Skeleton101) -> tuple[int, int]:
 
 def all_costs(codes: np.ndarray, net: Skeleton101) -> tuple[np.ndarray, np.ndarray]:
     """(n,) parameters and (n,) multiply-accumulates, int64, of ascending `codes` of cells."""
-    graphs, numbers = np.divmod(codes, _LABELS)
-    starts = np.flatnonzero(np.diff(graphs, prepend=-1))
-    found = np.empty((2, len(codes)), dtype=np.int64)
-    for start, end in itertools.pairwise([*starts.tolist(), len(codes)]):
-        graph = int(graphs[start])
-        vertices, edges = graph >> _EDGE_BITS, graph & ((1 << _EDGE_BITS) - 1)
-        table = graph_costs(vertices, edges, net)
-        labels = labellings(vertices - 2)[numbers[start:end]]
-        columns = 1 + 3 * np.arange(vertices - 2) + labels
-        found[:, start:end] = table[:, :1] + table[:, columns].sum(axis=2)
-    return found[0], found[1]
+    costs = np.empty((2, len(codes)), dtype=np.int64)
+    for cell, numbers, at in by_graph(codes):
+        table = graph_costs(cell.vertices, cell.edges, net)
+        columns = 1 + 3 * np.arange(cell.vertices - 2) + labellings(cell.vertices - 2)[numbers]
+        costs[:, at] = table[:, :1] + table[:, columns].sum(axis=2)
+    return costs[0], costs[1]

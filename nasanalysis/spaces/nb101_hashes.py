@@ -9,6 +9,7 @@ minute (`nasanalysis.spaces.nb101.NB101.hashes`), so the first 8 bytes of each a
 
 from __future__ import annotations
 
+import binascii
 import re
 import sys
 from collections.abc import Sequence
@@ -36,19 +37,32 @@ def _prefixes() -> tuple[np.ndarray, np.ndarray]:
     return prefixes[order], order
 
 
+def find_prefixes(asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) uint64 first halves of hashes -> (n,) index of the cell, and (n,) whether it is the hash of one at all."""
+    ascending, order = _prefixes()
+    place = np.minimum(np.searchsorted(ascending, asked), _CELLS - 1)
+    return order[place], ascending[place] == asked
+
+
+def halves(hashes: Sequence[bytes]) -> np.ndarray:
+    """(n, 2) uint64: both halves of hashes of 32 hexadecimal digits each; ValueError where one is none."""
+    joined = b"".join(hashes)
+    if len(joined) != 32 * len(hashes) or joined != joined.lower():
+        raise ValueError("not hashes of 32 digits")
+    return np.frombuffer(binascii.unhexlify(joined), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
 def indices_of(hashes: Sequence[str]) -> np.ndarray:
     """(n,) int64: the index of the cell behind each hash; `ArchError` names the first that is none of the space."""
     for number, name in enumerate(hashes):
         if not isinstance(name, str) or not _HASH.fullmatch(name):
             raise ArchError(f"nb101: expected a hash of 32 hexadecimal digits, got {name!r:.80} (number {number})")
-    ascending, order = _prefixes()
-    asked = np.array([int(name[:16], 16) for name in hashes], dtype=np.uint64)
-    place = np.minimum(np.searchsorted(ascending, asked), _CELLS - 1)
-    if (wrong := np.flatnonzero(ascending[place] != asked)).size:
+    cells, known = find_prefixes(halves([name.encode() for name in hashes])[:, 0])
+    if (wrong := np.flatnonzero(~known)).size:
         raise ArchError(
             f"nb101: {hashes[wrong[0]]!r} is the hash of no cell of the space ({wrong.size} of {len(hashes)} are none)"
         )
-    return np.asarray(order[place], dtype=np.int64)
+    return np.asarray(cells, dtype=np.int64)
 
 
 def write(path: Path) -> None:

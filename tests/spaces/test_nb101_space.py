@@ -283,3 +283,13 @@ def test_full_operation_names_and_float_matrices_are_accepted() -> None:
         SPACE.cell(get_space("nb201").arch(0))
     with pytest.raises(UnknownNameError, match="isomorphism rule"):
         SPACE.unique_archs("functional")
+
+
+def test_texts_of_many_codes_are_those_of_each() -> None:
+    """Graph by graph, few or all labellings of it, in any order, twice over."""
+    rng = np.random.default_rng(0)
+    codes = all_codes()
+    texts = SPACE.texts()
+    for asked in (rng.integers(0, len(codes), 300), np.array([5, 5, 423_623, 0]), np.array([], dtype=np.int64)):
+        assert SPACE.texts(codes[asked]) == [texts[i] for i in asked] == [str(SPACE.arch(int(i))) for i in asked]
+    assert len(set(texts)) == len(SPACE)

@@ -20,16 +20,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ...core.errors import ArchError, DataFileError
-from ...core.reading import reads
-from ...spaces.nb101 import SPACE, format_cell
-from ...spaces.nb101_enumeration import cell_costs, skeleton101
+from ...core.errors import ArchError
+from ...spaces.nb101 import SPACE
+from ...spaces.nb101_enumeration import cell_costs, encode, skeleton101
 from ...spaces.nb101_graph import (
     MAX_VERTICES,
     Cell,
@@ -40,7 +38,7 @@ from ...spaces.nb101_graph import (
     prune,
     validate,
 )
-from .tfrecord import extra, read_tfrecord
+from .tfrecord import extra
 
 SCHEDULES = (4, 12, 36, 108)
 RUNS_PER_CELL = 3
@@ -115,93 +113,93 @@ def encode_record(arch: str, schedule: int, evaluations: Sequence[Evaluation], *
     return json.dumps([SPACE.hash(arch), schedule, bits, ",".join(operations), metrics]).encode()
 
 
-class _Decoder:
-    """Turns records into rows; remembers the cells it met, since each comes three to twelve times."""
+class RecordReader:
+    """Reads records one by one, with every check; remembers the cells it met: each comes three to twelve times."""
 
     def __init__(self) -> None:
         self._message = metrics_message()
-        #: Hash -> (fingerprint of the record's text, number of the cell here, arch, parameters).
-        self._cells: dict[str, tuple[int, int, str, int]] = {}
-        self._runs = bytearray()  # runs met so far: of cell n at schedule s, at 4 n + s
+        #: Hash -> (fingerprint of the record's text, code of the cell, parameters).
+        self._cells: dict[str, tuple[int, int, int]] = {}
         self._net = skeleton101("cifar10")
 
-    def row(self, data: bytes) -> tuple[str, int, int, list[float | None]]:
-        """(arch, schedule, seed, 12 values in the order of `VALUES`); `_Bad` says what is wrong."""
+    def read(self, data: bytes) -> tuple[int, int, list[float | None]]:
+        """(code of the cell, schedule, 12 values in the order of `VALUES`); `BadRecordError` says what is wrong."""
+        name, schedule, bits, operations, metrics = _record(data)
+        code, params = self._cell(name, bits, operations)
         try:
-            record = json.loads(data)
-        except (UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise _Bad(f"expected JSON, got {data[:40]!r}") from error
-        if not isinstance(record, list) or [type(x) for x in record] != [str, int, str, str, str]:
-            raise _Bad(f"expected [hash, epochs, adjacency, operations, metrics], got {str(record)[:80]}")
-        name, schedule, bits, operations, metrics = record
-        if schedule not in SCHEDULES:
-            raise _Bad(f"expected {SCHEDULES} epochs, got {schedule}")
-        number, arch, params = self._arch(name, bits, operations)
-        try:
-            message = self._message.FromString(base64.b64decode(metrics, validate=True))
+            message = self._message.FromString(base64.b64decode(metrics.replace("\n", ""), validate=True))
         except (binascii.Error, ValueError) as error:
-            raise _Bad(f"expected base64 metrics, got {metrics[:40]!r}") from error
+            raise BadRecordError(f"expected base64 metrics, got {metrics[:40]!r}") from error
         except Exception as error:  # protobuf's DecodeError, which cannot be imported without protobuf
-            raise _Bad(f"expected ModelMetrics, got {error}") from error
+            raise BadRecordError(f"expected ModelMetrics, got {error}") from error
         if message.trainable_parameters != params:
-            raise _Bad(f"expected {params} trainable parameters of this cell, got {message.trainable_parameters}")
+            raise BadRecordError(
+                f"expected {params} trainable parameters of this cell, got {message.trainable_parameters}"
+            )
         if len(message.evaluation_data) != len(STAGES):
-            raise _Bad(f"expected {len(STAGES)} evaluations, got {len(message.evaluation_data)}")
+            raise BadRecordError(f"expected {len(STAGES)} evaluations, got {len(message.evaluation_data)}")
         values: list[float | None] = []
         for e, epoch in zip(message.evaluation_data, (0, schedule / 2, schedule), strict=True):
-            if abs(e.current_epoch - epoch) > 0.5:
-                raise _Bad(f"expected an evaluation at epoch {epoch:g}, got one at {e.current_epoch:g}")
+            if not abs(e.current_epoch - epoch) <= 0.5:
+                raise BadRecordError(f"expected an evaluation at epoch {epoch:g}, got one at {e.current_epoch:g}")
             values += _checked((e.train_accuracy, e.validation_accuracy, e.test_accuracy), e.training_time)
-        place = number * len(SCHEDULES) + SCHEDULES.index(schedule)
-        seed = self._runs[place]
-        if seed == RUNS_PER_CELL:
-            raise _Bad(f"expected {RUNS_PER_CELL} runs of a cell at {schedule} epochs, got another one: {arch}")
-        self._runs[place] = seed + 1
-        return arch, schedule, seed, values
+        return code, schedule, values
 
-    def _arch(self, name: str, bits: str, operations: str) -> tuple[int, str, int]:
+    def _cell(self, name: str, bits: str, operations: str) -> tuple[int, int]:
         known = self._cells.get(name)
         fingerprint = hash((bits, operations))
         if known is None or known[0] != fingerprint:
             cell = _cell(bits, operations)
             if module_hash(cell) != name:
-                raise _Bad(f"expected the hash of its cell, {module_hash(cell)}, got {name!r}")
+                raise BadRecordError(f"expected the hash of its cell, {module_hash(cell)}, got {name!r}")
             try:
-                own = canonical(validate(cell))
+                trained = canonical(validate(cell))
             except ArchError as error:
-                raise _Bad(str(error)) from error
-            number = len(self._cells) if known is None else known[1]
-            if known is None:
-                self._runs += bytes(len(SCHEDULES))
-            known = fingerprint, number, f"{SPACE.name}:{format_cell(own)}", cell_costs(own, self._net)[0]
+                raise BadRecordError(str(error)) from error
+            known = fingerprint, encode(trained), cell_costs(trained, self._net)[0]
             self._cells[name] = known
         return known[1:]
 
 
-class _Bad(Exception):
+def _record(data: bytes) -> tuple[str, int, str, str, str]:
+    """The five entries of a record."""
+    try:
+        record = json.loads(data)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise BadRecordError(f"expected JSON, got {data[:40]!r}") from error
+    if not isinstance(record, list) or [type(x) for x in record] != [str, int, str, str, str]:
+        raise BadRecordError(f"expected [hash, epochs, adjacency, operations, metrics], got {str(record)[:80]}")
+    if record[1] not in SCHEDULES:
+        raise BadRecordError(f"expected {SCHEDULES} epochs, got {record[1]}")
+    return tuple(record)
+
+
+class BadRecordError(Exception):
     """What is wrong with a record, in words."""
 
 
 def _cell(bits: str, operations: str) -> Cell:
-    vertices, edges = _graph(bits)
+    vertices, edges = graph_of(bits)
     names = operations.split(",")
     if len(names) != vertices or names[0] != "input" or names[-1] != "output":
-        raise _Bad(f"expected one operation for each of {vertices} vertices, input to output, got {operations[:80]!r}")
+        raise BadRecordError(
+            f"expected one operation for each of {vertices} vertices, input to output, got {operations[:80]!r}"
+        )
     try:
         return prune(Cell(vertices, edges, tuple(operation_label(name) for name in names[1:-1])))
     except ArchError as error:
-        raise _Bad(str(error)) from error
+        raise BadRecordError(str(error)) from error
 
 
 @lru_cache(maxsize=1 << 13)  # the files hold 2,494 different graphs
-def _graph(bits: str) -> tuple[int, int]:
+def graph_of(bits: str) -> tuple[int, int]:
     """Adjacency as text, row by row -> (vertices, edges)."""
     side = math.isqrt(len(bits))
     if side * side != len(bits) or not 2 <= side <= MAX_VERTICES or set(bits) - {"0", "1"}:
-        raise _Bad(f"expected a square adjacency matrix as a text of 0 and 1, got {bits[:60]!r}")
+        raise BadRecordError(f"expected a square adjacency matrix as a text of 0 and 1, got {bits[:60]!r}")
     pairs = [divmod(place, side) for place, digit in enumerate(bits) if digit == "1"]
     if any(source >= target for source, target in pairs):
-        raise _Bad(f"expected a strictly upper triangular matrix (edges go forward only), got {bits}")
+        raise BadRecordError(f"expected a strictly upper triangular matrix (edges go forward only), got {bits}")
     return side, sum(1 << bit(source, target) for source, target in pairs)
 
 
@@ -210,34 +208,11 @@ def _checked(accuracies: Iterable[float], seconds: float) -> list[float | None]:
     found: list[float | None] = []
     for value in accuracies:
         if not (0 <= value <= 1 or math.isnan(value)):
-            raise _Bad(f"expected accuracies as fractions from 0 to 1, got {value!r}")
+            raise BadRecordError(f"expected accuracies as fractions from 0 to 1, got {value!r}")
         found.append(None if math.isnan(value) else value)
     if not 0 <= seconds < math.inf:
-        raise _Bad(f"expected seconds of training, got {seconds!r}")
+        raise BadRecordError(f"expected seconds of training, got {seconds!r}")
     return [*found, seconds]
-
-
-@reads("a TFRecord file of NAS-Bench-101")
-def read_tfrecord_runs(path: Path | str) -> pl.DataFrame:
-    """RUNS of a tfrecord file, official or not, streamed: one record in memory at a time, then columns.
-
-    The framing's checksums, the hash of every cell, its trainable parameters and the epochs of its
-    evaluations are verified; `DataFileError` names the file and the record.
-    """
-    path = Path(path)
-    decoder = _Decoder()
-
-    def rows() -> Iterator[tuple[str, int, int, list[float | None]]]:
-        for number, data in enumerate(read_tfrecord(path)):
-            try:
-                yield decoder.row(data)
-            except _Bad as error:
-                raise DataFileError(f"{path}: record {number}: {error}") from error
-
-    frame = runs_frame(rows())
-    if not len(frame):
-        raise DataFileError(f"{path}: expected NAS-Bench-101 records, got an empty file; download it again")
-    return frame
 
 
 def spec_runs(spec: Any, by_schedule: Any) -> Iterator[tuple[str, int, int, list[float | None]]]:
@@ -263,7 +238,7 @@ def _api_run(run: Mapping[str, float]) -> list[float | None]:
         accuracies = [float(run[f"{stage}_{split}_accuracy"]) for split in ("train", "validation", "test")]
         try:
             values += _checked(accuracies, float(run[f"{stage}_training_time"]))
-        except _Bad as error:
+        except BadRecordError as error:
             raise ValueError(str(error)) from error
     return values
 

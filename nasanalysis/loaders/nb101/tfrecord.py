@@ -1,7 +1,7 @@
 """TFRecord files without TensorFlow: a stream of byte records, each guarded by two checksums.
 
 A record is its length (8 bytes, little-endian), the masked CRC32C of those 8 bytes, the data, and the
-masked CRC32C of the data. The reader holds one record at a time.
+masked CRC32C of the data. The reader holds a few megabytes at a time.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...core.atomic import write_atomically
 from ...core.errors import DataFileError, MissingDataError, MissingExtraError
 
+#: Bytes that are read at a time.
+_BATCH = 1 << 22
 #: Longest record that is read, in bytes: a wrong length must not fill the memory.
 LONGEST = 64 * 2**20
 
@@ -30,18 +34,14 @@ def extra(module: str, why: str) -> Any:
         raise MissingExtraError(module, "nb101", why) from None
 
 
-def _checksum() -> Callable[[bytes], int]:
-    crc: Callable[[bytes], int] = extra("google_crc32c", "reading TFRecord files").value
-
-    def masked(data: bytes) -> int:
-        value = crc(data)
-        return ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-    return masked
-
-
 def read_tfrecord(path: Path | str) -> Iterator[bytes]:
-    """The records of a file in turn.
+    """The records of a file in turn; see `read_batches`."""
+    for records in read_batches(path):
+        yield from records
+
+
+def read_batches(path: Path | str) -> Iterator[list[bytes]]:
+    """The records of a file, as many at a time as a few megabytes hold.
 
     Raises `DataFileError` that names the file and the record (counted from 0) where a checksum does not
     match, the file ends in the middle of a record, or it is no TFRecord file; `MissingDataError` where
@@ -49,42 +49,98 @@ def read_tfrecord(path: Path | str) -> Iterator[bytes]:
     many records there must be have to count them.
     """
     path = Path(path)
-    masked = _checksum()
+    splitter = _Splitter(path)
     try:
-        file = open(path, "rb", buffering=1 << 20)  # noqa: SIM115 (closed below)
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed below)
     except FileNotFoundError:
         raise MissingDataError(f"{path}: expected a TFRecord file, found nothing there") from None
     except OSError as error:
         raise DataFileError(f"{path}: expected a TFRecord file, got {error}") from error
     with file:
-        number = 0
-        while head := file.read(_HEAD.size):
-            where = f"{path}: record {number}"
-            if len(head) < _HEAD.size:
-                raise _cut(where, _HEAD.size, len(head))
-            length, expected = _HEAD.unpack(head)
-            if masked(head[:8]) != expected:
-                if number == 0:
-                    raise DataFileError(
-                        f"{where}: expected a TFRecord file, got bytes that start {head!r}; "
-                        "is it the file that its name says? Download it again."
-                    )
-                raise _damaged(where, "of its length", expected, masked(head[:8]))
-            if length > LONGEST:
-                raise DataFileError(f"{where}: expected at most {LONGEST:,} bytes, got a length of {length:,}")
-            data, tail = file.read(length), file.read(_TAIL.size)
-            if len(data) + len(tail) < length + _TAIL.size:
-                raise _cut(where, length + _TAIL.size, len(data) + len(tail))
-            (expected,) = _TAIL.unpack(tail)
-            if masked(data) != expected:
-                raise _damaged(where, "of its data", expected, masked(data))
-            yield data
-            number += 1
+        rest = b""
+        while more := file.read(_BATCH):
+            records, rest, problem = splitter.split(rest + more)
+            if records:
+                yield records
+            if problem:
+                raise problem
+        if rest:
+            needed = int.from_bytes(rest[:8], "little") + _TAIL.size if len(rest) >= _HEAD.size else _HEAD.size
+            got = len(rest) - _HEAD.size if len(rest) >= _HEAD.size else len(rest)
+            raise _cut(f"{path}: record {splitter.number}", needed, got)
+
+
+class _Splitter:
+    """Bytes of a file -> whole records, their checksums compared together."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.number = path, 0
+        self._crc: Callable[[bytes], int] = extra("google_crc32c", "reading TFRecord files").value
+        self._lengths: dict[bytes, int] = {}  # heads met: the length and its checksum
+
+    def split(self, buffer: bytes) -> tuple[list[bytes], bytes, DataFileError | None]:
+        """Records of which the whole is here, the bytes after them, and what is wrong with the next one."""
+        crc, lengths, end, at = self._crc, self._lengths, len(buffer), 0
+        records: list[bytes] = []
+        sums: list[int] = []
+        tails: list[bytes] = []
+        problem: DataFileError | None = None
+        while at + 12 <= end:
+            head = buffer[at : at + 12]
+            length = lengths.get(head)
+            if length is None:
+                try:
+                    length = self._length(head, self.number + len(records))
+                except DataFileError as error:
+                    problem = error
+                    break
+            stop = at + 12 + length
+            if stop + 4 > end:
+                break
+            data = buffer[at + 12 : stop]
+            records.append(data)
+            sums.append(crc(data))
+            tails.append(buffer[stop : stop + 4])
+            at = stop + 4
+        expected, got = np.frombuffer(b"".join(tails), dtype="<u4"), _mask(np.array(sums, dtype=np.uint32))
+        if (wrong := np.flatnonzero(expected != got)).size:
+            first = int(wrong[0])
+            where = f"{self.path}: record {self.number + first}"
+            problem = _damaged(where, "of its data", int(expected[first]), int(got[first]))
+            records = records[:first]
+        self.number += len(records)
+        return records, buffer[at:], problem
+
+    def _length(self, head: bytes, number: int) -> int:
+        """The length that a head of 12 bytes gives, checked."""
+        length, expected = _HEAD.unpack(head)
+        got = int(_mask(np.array([self._crc(head[:8])], dtype=np.uint32))[0])
+        where = f"{self.path}: record {number}"
+        if got != expected:
+            if number == 0:
+                raise DataFileError(
+                    f"{where}: expected a TFRecord file, got bytes that start {head!r}; "
+                    "is it the file that its name says? Download it again."
+                )
+            raise _damaged(where, "of its length", expected, got)
+        if length > LONGEST:
+            raise DataFileError(f"{where}: expected at most {LONGEST:,} bytes, got a length of {length:,}")
+        if len(self._lengths) < 10_000:
+            self._lengths[head] = length
+        return int(length)
+
+
+def _mask(sums: np.ndarray) -> np.ndarray:
+    """Checksums (uint32) as TFRecord files hold them."""
+    return (sums >> np.uint32(15) | sums << np.uint32(17)) + np.uint32(0xA282EAD8)
 
 
 def write_tfrecord(path: Path | str, records: Iterable[bytes]) -> Path:
     """Write `records` to a TFRecord file, atomically."""
-    masked = _checksum()
+    crc: Callable[[bytes], int] = extra("google_crc32c", "writing TFRecord files").value
+
+    def masked(data: bytes) -> int:
+        return int(_mask(np.array([crc(data)], dtype=np.uint32))[0])
 
     def write(temp: Path) -> None:
         with open(temp, "wb") as file:
