@@ -69,6 +69,13 @@ def parse_cell(key: str) -> tuple[str, ...]:
     return tuple(ops)
 
 
+@lru_cache(maxsize=1 << 14)  # all cells: a table asks for each one's costs and class, again for every data set
+def _parsed(key: str) -> tuple[Arch, tuple[str, ...]]:
+    """The architecture of a text, and its operations."""
+    ops = parse_cell(key)
+    return Arch("nb201", format_cell(ops)), ops
+
+
 @lru_cache(maxsize=1 << 14)  # a search asks for the same few thousand cells again and again
 def _genes(key: str) -> tuple[int, ...]:
     return tuple(OPERATIONS.index(op) for op in parse_cell(key))
@@ -79,18 +86,33 @@ def _of_genes(genes: tuple[int, ...]) -> Arch:
     return Arch("nb201", format_cell([OPERATIONS[g] for g in genes]))
 
 
+@lru_cache(maxsize=64)
+def _costs(dataset: str, channels: int | None, cells: int | None) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Parameters, and multiply-accumulates: of the skeleton, of a 1x1 and of a 3x3 convolution in each cell."""
+    net = skeleton(dataset, channels=channels, cells=cells)
+    return (
+        (net.base_params(), net.cell_conv_params(1), net.cell_conv_params(3)),
+        (net.base_flops(), net.cell_conv_flops(1), net.cell_conv_flops(3)),
+    )
+
+
 @cache
 def _official_order() -> tuple[Arch, ...]:
-    keys = [format_cell(ops) for ops in itertools.product(OPERATIONS, repeat=len(EDGES))]
-    random.Random(88).shuffle(keys)  # the benchmark's own shuffle: see the module's docstring
-    return tuple(Arch("nb201", key) for key in keys)
+    return tuple(Arch("nb201", format_cell(ops)) for ops in _official_operations())
+
+
+@cache
+def _official_operations() -> tuple[tuple[str, ...], ...]:
+    cells = list(itertools.product(OPERATIONS, repeat=len(EDGES)))
+    random.Random(88).shuffle(cells)  # the benchmark's own shuffle: see the module's docstring
+    return tuple(cells)
 
 
 @cache
 def _representatives(rule: str) -> Mapping[Arch, Arch]:
     first: dict[str, Arch] = {}
-    forms = ((arch, nb201_isomorphism.canonical_form(parse_cell(arch.key), rule)) for arch in _official_order())
-    return {arch: first.setdefault(form, arch) for arch, form in forms}
+    forms = (nb201_isomorphism.canonical_form(ops, rule) for ops in _official_operations())
+    return {arch: first.setdefault(form, arch) for arch, form in zip(_official_order(), forms, strict=True)}
 
 
 class NB201:
@@ -113,11 +135,11 @@ class NB201:
     def parse(self, text: str) -> Arch:
         """Text with or without the ``nb201:`` prefix -> `Arch`; `ArchError` if it is none of ours."""
         arch = Arch.from_text(text, self.name)
-        return Arch(self.name, format_cell(parse_cell(arch.key)))
+        return _parsed(arch.key)[0]
 
     def operations(self, arch: Arch | str) -> tuple[str, ...]:
         """Six operation names in edge order 0-1, 0-2, 1-2, 0-3, 1-3, 2-3."""
-        return parse_cell(self._checked(arch).key)
+        return _parsed(self._checked(arch).key)[1]
 
     def arch(self, index: int) -> Arch:
         """The architecture at an index of the benchmark (0 to 15,624; negative numbers are refused)."""
@@ -209,13 +231,9 @@ class NB201:
 
         On CIFAR-10 with C = 16 and N = 5: 73,306 + 28,000 per 1x1 and 243,040 per 3x3 convolution.
         """
-        net = skeleton(dataset, channels=channels, cells=cells)
+        base, small, large = _costs(dataset, channels, cells)[0]
         ops = self.operations(arch)
-        return (
-            net.base_params()
-            + ops.count("nor_conv_1x1") * net.cell_conv_params(1)
-            + ops.count("nor_conv_3x3") * net.cell_conv_params(3)
-        )
+        return base + ops.count("nor_conv_1x1") * small + ops.count("nor_conv_3x3") * large
 
     def flops(
         self,
@@ -226,13 +244,9 @@ class NB201:
         cells: int | None = None,
     ) -> float:
         """Multiply-accumulates of one image, as NATS-Bench's ``flop`` counts them (there in millions)."""
-        net = skeleton(dataset, channels=channels, cells=cells)
+        base, small, large = _costs(dataset, channels, cells)[1]
         ops = self.operations(arch)
-        return float(
-            net.base_flops()
-            + ops.count("nor_conv_1x1") * net.cell_conv_flops(1)
-            + ops.count("nor_conv_3x3") * net.cell_conv_flops(3)
-        )
+        return float(base + ops.count("nor_conv_1x1") * small + ops.count("nor_conv_3x3") * large)
 
     def _checked(self, arch: Arch | str) -> Arch:
         if isinstance(arch, str):

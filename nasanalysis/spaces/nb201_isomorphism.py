@@ -16,7 +16,8 @@ Counts over the 15,625 cells:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from ..core.errors import UnknownNameError
 
@@ -30,39 +31,52 @@ _ZERO = "#"
 
 def _published(ops: Ops, *, fold_zeros: bool = True, drop_zeros: bool = False) -> str:
     """The public code's form: node texts joined by '+' and sorted, a skipped sum kept as one term."""
-    nodes = {0: "0"}
-    for node in (1, 2, 3):
-        terms = []
-        for op, (target, source) in zip(ops, EDGES, strict=True):
-            if target != node:
-                continue
-            if fold_zeros and (op == "none" or nodes[source] == _ZERO):
-                terms.append(_ZERO)
-            elif op == "skip_connect":
-                terms.append(nodes[source])
-            else:
-                terms.append(f"({nodes[source]})@{op}")
-        if drop_zeros:
-            terms = [t for t in terms if t != _ZERO] or [_ZERO]
-        nodes[node] = "+".join(sorted(terms))
-    return nodes[3]
+    inner = _inner_nodes(tuple(ops[:3]), fold_zeros, drop_zeros)
+    return _sum([_term(read, op, fold_zeros) for read, op in zip(inner, ops[3:], strict=True)], drop_zeros)
+
+
+@cache  # 125 halves of cells under each rule
+def _inner_nodes(ops: tuple[str, ...], fold_zeros: bool, drop_zeros: bool) -> tuple[str, str, str]:
+    """Texts of nodes 0, 1 and 2, by the operations of edges 0-1, 0-2 and 1-2."""
+    first = _sum([_term("0", ops[0], fold_zeros)], drop_zeros)
+    second = _sum([_term("0", ops[1], fold_zeros), _term(first, ops[2], fold_zeros)], drop_zeros)
+    return "0", first, second
+
+
+def _term(read: str, op: str, fold_zeros: bool) -> str:
+    """What an operation makes of a node's text."""
+    if fold_zeros and (op == "none" or read == _ZERO):
+        return _ZERO
+    return read if op == "skip_connect" else f"({read})@{op}"
+
+
+def _sum(terms: list[str], drop_zeros: bool) -> str:
+    if drop_zeros:
+        terms = [term for term in terms if term != _ZERO] or [_ZERO]
+    return "+".join(sorted(terms))
 
 
 def _functional(ops: Ops) -> str:
     """A multiset of terms per node; a term is an operation applied to an earlier multiset."""
-    nodes: dict[int, tuple[str, ...]] = {0: ("0",)}
-    for node in (1, 2, 3):
-        terms: list[str] = []
-        for op, (target, source) in zip(ops, EDGES, strict=True):
-            if target != node or op == "none":
-                continue
-            read = nodes[source]
-            if op == "skip_connect":
-                terms.extend(read)
-            elif read or not op.startswith("avg_pool"):
-                terms.append(f"{op}({'+'.join(read)})")
-        nodes[node] = tuple(sorted(terms))
-    return "+".join(nodes[3])
+    inner = _inner_multisets(tuple(ops[:3]))
+    return "+".join(_multiset(zip(inner, ops[3:], strict=True)))
+
+
+@cache
+def _inner_multisets(ops: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Terms of nodes 0, 1 and 2, by the operations of edges 0-1, 0-2 and 1-2."""
+    first = _multiset([(("0",), ops[0])])
+    return ("0",), first, _multiset([(("0",), ops[1]), (first, ops[2])])
+
+
+def _multiset(edges: Iterable[tuple[tuple[str, ...], str]]) -> tuple[str, ...]:
+    terms: list[str] = []
+    for read, op in edges:
+        if op == "skip_connect":
+            terms.extend(read)
+        elif op != "none" and (read or not op.startswith("avg_pool")):
+            terms.append(f"{op}({'+'.join(read)})")
+    return tuple(sorted(terms))
 
 
 RULES: dict[str, Callable[[Ops], str]] = {
