@@ -200,14 +200,15 @@ def new_axes(ax: Axes | None = None, *, figsize: Sequence[float] | None = None) 
 def _new_figure(figsize: Sequence[float]) -> Figure:
     """Of pyplot in a notebook, elsewhere of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from .plain_text import PlainFigure
 
     width, height = figsize
     if _in_notebook():
         import matplotlib.pyplot as plt
 
-        return plt.figure(figsize=(width, height), layout="constrained")
-    figure = Figure(figsize=(width, height), layout="constrained")
+        return plt.figure(figsize=(width, height), layout="constrained", FigureClass=PlainFigure)
+    figure = PlainFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

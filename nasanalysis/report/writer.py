@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from ..core.atomic import explain, write_atomically, write_text
 from ..core.errors import OutputError
 from .markup import environment, to_html, to_latex, to_markdown
 from .model import Figure, Result
+
+_FORMULA = r"^[=+@\t\r\n-]"
+_NUMBER = r"^[+-][0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?$"
 
 
 def make_folders(out: Path) -> None:
@@ -63,8 +67,23 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> Path:
-    """Write a frame as CSV, atomically; null is an empty cell."""
-    return write_atomically(path, lambda temp: frame.write_csv(temp))
+    """Write a frame as CSV, atomically; null is an empty cell, and no text is run by a spreadsheet (`as_text`)."""
+    safe = as_text(frame)
+    return write_atomically(path, lambda temp: safe.write_csv(temp))
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """A quote before text (and names of columns) that a spreadsheet would run as a formula.
+
+    Those are texts that begin with ``=``, ``@``, a tab or a line's end, with ``+`` or ``-`` where no number follows.
+
+    >>> as_text(pl.DataFrame({"name": ["=1+1", "-loss", "-1.5", "loss"]}))["name"].to_list()
+    ["'=1+1", "'-loss", '-1.5', 'loss']
+    """
+    text = pl.col(pl.String)
+    runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
+    named = {name: f"'{name}" for name in frame.columns if re.match(_FORMULA, name) and not re.match(_NUMBER, name)}
+    return frame.with_columns(pl.when(runs).then(text.str.replace("^", "'")).otherwise(text)).rename(named)
 
 
 def png_base64(figure: Figure) -> str:

@@ -1,0 +1,24 @@
+"""Files of a report: text that no spreadsheet runs, and names that no plot takes for a formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from nasanalysis.report.writer import as_text, write_csv
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet(tmp_path: Path) -> None:
+    names = ["=HYPERLINK(1)", "+cmd", "-loss", "@sum", "\tx", "-1.5", "+2e-3", "a=b", "", None, "nb201:|x~0|"]
+    frame = pl.DataFrame({"=proxy": names, "value": [-1.5] * len(names)})
+    text = write_csv(frame, tmp_path / "t.csv").read_text()
+    back = pl.read_csv(tmp_path / "t.csv", infer_schema=False)
+    assert back.columns == ["'=proxy", "value"]
+    assert back["'=proxy"].to_list() == [
+        "'=HYPERLINK(1)", "'+cmd", "'-loss", "'@sum", "'\tx", "-1.5", "+2e-3", "a=b", "", None, "nb201:|x~0|",
+    ]  # fmt: skip
+    assert set(back["value"]) == {"-1.5"}
+    assert "\n=" not in text
+    plain = pl.DataFrame({"a": ["x", None], "b": [1, None]})
+    assert as_text(plain).equals(plain)
