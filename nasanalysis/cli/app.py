@@ -7,7 +7,9 @@ the modules beside this one, which import what they call only when they are call
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -74,6 +76,31 @@ app.add_typer(supernet_app, name="supernet")
 app.add_typer(measure_app, name="measure")
 
 
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
+#: What a command leaves behind when it is interrupted, by its first words; the first that fits.
+_KEPT = {
+    ("supernet", "train"): "finished trainings and the last whole epoch of those begun are kept",
+    ("supernet",): "what is finished is kept",
+    ("benchmark",): "what is finished is kept",
+    ("measure",): "what is finished is kept",
+    ("data", "get"): "what was fetched is kept, the partial file too",
+    (): "no results were written; data that were converted on the way are kept",
+}
+
+
+def interrupted(arguments: Sequence[str]) -> str:
+    """What is said after Ctrl-C: what was kept, and how to go on.
+
+    >>> interrupted(["data", "get", "nb301"])
+    'interrupted: what was fetched is kept, the partial file too. To go on: nasanalysis data get nb301'
+    """
+    words = tuple(arguments)
+    kept = next(said for head, said in _KEPT.items() if words[: len(head)] == head)
+    again = "To go on" if kept != _KEPT[()] else "To start again"
+    return f"interrupted: {kept}. {again}: {shlex.join(['nasanalysis', *arguments])}"
+
+
 def main() -> None:
     """Entry point: turns our own errors into one line and an exit code."""
     try:
@@ -84,8 +111,12 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        print(interrupted(sys.argv[1:]), file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except SystemExit as ending:  # typer catches Ctrl-C and ends with this code
+        if ending.code == INTERRUPTED:
+            print(interrupted(sys.argv[1:]), file=sys.stderr)
+        raise
     except BrokenPipeError:  # the reader of our output closed early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -6,6 +6,7 @@ import bz2
 import pickle
 import re
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nasanalysis.core.errors import DataFileError, MissingDataError
+from nasanalysis.core.errors import DataFileError, MissingDataError, OutputError
 from nasanalysis.core.provenance import InputSet, provenance
 from nasanalysis.loaders.benchmark import Benchmark, load_benchmark
 from nasanalysis.loaders.nats import benchmark as nats
@@ -259,6 +260,29 @@ def test_many_chunks_and_no_cache(
     assert benchmark.curves().sort(keys).equals(tss.curves().sort(keys))
     keys = ["dataset", "arch", "split", "schedule", "seed"]
     assert benchmark.truth().sort(keys).equals(tss.truth().sort(keys))
+
+
+def test_a_disk_that_is_full_falls_back_to_a_temporary_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tss: Benchmark
+) -> None:
+    """The cache can be written to, and then no more: the conversion goes on elsewhere, and says so once."""
+    cache, write = tmp_path / "full", nats_convert.write_frame
+
+    def full(frame: pl.DataFrame, path: Path, *record: Any) -> Path:
+        if cache in path.parents:
+            raise OutputError(f"cannot write {path}: No space left on device; free some space")
+        return write(frame, path, *record)
+
+    monkeypatch.setattr(nats_convert, "write_frame", full)
+    monkeypatch.setenv("NASANALYSIS_CACHE", str(cache))
+    benchmark = nats.load_tss(folder)
+    with pytest.warns(UserWarning, match="the conversion is kept in a temporary folder"):
+        truth = benchmark.truth()
+    with warnings.catch_warnings(action="error"):
+        assert nats.load_tss(folder).truth().equals(truth)
+    keys = ["dataset", "arch", "split", "schedule", "seed"]
+    assert truth.sort(keys).equals(tss.truth().sort(keys))
+    assert not list(cache.rglob("*.parquet"))
 
 
 def test_final_accuracies_are_the_pickled_numbers(folder: Path, tss: Benchmark) -> None:

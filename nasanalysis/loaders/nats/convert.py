@@ -89,7 +89,16 @@ def convert_archive(archive: Archive) -> Converted:
     chunks = _chunks(archive, home)
     if chunks and all(chunk.done for chunk in chunks) and is_whole(_truth_path(chunks)):
         return _converted(chunks)
-    home = _writable(home)
+    try:
+        return _converted(_fill(archive, _writable(home)))
+    except OutputError as error:  # a disk that fills up on the way
+        if home in _INSTEAD.values():
+            raise
+        return _converted(_fill(archive, _instead(home, error)))
+
+
+def _fill(archive: Archive, home: Path) -> list[Chunk]:
+    """Every chunk of an archive in the folder `home`, those that are not there yet converted."""
     with _alone(home, archive.form.name):
         _remove_older(home)
         chunks = _from_single(archive, home) if archive.kind == "single" else _chunks(archive, home)
@@ -99,7 +108,7 @@ def convert_archive(archive: Archive) -> Converted:
             needed = ["dataset", "arch", "schedule", "seed", *SPLITS]
             runs = pl.concat([pl.read_parquet(chunk.runs, columns=needed) for chunk in chunks])
             write_frame(truth_table(runs), truth)
-    return _converted(chunks)
+    return chunks
 
 
 def truth_table(runs: pl.DataFrame) -> pl.DataFrame:
@@ -171,8 +180,13 @@ def _truth_path(chunks: Sequence[Chunk]) -> Path:
 # --- where ----------------------------------------------------------------------------------------------
 
 
+#: Folder of the cache that could not be written -> the temporary one that this process uses in its place.
+_INSTEAD: dict[Path, Path] = {}
+
+
 def _home(form: Format) -> Path:
-    return cache_dir() / "converted" / f"{form.name}-v{VERSION}"
+    home = cache_dir() / "converted" / f"{form.name}-v{VERSION}"
+    return _INSTEAD.get(home, home)
 
 
 def _writable(home: Path) -> Path:
@@ -181,12 +195,18 @@ def _writable(home: Path) -> Path:
         with tempfile.NamedTemporaryFile(dir=home):
             return home
     except OSError as error:
-        warnings.warn(
-            f"{home}: the cache cannot be written ({error.strerror or error}); the conversion is kept in a temporary "
-            "folder until this process ends. Set $NASANALYSIS_CACHE to a folder that can be written.",
-            stacklevel=2,
-        )
-        return _temporary(home.name)
+        return _instead(home, error)
+
+
+def _instead(home: Path, error: OSError) -> Path:
+    """A temporary folder in place of `home`, which cannot be written; said once."""
+    warnings.warn(
+        f"{home}: the cache cannot be written ({error.strerror or error}); the conversion is kept in a temporary "
+        "folder until this process ends. Set $NASANALYSIS_CACHE to a folder that can be written.",
+        stacklevel=3,
+    )
+    _INSTEAD[home] = _temporary(home.name)
+    return _INSTEAD[home]
 
 
 @cache
