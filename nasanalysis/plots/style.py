@@ -201,14 +201,14 @@ def _new_figure(figsize: Sequence[float]) -> Figure:
     """Of pyplot in a notebook, elsewhere of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from .plain_text import PlainFigure
+    from .plain_text import plain_figure
 
     width, height = figsize
     if _in_notebook():
         import matplotlib.pyplot as plt
 
-        return plt.figure(figsize=(width, height), layout="constrained", FigureClass=PlainFigure)
-    figure = PlainFigure(figsize=(width, height), layout="constrained")
+        return plt.figure(figsize=(width, height), layout="constrained", FigureClass=plain_figure())
+    figure = plain_figure()(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
