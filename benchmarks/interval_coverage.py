@@ -23,7 +23,7 @@ from nasanalysis.core.provenance import provenance
 from nasanalysis.core.seeding import generator
 from nasanalysis.jobs.units import gather, prepare, run_units
 from nasanalysis.stats import Resamples, get_statistic
-from nasanalysis.stats.bootstrap import make_interval
+from nasanalysis.stats.intervals import make_interval
 
 SIZES, TAUS = (20, 50, 200), (0.0, 0.5, 0.9)
 STATISTICS = ("kendall_tau", "spearman_rho")

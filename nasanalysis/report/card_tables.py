@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from .. import stats
-from ..core.seeding import generator
 from ..plots.style import arch_label, proxy_label, statistic_label
-from ..stats.bootstrap import OnResamples, bootstrap_counts, fisher_z_interval
+from ..stats.bootstrap import OnResamples, fisher_z_interval
+from ..stats.classes import class_labels
 from ..stats.partial import partial_spearman, partial_spearman_on_resamples
 from ..stats.rank import Floats
 from .card_page import BASELINE, STATISTICS, Page
@@ -70,14 +71,15 @@ def given_params(page: Page) -> list[Table]:
     pairs = pairs.drop_nulls("params")
     score = page.direction * pairs["score"].to_numpy()
     y, cost = pairs["accuracy"].to_numpy(), pairs["params"].to_numpy().astype(np.float64)
+    archs = pairs["arch"].to_list()
     plain, given = stats.Resamples.spearman_rho, functools.partial(_given, cost)
     rows = [
-        ("score with accuracy", _interval(page, plain, stats.spearman_rho(score, y), score, y)),
-        ("score with parameters", _interval(page, plain, stats.spearman_rho(score, cost), score, cost)),
-        ("parameters with accuracy", _interval(page, plain, stats.spearman_rho(cost, y), cost, y)),
+        ("score with accuracy", _interval(page, plain, stats.spearman_rho(score, y), score, y, archs)),
+        ("score with parameters", _interval(page, plain, stats.spearman_rho(score, cost), score, cost, archs)),
+        ("parameters with accuracy", _interval(page, plain, stats.spearman_rho(cost, y), cost, y, archs)),
         (
             "score with accuracy, given parameters (partial)",
-            _interval(page, given, partial_spearman(score, y, cost), score, y),
+            _interval(page, given, partial_spearman(score, y, cost), score, y, archs),
         ),
     ]
     schema = {"ranks": pl.String, "spearman_rho": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
@@ -90,14 +92,15 @@ def given_params(page: Page) -> list[Table]:
 
 
 def _interval(
-    page: Page, statistic: OnResamples, estimate: float, score: Floats, truth: Floats
+    page: Page, statistic: OnResamples, estimate: float, score: Floats, truth: Floats, archs: Sequence[str]
 ) -> tuple[float, float, float]:
     """An estimate with the ends of its bootstrap interval, made as `nasanalysis.stats.correlate` makes them."""
-    if not page.n_boot:
+    resampling = stats.Resampling(page.n_boot, page.seed)
+    units = resampling.units(len(truth), class_labels(archs))
+    if not page.n_boot or not units.can_be_drawn:
         return estimate, float("nan"), float("nan")
-    counts = bootstrap_counts(len(truth), page.n_boot, generator(page.seed, "stats", "bootstrap"))
-    values = statistic(stats.Resamples(truth, counts), score)
-    ends = fisher_z_interval(values, estimate, len(truth))
+    values = statistic(stats.Resamples(truth, units.spread(resampling.counts(units.n))), score)
+    ends = fisher_z_interval(values, estimate, units.n)
     return estimate, ends.low, ends.high
 
 

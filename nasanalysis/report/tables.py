@@ -204,7 +204,8 @@ def reliability_text(name: str, title: str, table: pl.DataFrame, note: str = "")
             ]
         )
     numeric = [False] * (2 if several else 1) + [True] * 5
-    return Table(name, title, header, rows, table, numeric, note)
+    reasons = dict.fromkeys(f"No reliability: {why}." for why in table["reason"].drop_nulls())
+    return Table(name, title, header, rows, table, numeric, " ".join([note, *reasons]).strip())
 
 
 def plain_table(

@@ -5,13 +5,16 @@ Arrays, one set of architectures
     `partial_kendall`, `topk_mean`, `best_rank_at_k`, `precision_at_k`, `regret_at_k`, `ndcg`; `get_statistic` for
     them by name.
 Arrays, uncertainty
-    `Resamples` (many resamples at once), `bootstrap`, `random_halves`, `bootstrap_over_seeds`, `permutation_test`,
+    `Resampling` (what is drawn, how often: architectures, functional classes, seeds), `class_labels`, `Resamples` (many
+    resamples at once), `simultaneous_band`, `bootstrap`, `random_halves`, `bootstrap_over_seeds`, `permutation_test`,
     `holm`, `disattenuate`, `variance_components`, `interquartile_mean`, `performance_profile`.
 Frames
     `correlate` (how well a score ranks), `correlate_seeds`, `seeds_against_baseline`, `repeated_samples` (seeds and
     samples apart),
-    `compare_proxies`, `difference_by_step` (is one better?), `reliability_table`, `disattenuated` (how well truth
-    repeats), `aggregate`, `profile` (many datasets), `first_step_reaching`, `crossover`, `compute_matched` (over
+    `compare_proxies`, `difference_by_step` (is one better?), `rank_sets` (which ranks are certain), `friedman` (over
+    many data sets), `verdict`, `in_words`, `tiers`, `emphasis_from_pairs` (what may be said of a
+    comparison), `reliability_table`, `disattenuated` (how well truth repeats), `aggregate`, `profile` (many datasets),
+    `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
     (combinations), `plan` (how many architectures and seeds).
@@ -30,11 +33,13 @@ from .averages import MixedSeedsWarning, mean_scores, mean_truth
 from .between import Clusters, cluster_proxies, proxy_matrix, redundancy
 from .bootstrap import Interval, bootstrap, random_halves
 from .by_step import compute_matched, cost_by_step, crossover, first_step_reaching
+from .classes import class_labels
 from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise, term_shares
 from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import correlate
 from .direction_notes import direction_notes
 from .explain import Explanation, explain_proxy
+from .friedman import friedman
 from .front import with_front
 from .groups import losses_by_group
 from .matrix import square_matrix
@@ -46,19 +51,24 @@ from .partial import partial_kendall, partial_spearman
 from .planner import plan
 from .predictor import predictor_curve
 from .rank import kendall_tau, pearson_r, spearman_rho
+from .rank_sets import rank_sets
 from .registry import STATISTICS, Statistic, get_statistic
 from .reliability import ceiling, reliability, reliability_table, spearman_brown
 from .resamples import Resamples, kendall_tau_counts, pearson_r_counts, spearman_rho_counts
-from .resampling import Resampling
+from .resampling import NOUNS, Resampling
 from .seeds import bootstrap_over_seeds, correlate_seeds, repeated_samples, seeds_against_baseline
+from .simultaneous import Band, simultaneous_band
 from .stopping import StoppingRule, early_stopping, eigenvalue_trajectories
 from .tau import sparse_kendall_tau, weighted_tau
 from .topk import TopKMean, best_rank_at_k, precision_at_k, regret_at_k, topk_mean
 from .topk_curve import topk_by_k
-from .versus import compare_proxies, holm, permutation_test
+from .verdicts import Verdict, emphasis_from_pairs, in_words, tiers, verdict
+from .versus import compare_proxies, holm, permutation_test, permutations_for
 
 __all__ = [
+    "NOUNS",
     "STATISTICS",
+    "Band",
     "Clusters",
     "Component",
     "Explanation",
@@ -71,6 +81,7 @@ __all__ = [
     "StoppingRule",
     "Term",
     "TopKMean",
+    "Verdict",
     "ablation",
     "aggregate",
     "aggregate_ranks",
@@ -78,6 +89,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_over_seeds",
     "ceiling",
+    "class_labels",
     "cluster_proxies",
     "combine",
     "compare_proxies",
@@ -92,11 +104,14 @@ __all__ = [
     "disattenuated",
     "early_stopping",
     "eigenvalue_trajectories",
+    "emphasis_from_pairs",
     "explain_proxy",
     "first_step_reaching",
+    "friedman",
     "get_statistic",
     "held_out_weight",
     "holm",
+    "in_words",
     "interquartile_mean",
     "isomorph_spread",
     "kendall_tau",
@@ -113,6 +128,7 @@ __all__ = [
     "pearson_r_counts",
     "performance_profile",
     "permutation_test",
+    "permutations_for",
     "plan",
     "precision_at_k",
     "predictor_curve",
@@ -120,6 +136,7 @@ __all__ = [
     "proxy_matrix",
     "random_halves",
     "rank_pairs",
+    "rank_sets",
     "redundancy",
     "regret_at_k",
     "reliability",
@@ -127,6 +144,7 @@ __all__ = [
     "repeated_samples",
     "score_against_truth",
     "seeds_against_baseline",
+    "simultaneous_band",
     "sparse_kendall_tau",
     "spearman_brown",
     "spearman_rho",
@@ -134,9 +152,11 @@ __all__ = [
     "square_matrix",
     "stratified_interval",
     "term_shares",
+    "tiers",
     "topk_by_k",
     "topk_mean",
     "variance_components",
+    "verdict",
     "weighted_tau",
     "with_front",
 ]

@@ -76,8 +76,10 @@ def aligned_seeds(
     return sorted(groups.values(), key=lambda members: members[0].seed or 0)
 
 
-def oriented_scores(scores: Any, directions: Mapping[str, int | str] | None = None) -> dict[str, Floats]:
-    """Oriented values of each proxy over all architectures in order of their text, NaN where undefined.
+def oriented_scores(
+    scores: Any, directions: Mapping[str, int | str] | None = None
+) -> tuple[list[str], dict[str, Floats]]:
+    """Architectures in order of their text, and the oriented values of each proxy there, NaN where undefined.
 
     Proxies in the order they come. `StudyError` unless the scores are of one (benchmark, dataset), and each proxy
     of one step, method and setting.
@@ -95,11 +97,13 @@ def oriented_scores(scores: Any, directions: Mapping[str, int | str] | None = No
     proxies = [str(proxy) for proxy in table["proxy"].unique(maintain_order=True)]
     means = over_seeds(counting_rows(table, ["proxy"], what="scores"), ["proxy"], "value")
     parts = means.partition_by("proxy", as_dict=True)
-    return {proxy: direction_of(proxy, directions) * in_order(parts[(proxy,)], archs, "value") for proxy in proxies}
+    return archs, {
+        proxy: direction_of(proxy, directions) * in_order(parts[(proxy,)], archs, "value") for proxy in proxies
+    }
 
 
-def runs_of_truth(truth: Any, archs: Iterable[str] | None = None) -> dict[tuple[Any, ...], Floats]:
-    """(benchmark, dataset, split, schedule) -> truth (n_archs, most runs), NaN where a run is missing.
+def runs_of_truth(truth: Any, archs: Iterable[str] | None = None) -> dict[tuple[Any, ...], tuple[list[str], Floats]]:
+    """(benchmark, dataset, split, schedule) -> architectures, and truth (n_archs, most runs), NaN where one is missing.
 
     Architectures in order of their text, runs in order of their seed; rows of null seed (means) are left out.
     """
@@ -272,17 +276,17 @@ def _placed(rows: pl.DataFrame, at: str, column: str, n: int) -> Floats:
     return values
 
 
-def _runs_of(part: pl.DataFrame) -> Floats:
+def _runs_of(part: pl.DataFrame) -> tuple[list[str], Floats]:
     part = part.drop_nulls(["seed", "truth"]).sort("arch", "seed")
     part = part.with_columns(
         pl.col("arch").rank("dense").cast(pl.Int64).alias("row") - 1,
         pl.int_range(pl.len()).over("arch").alias("run"),
     )
     if part.is_empty():
-        return np.empty((0, 0))
+        return [], np.empty((0, 0))
     table = np.full((part["arch"].n_unique(), int(part["run"].to_numpy().max()) + 1), np.nan)
     table[part["row"].to_numpy(), part["run"].to_numpy()] = part["truth"].to_numpy()
-    return table
+    return part["arch"].unique(maintain_order=True).to_list(), table
 
 
 def _places(places: Iterable[tuple[Any, ...]]) -> str:

@@ -13,10 +13,11 @@ import polars as pl
 from ..core.errors import FrameError, StudyError, UnknownNameError
 from ..core.frames import any_frame, to_polars
 from .alignment import oriented_scores
-from .bootstrap import fisher_z_interval
+from .classes import Labels, class_labels
+from .intervals import make_interval
 from .rank import Floats
 from .registry import Statistic, get_statistic
-from .resampling import Drawn, Resampling, asked
+from .resampling import Drawn, Resampling, Unit, asked
 from .rows import defined, ends
 from .series import FEWEST
 
@@ -31,6 +32,7 @@ def proxy_matrix(
     seed: int = 0,
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
+    unit: Unit | None = None,
     resampling: Resampling | None = None,
 ) -> Any:
     """Correlation of every proxy with every other on the architectures that both score (GeNAS Table 1).
@@ -42,28 +44,29 @@ def proxy_matrix(
     given: proxies to hold fixed (``("params",)``): partial correlation, for tau and rho; what two proxies share
         beyond the parameter count. These proxies are not in the table then.
     directions: as in `correlate`: scores are oriented first, so two good proxies correlate positively.
-    n_boot, seed, level: of the Fisher z bootstrap over architectures; by default there is none. `resampling`: one
-        `Resampling` in their place.
+    n_boot, seed, level, unit: of the Fisher z bootstrap, as in `correlate`; by default there is none. `resampling`:
+        one `Resampling` in their place.
 
-    Returns columns first, second, statistic, estimate, ci_low, ci_high, n_archs: both orders of every pair and the
-    diagonal. Null where undefined (fewer than three common architectures, a constant score).
+    Returns columns first, second, statistic, estimate, ci_low, ci_high, resampled, n_archs: both orders of every pair
+    and the diagonal. Null where undefined (fewer than three common architectures, a constant score).
     """
-    chosen = asked(resampling, n_boot, seed, level, default=0)
+    chosen = asked(resampling, n_boot, seed, level, unit=unit, default=0)
     measure = _correlation(statistic, given)
-    values = oriented_scores(scores, directions)
+    archs, values = oriented_scores(scores, directions)
     for proxy in given:
         if proxy not in values:
             raise UnknownNameError("proxy in these scores", proxy, sorted(values))
     fixed = [values[proxy] for proxy in given]
     names = [proxy for proxy in values if proxy not in given]
-    drawn = Drawn(chosen)
+    drawn, classes = Drawn(chosen), class_labels(archs) if chosen.needs_classes else None
     rows: list[dict[str, Any]] = []
     for a, b in combinations_with_replacement(names, 2):
-        row = {"first": a, "second": b, **_pair(measure, values[a], values[b], fixed, drawn, diagonal=a == b)}
+        row = {"first": a, "second": b, **_pair(measure, values[a], values[b], fixed, drawn, classes, diagonal=a == b)}
         rows += [row] if a == b else [row, {**row, "first": b, "second": a}]
     schema = {
         **dict.fromkeys(["first", "second", "statistic"], pl.String()),
         **dict.fromkeys(["estimate", "ci_low", "ci_high"], pl.Float64()),
+        "resampled": pl.String(),
         "n_archs": pl.Int64(),
     }
     order = {proxy: i for i, proxy in enumerate(names)}
@@ -86,18 +89,28 @@ def _correlation(statistic: str, given: Sequence[str]) -> Statistic:
 
 
 def _pair(
-    measure: Statistic, first: Floats, second: Floats, fixed: Sequence[Floats], drawn: Drawn, *, diagonal: bool
+    measure: Statistic,
+    first: Floats,
+    second: Floats,
+    fixed: Sequence[Floats],
+    drawn: Drawn,
+    classes: Labels | None,
+    *,
+    diagonal: bool,
 ) -> dict[str, Any]:
     """Correlation of two proxies on the architectures where both, and what is held fixed, are defined."""
     used = np.logical_and.reduce([np.isfinite(v) for v in (first, second, *fixed)])
     x, y, others = first[used], second[used], [v[used] for v in fixed]
     estimate = measure(x, y, *others) if len(x) >= FEWEST else np.nan
-    interval = None
-    if drawn.resampling.n and not diagonal and np.isfinite(estimate):
-        each = measure.on_resamples(drawn.of(y), x, *others)
-        level = drawn.resampling.level
-        interval = fisher_z_interval(each, estimate, len(x), excess=measure.excess, level=level)
-    return {"statistic": measure.name, "estimate": defined(estimate), **ends(interval), "n_archs": len(x)}
+    interval, units = None, drawn.resampling.units(len(x), None if classes is None else classes[used])
+    if drawn.resampling.n and not diagonal and np.isfinite(estimate) and units.can_be_drawn:
+        each = measure.on_resamples(drawn.of(y, units=units), x, *others)
+        level, excess = drawn.resampling.level, measure.excess
+        interval = make_interval(
+            "fisher_z", each, estimate, measure.on_resamples, x, y, *others, excess=excess, level=level, units=units
+        )
+    row = {"statistic": measure.name, "estimate": defined(estimate), **ends(interval)}
+    return {**row, "resampled": units.name if interval else None, "n_archs": len(x)}
 
 
 @dataclass(frozen=True)

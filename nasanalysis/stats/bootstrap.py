@@ -1,5 +1,8 @@
 """Intervals over architectures: which architectures were looked at is the randomness that is measured.
 
+Where a sample holds one network twice, its functional classes are what is drawn, members and all (a cluster
+bootstrap); see `nasanalysis.stats.resampling`.
+
 =============== ======================================================================================
 ``fisher_z``    default for correlations: estimate and spread on the scale atanh; see `fisher_z_interval`
 ``percentile``  the central part of the resamples (Efron 1979)
@@ -9,7 +12,8 @@ random halves   for statistics of the best few, which a bootstrap cannot resampl
 
 ``benchmarks/interval_coverage.py`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
 percentile bootstrap of Spearman's rho falls to 90 % where the true tau is 0.9, that of Kendall's tau is too wide
-there; Fisher's z stays within 2 points of 95 % from 50 architectures on.
+there; Fisher's z stays within 2 points of 95 % from 50 architectures on. What it takes off the variance of Kendall's
+tau holds without ties; with them `nasanalysis.stats.intervals` takes BCa.
 """
 
 from __future__ import annotations
@@ -101,16 +105,18 @@ def fisher_z_interval(
     *,
     excess: float = 0.0,
     method: str = FISHER_Z,
+    at_one: str = BOOTSTRAP,
     level: float = 0.95,
 ) -> Interval:
     """``tanh(atanh(estimate) +- q sd)``, with `sd` the standard deviation of atanh over the resamples.
 
+    n_archs: architectures, or what was drawn in their place (functional classes).
     values: (n_resamples,) of a correlation, NaN left out and counted; those within 1/n^2 of 1 are taken as
     1 - 1/n^2, since atanh has no value at 1. excess: how far the bootstrap variance of the statistic is too
     large, in units of (1 - estimate^2) / n^2. It is for Kendall's tau, because a resample pairs copies of one
     architecture: its second-order term counts three times (4 in the limit; 3 fits n = 20 to 200). It is taken off,
     no further than to the second-order term itself, and Student's t with n - 2 degrees of freedom takes the place
-    of the normal. An estimate within 1/n^2 of 1 has a percentile interval, and says so.
+    of the normal. An estimate within 1/n^2 of 1 has a percentile interval, and says so (`at_one`).
     """
     check_level(level)
     found = np.asarray(values, dtype=np.float64)
@@ -120,7 +126,7 @@ def fisher_z_interval(
         return Interval(float("nan"), float("nan"), method, len(found), undefined)
     limit = 1 - 1 / n_archs**2
     if abs(estimate) >= limit:
-        return percentile_interval(found, BOOTSTRAP, level=level)
+        return percentile_interval(found, at_one, level=level)
     variance = float(np.arctanh(np.clip(defined, -limit, limit)).var(ddof=1))
     quantile = float(ndtri((1 + level) / 2))
     if excess:
@@ -167,31 +173,6 @@ def jackknife_counts(n_archs: int) -> NDArray[np.int8]:
     sets = min(n_archs, JACKKNIFE)
     kept = np.arange(n_archs)[None, :] % sets != np.arange(sets)[:, None]
     return np.asarray(kept, dtype=np.int8)
-
-
-def make_interval(
-    kind: IntervalKind,
-    values: ArrayLike,
-    estimate: float,
-    statistic: OnResamples,
-    score: Floats,
-    truth: Floats,
-    *covariates: Floats,
-    correlation: bool = True,
-    excess: float = 0.0,
-    level: float = 0.95,
-) -> Interval:
-    """The interval of one `kind` from the statistic of each resample, `values` (n_resamples,).
-
-    correlation: whether it lies within [-1, 1] and has a Fisher z; another statistic has the percentile interval.
-    """
-    check_interval(kind)
-    if kind == "fisher_z" and correlation:
-        return fisher_z_interval(values, estimate, len(truth), excess=excess, level=level)
-    if kind != "bca":
-        return percentile_interval(values, BOOTSTRAP, level=level)
-    left_out = statistic(Resamples(truth, jackknife_counts(len(truth))), score, *covariates)
-    return bca_interval(values, estimate, left_out, level=level)
 
 
 def check_interval(kind: str) -> None:

@@ -20,7 +20,7 @@ from .alignment import aligned_series
 from .paired import correlation_to_compare
 from .rank import Floats
 from .registry import Statistic
-from .resampling import Drawn, Resampling, asked
+from .resampling import Drawn, Resampling, Unit, Units, asked
 from .series import FEWEST, Series
 
 
@@ -28,12 +28,16 @@ from .series import FEWEST, Series
 class _Curve:
     """One proxy over its steps: values (n_steps, n_archs), NaN where undefined; one step None for a cost."""
 
+    series: Series  # its first step
     place: tuple[str, str]
     key: Mapping[str, Any]
     steps: tuple[int | None, ...]
     values: Floats
     truth: Floats
     used: NDArray[np.bool_]
+
+    def units(self, drawn: Drawn, used: NDArray[np.bool_]) -> Units:
+        return self.series.units(drawn.resampling, used)
 
 
 @any_frame
@@ -47,6 +51,7 @@ def first_step_reaching(
     seed: int = 0,
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
+    unit: Unit | None = None,
     resampling: Resampling | None = None,
 ) -> Any:
     """The first step at which each score ranks at least as well as `threshold`.
@@ -55,9 +60,9 @@ def first_step_reaching(
 
     Returns columns benchmark, dataset, method, setting, proxy, unit, first_step (null where no step reaches it),
     ci_low, ci_high (null where the end of the interval lies beyond the last step), reached (share of resamples in
-    which some step reaches it), last_step, n_archs.
+    which some step reaches it), resampled, last_step, n_archs.
     """
-    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    drawn = Drawn(asked(resampling, n_boot, seed, level, unit=unit))
     measure = correlation_to_compare(statistic, "curves over steps")
     rows = []
     for curve in _curves(truth, scores, directions):
@@ -66,16 +71,17 @@ def first_step_reaching(
         estimates, resampled = _evaluate(measure, curve, curve.used, drawn)
         row: dict[str, Any] = {"benchmark": curve.place[0], "dataset": curve.place[1], **curve.key}
         row |= {"first_step": _finite(_first(estimates[:, None] >= threshold, curve.steps)[0])}
-        row |= {"ci_low": None, "ci_high": None, "reached": None}
-        if drawn.resampling.n:
+        row |= {"ci_low": None, "ci_high": None, "reached": None, "resampled": None}
+        if resampled.shape[1]:
             firsts = _first(resampled >= threshold, curve.steps)
             low, high = _ends(firsts, drawn.resampling.level)
             row |= {"ci_low": low, "ci_high": high, "reached": float(np.isfinite(firsts).mean())}
+            row |= {"resampled": curve.units(drawn, curve.used).name}
         rows.append(row | {"last_step": curve.steps[-1], "n_archs": int(curve.used.sum())})
     if not rows:
         raise StudyError("first_step_reaching: expected scores with steps, got none")
     whole = dict.fromkeys(["first_step", "ci_low", "ci_high", "last_step", "n_archs"], pl.Int64())
-    return pl.DataFrame(rows, schema_overrides={**whole, "reached": pl.Float64()})
+    return pl.DataFrame(rows, schema_overrides={**whole, "reached": pl.Float64(), "resampled": pl.String()})
 
 
 @any_frame
@@ -90,6 +96,7 @@ def crossover(
     seed: int = 0,
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
+    unit: Unit | None = None,
     resampling: Resampling | None = None,
 ) -> Any:
     """The step from which `first` ranks better than `second` for good: at it and at every later common step.
@@ -98,10 +105,10 @@ def crossover(
 
     Returns columns benchmark, dataset, first, second, unit, step (null where `first` is not ahead at the end),
     ci_low, ci_high (null where that end of the interval is "never"), crosses (share of resamples in which it is
-    ahead at the end), from_start (share in which it is ahead at every step), n_steps, n_archs. `StudyError` where
-    they share no step, or one stands under several methods or settings.
+    ahead at the end), from_start (share in which it is ahead at every step), resampled, n_steps, n_archs.
+    `StudyError` where they share no step, or one stands under several methods or settings.
     """
-    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    drawn = Drawn(asked(resampling, n_boot, seed, level, unit=unit))
     measure = correlation_to_compare(statistic, "curves over steps")
     curves = _curves(truth, scores, directions)
     rows = []
@@ -120,17 +127,18 @@ def crossover(
         step = _last_run(gap[:, None] > 0, steps)[0]
         row: dict[str, Any] = {"benchmark": place[0], "dataset": place[1], "first": first, "second": second}
         row |= {"unit": one.key["unit"] or other.key["unit"], "step": _finite(step), "ci_low": None, "ci_high": None}
-        row |= {"crosses": None, "from_start": None}
-        if drawn.resampling.n:
+        row |= {"crosses": None, "from_start": None, "resampled": None}
+        if both[0][1].shape[1]:
             ahead = both[0][1] - both[1][1] > 0
             begins = _last_run(ahead, steps)
             low, high = _ends(begins, drawn.resampling.level)
             row |= {"ci_low": low, "ci_high": high, "crosses": float(np.isfinite(begins).mean())}
             row |= {"from_start": float(ahead.all(axis=0).mean())}
+            row |= {"resampled": one.units(drawn, used).name}
         rows.append(row | {"n_steps": len(steps), "n_archs": int(used.sum())})
     whole = dict.fromkeys(["step", "ci_low", "ci_high", "n_steps", "n_archs"], pl.Int64())
     real = dict.fromkeys(["crosses", "from_start"], pl.Float64())
-    return pl.DataFrame(rows, schema_overrides={**whole, **real})
+    return pl.DataFrame(rows, schema_overrides={**whole, **real, "resampled": pl.String()})
 
 
 @any_frame
@@ -219,7 +227,7 @@ def _curves(truth: Any, scores: Any, directions: Mapping[str, int | str] | None)
         key = {k: v for k, v in members[0].key.items() if k != "step"}
         steps = tuple(one.key["step"] for one in members)
         values = np.array([one.values for one in members])
-        curves.append(_Curve(members[0].place, key, steps, values, members[0].truth.values, used))
+        curves.append(_Curve(members[0], members[0].place, key, steps, values, members[0].truth.values, used))
     return curves
 
 
@@ -238,16 +246,17 @@ def _named(curves: Sequence[_Curve], place: tuple[str, str], proxy: str) -> _Cur
 def _at(curve: _Curve, steps: Sequence[int | None]) -> _Curve:
     """`curve` at these steps; one without steps is repeated."""
     rows = [0 if curve.steps == (None,) else curve.steps.index(s) for s in steps]
-    return _Curve(curve.place, curve.key, tuple(steps), curve.values[rows], curve.truth, curve.used)
+    return _Curve(curve.series, curve.place, curve.key, tuple(steps), curve.values[rows], curve.truth, curve.used)
 
 
 def _evaluate(measure: Statistic, curve: _Curve, used: NDArray[np.bool_], drawn: Drawn) -> tuple[Floats, Floats]:
     """The statistic at every step: (n_steps,), and of every resample: (n_steps, n_boot)."""
     y = curve.truth[used]
     estimates = np.array([measure(row[used], y) for row in curve.values])
-    if not drawn.resampling.n:
+    units = curve.units(drawn, used)
+    if not (drawn.resampling.n and units.can_be_drawn):
         return estimates, np.empty((len(estimates), 0))
-    resamples = drawn.of(y)
+    resamples = drawn.of(y, units=units)
     return estimates, np.array([measure.on_resamples(resamples, row[used]) for row in curve.values])
 
 

@@ -13,10 +13,11 @@ from ..core.errors import StudyError
 from ..core.frames import any_frame
 from . import fast
 from .alignment import MismatchWarning, aligned_series
-from .bootstrap import HALVES, Interval, IntervalKind, make_interval, percentile_interval
+from .bootstrap import HALVES, Interval, IntervalKind, percentile_interval
+from .intervals import make_interval
 from .rank import Floats
 from .registry import Statistic, get_statistic, outside_statistic
-from .resampling import Drawn, Resampling, asked
+from .resampling import Drawn, Resampling, Unit, Units, asked
 from .rows import Row, stats_frame, stats_row
 from .series import FEWEST, Series
 
@@ -35,6 +36,7 @@ def correlate(
     sample: Iterable[str] | None = None,
     sample_name: str = "all",
     level: float = 0.95,
+    unit: Unit | None = None,
     interval: IntervalKind = "fisher_z",
     resampling: Resampling | None = None,
     covariates: Any = None,
@@ -60,9 +62,13 @@ def correlate(
     sample: architectures (``space:key``) to restrict both tables to; repeated ones count once.
     sample_name: what the column `sample` says.
     level: share of the resamples within an interval.
+    unit: what is resampled: ``arch`` (architectures) or ``class`` (functional classes: all members of a drawn class
+        come along, because isomorphic encodings are one network and not independent). By default classes where the
+        architectures of a score hold one of them twice. Without effect on the estimates.
     interval: ``fisher_z``, ``percentile`` or ``bca``, for statistics whose interval is a bootstrap; see
-        `nasanalysis.stats.bootstrap` for what they are and how well they cover.
-    resampling: one `Resampling` in place of `n_boot`, `seed`, `level` and `interval`.
+        `nasanalysis.stats.bootstrap` for what they are and how well they cover. Where many pairs are tied,
+        ``fisher_z`` of Kendall's tau is ``bca``, see `nasanalysis.stats.intervals`.
+    resampling: one `Resampling` in place of `n_boot`, `seed`, `level`, `unit` and `interval`.
     covariates: where statistics such as ``partial_spearman@params`` find their covariates: an ARCHS frame (its
         ``params`` and ``flops``) or a SCORES frame; by default `scores` itself, and for ``params`` and ``flops``
         that it lacks the space of the architectures. Architectures without the covariate are left out of such a
@@ -74,8 +80,9 @@ def correlate(
     `n_missing` those of the truth, within the sample, that could not be used. A statistic that is undefined
     on them (constant scores) is null. `direction` is what the scores were multiplied by. A truth of which less is
     better (a loss, a latency) counts negated, so a `topk_mean` of it is minus its mean. How an interval is made
-    stands in `interval`: a bootstrap over architectures for correlations, random halves for ``topk_mean@k`` and
-    other statistics of the best few; what was resampled stands in `resampled`.
+    stands in `interval`: a bootstrap for correlations, random halves for ``topk_mean@k`` and other statistics of the
+    best few; what was resampled stands in `resampled`. There is no interval, and `interval` says so, where all
+    architectures are of one class.
 
     `StudyError` if fewer than 3 architectures can be used, or the truth is not narrowed to one split and
     schedule; `FrameError` for a table that breaks its schema; `UnknownNameError` for a statistic. One
@@ -85,7 +92,7 @@ def correlate(
     if isinstance(statistics, str):
         raise StudyError(f"statistics: expected several names, got one text {statistics!r}; pass ({statistics!r},)")
     wanted = [get_statistic(name) for name in dict.fromkeys(statistics)]
-    chosen = asked(resampling, n_boot, seed, level, interval=interval)
+    chosen = asked(resampling, n_boot, seed, level, interval=interval, unit=unit)
     series = aligned_series(
         truth,
         scores,
@@ -140,12 +147,11 @@ def _row(one: Series, statistic: Statistic, sample_name: str, drawn: Drawn) -> R
     covariates = [one.covariates[name][used] for name in statistic.covariates]
     _refuse_too_few(one, statistic, len(score))
     estimate = statistic(score, truth, *covariates)
-    interval = None
+    interval, units = None, one.units(drawn.resampling, used)
     if drawn.resampling.n and np.isfinite(estimate):
-        interval = _interval(statistic, estimate, drawn, score, truth, covariates)
-    unit = drawn.resampling.unit
+        interval = _interval(statistic, estimate, drawn, units, score, truth, covariates)
     return stats_row(
-        one, statistic.name, estimate, n_archs=len(score), interval=interval, resampled=unit, sample=sample_name
+        one, statistic.name, estimate, n_archs=len(score), interval=interval, resampled=units.name, sample=sample_name
     )
 
 
@@ -162,11 +168,19 @@ def _refuse_too_few(one: Series, statistic: Statistic, n_archs: int) -> None:
 
 
 def _interval(
-    statistic: Statistic, estimate: float, drawn: Drawn, score: Floats, truth: Floats, covariates: Sequence[Floats]
+    statistic: Statistic,
+    estimate: float,
+    drawn: Drawn,
+    units: Units,
+    score: Floats,
+    truth: Floats,
+    covariates: Sequence[Floats],
 ) -> Interval:
-    values = statistic.on_resamples(drawn.of(truth, statistic.interval), score, *covariates)
+    if not units.can_be_drawn:
+        return units.no_interval()
+    values = statistic.on_resamples(drawn.of(truth, statistic.interval, units), score, *covariates)
     if statistic.interval == "halves":
-        return percentile_interval(values, HALVES, level=drawn.resampling.level)
+        return percentile_interval(values, units.says(HALVES), level=drawn.resampling.level)
     return make_interval(
         drawn.resampling.interval,
         values,
@@ -178,6 +192,7 @@ def _interval(
         correlation=statistic.unit == "correlation",
         excess=statistic.excess,
         level=drawn.resampling.level,
+        units=units,
     )
 
 

@@ -21,7 +21,7 @@ from .alignment import aligned_series
 from .averages import mean_scores
 from .bootstrap import bootstrap_counts, percentile_interval
 from .rank import Floats, average_ranks
-from .resampling import Resampling, asked
+from .resampling import Resampling, Unit, Units, asked
 from .rows import ends
 from .series import Series
 
@@ -38,6 +38,7 @@ def neighbour_concordance(
     seed: int = 0,
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
+    unit: Unit | None = None,
     resampling: Resampling | None = None,
 ) -> Any:
     """Share of one-operation changes whose sign of true accuracy the score predicts.
@@ -46,15 +47,15 @@ def neighbour_concordance(
     ----------
     truth, scores, directions, level, resampling: as in `correlate`. The space must know its neighbours (``nb201``,
         ``darts`` ...); only pairs of neighbours of which both have a score and a truth count.
-    n_boot, seed: of the percentile bootstrap over architectures: a pair counts as often as its two
-        architectures were drawn, multiplied.
+    n_boot, seed, unit: of the percentile bootstrap over architectures, or functional classes, as in `correlate`: a
+        pair counts as often as its two architectures were drawn, multiplied.
 
     Returns columns benchmark, dataset, method, setting, proxy, unit, step, concordance (1 all right, 0.5 by
-    chance; a tie of the score counts half, a pair of equal truth does not count), ci_low, ci_high, n_pairs
+    chance; a tie of the score counts half, a pair of equal truth does not count), ci_low, ci_high, resampled, n_pairs
     (that count), n_tied (of equal truth), n_archs (in such pairs). Null where no pair counts.
     `MissingCapabilityError` for a space without neighbours.
     """
-    chosen = asked(resampling, n_boot, seed, level)
+    chosen = asked(resampling, n_boot, seed, level, unit=unit)
     known: dict[tuple[str, ...], NDArray[np.intp]] = {}
     rows = []
     for one in aligned_series(truth, scores, directions=directions):
@@ -63,7 +64,8 @@ def neighbour_concordance(
             known[archs] = neighbour_pairs(archs)
         rows.append(_concordance(one, known[archs], chosen))
     real, whole = pl.Float64(), pl.Int64()
-    values = {"concordance": real, "ci_low": real, "ci_high": real, "n_pairs": whole, "n_tied": whole, "n_archs": whole}
+    values: dict[str, pl.DataType] = dict.fromkeys(["concordance", "ci_low", "ci_high"], real)
+    values |= {"resampled": pl.String(), **dict.fromkeys(["n_pairs", "n_tied", "n_archs"], whole)}
     return _frame(rows, values)
 
 
@@ -86,9 +88,9 @@ def _concordance(one: Series, pairs: NDArray[np.intp], resampling: Resampling) -
     counted = pairs[true_sign != 0]
     agree = np.sign(x[counted[:, 0]] - x[counted[:, 1]]) * true_sign[true_sign != 0]
     right = (agree + 1) / 2
-    interval = None
-    if resampling.n and len(right):
-        each = _resampled_concordance(right, counted, len(x), resampling)
+    interval, units = None, one.units(resampling)
+    if resampling.n and len(right) and units.can_be_drawn:
+        each = _resampled_concordance(right, counted, units, resampling)
         interval = percentile_interval(each, "", level=resampling.level)
     return {
         "benchmark": one.place[0],
@@ -96,23 +98,25 @@ def _concordance(one: Series, pairs: NDArray[np.intp], resampling: Resampling) -
         **one.key,
         "concordance": float(right.mean()) if len(right) else None,
         **ends(interval),
+        "resampled": units.name if interval else None,
         "n_pairs": len(counted),
         "n_tied": len(pairs) - len(counted),
         "n_archs": len(np.unique(counted)),
     }
 
 
-def _resampled_concordance(right: Floats, pairs: NDArray[np.intp], n: int, resampling: Resampling) -> Floats:
-    """Share of right pairs in every resample of `n` architectures, NaN where it holds no pair."""
+def _resampled_concordance(right: Floats, pairs: NDArray[np.intp], units: Units, resampling: Resampling) -> Floats:
+    """Share of right pairs in every resample, NaN where it holds no pair."""
     from scipy import sparse  # here, not above: few ask for neighbours
 
-    where = (pairs[:, 0], pairs[:, 1])
+    n, where = len(units.labels), (pairs[:, 0], pairs[:, 1])
     won, played = (sparse.csr_array((values, where), shape=(n, n)) for values in (right, np.ones(len(right))))
     rng = resampling.generator("bootstrap")
     shares: list[Floats] = []
     width = max(1, BLOCK // n)
     for first in range(0, resampling.n, width):
-        counts: Any = bootstrap_counts(n, min(width, resampling.n - first), rng).T.astype(np.float64)  # (n, B)
+        drawn = bootstrap_counts(units.n, min(width, resampling.n - first), rng)
+        counts: Any = units.spread(drawn).T.astype(np.float64)  # (n, B)
         top, below = ((counts * (table @ counts)).sum(axis=0) for table in (won, played))
         shares.append(np.divide(top, below, out=np.full_like(top, np.nan), where=below > 0))
     return np.concatenate(shares)

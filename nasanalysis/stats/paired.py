@@ -21,9 +21,11 @@ from .bootstrap import Interval, percentile_interval
 from .rank import Floats
 from .registry import Statistic, get_statistic
 from .resamples import Resamples
-from .resampling import Drawn, Resampling, asked
+from .resampling import Drawn, Resampling, Unit, Units, asked
 from .rows import defined, ends
 from .series import FEWEST, Series
+from .simultaneous import simultaneous_band
+from .verdicts import Verdict, better, check_margin, verdict
 
 PAIRED = "paired percentile bootstrap over architectures"
 
@@ -36,15 +38,22 @@ class Difference:
     second: float
     interval: Interval | None  # of first minus second
     n_archs: int
+    units: Units  # what the interval resamples
 
     @property
     def value(self) -> float:
         return self.first - self.second
 
+    def verdict(self, margin: float | None = None) -> Verdict:
+        """By the interval alone, see `nasanalysis.stats.verdicts`."""
+        if self.interval is None:
+            return "not told apart"
+        return verdict(self.value, self.interval.low, self.interval.high, margin)
+
     @property
-    def is_clear(self) -> bool:
-        """Whether the interval excludes zero; False without one."""
-        return self.interval is not None and (self.interval.low > 0 or self.interval.high < 0)
+    def resampled(self) -> Unit | None:
+        """The column of that name; null without an interval."""
+        return self.units.name if self.interval else None
 
 
 def correlation_to_compare(statistic: str, caller: str) -> Statistic:
@@ -67,11 +76,13 @@ def paired_difference(measure: Statistic, one: Series, other: Series, drawn: Dra
     if len(y) < FEWEST:
         raise StudyError(f"{what}: expected at least {FEWEST} architectures scored by both, got {len(y)}")
     estimates = measure(first, y), measure(second, y)
-    interval = None
-    if drawn.resampling.n and np.isfinite(estimates).all():
-        gaps = resampled_gaps(measure, drawn.of(y), first[None, :], second)[0]
-        interval = percentile_interval(gaps, PAIRED, level=drawn.resampling.level)
-    return Difference(*estimates, interval, len(y))
+    interval, units = None, one.units(drawn.resampling, used)
+    if drawn.resampling.n and not units.can_be_drawn:
+        interval = units.no_interval()
+    elif drawn.resampling.n and np.isfinite(estimates).all():
+        gaps = resampled_gaps(measure, drawn.of(y, units=units), first[None, :], second)[0]
+        interval = percentile_interval(gaps, units.says(PAIRED), level=drawn.resampling.level)
+    return Difference(*estimates, interval, len(y), units)
 
 
 def resampled_gaps(measure: Statistic, resamples: Resamples, scores: Floats, baseline: Floats | None) -> Floats:
@@ -92,7 +103,9 @@ def difference_by_step(
     seed: int = 0,
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
+    unit: Unit | None = None,
     resampling: Resampling | None = None,
+    margin: float | None = None,
 ) -> pl.DataFrame:
     """``statistic(first) - statistic(second)`` at every step both have, on the architectures both score.
 
@@ -101,23 +114,57 @@ def difference_by_step(
     truth, scores: as in `correlate`, of one dataset.
     first, second: proxies in `scores`; one without steps (a cost) is set against every step of the other.
     statistic: a correlation; a bootstrap of extremes (``topk_mean``) is not valid and is refused.
-    n_boot, seed, level: of the resamples, as in `correlate`. resampling: one `Resampling` in their place.
+    n_boot, seed, level, unit: of the resamples, as in `correlate`. resampling: one `Resampling` in their place.
+    margin: differences below it do not matter, see `nasanalysis.stats.verdict`.
 
-    Returns columns ``step, first, second, difference, ci_low, ci_high, ahead, n_archs``. Both proxies see
-    the same resamples. ``ahead`` is the better proxy, or ``neither`` where the interval holds zero.
+    Returns columns ``step, first, second, difference, ci_low, ci_high, band_low, band_high, ahead, verdict, resampled,
+    n_archs``. Both proxies see the same resamples. ``ci_low`` and ``ci_high`` hold for one step that was chosen
+    beforehand; ``band_low`` and ``band_high`` hold for all steps at once (max-t over the shared resamples), so a range
+    of steps ("up to epoch 9") can be read off them. ``ahead`` is the better proxy by the band, or ``neither`` where the
+    band holds zero; ``verdict`` is that of `first`. Both are by the one interval where there is one step.
     """
     measure = correlation_to_compare(statistic, "difference")
-    drawn = Drawn(asked(resampling, n_boot, seed, level))
+    check_margin(margin)
+    drawn = Drawn(asked(resampling, n_boot, seed, level, unit=unit))
     pairs = _pairs(truth, scores, (first, second), directions)
+    gaps = [paired_difference(measure, a, b, drawn, what=f"difference at step {step}") for step, a, b in pairs]
+    lows, highs = _band(measure, pairs, gaps, drawn)
     rows = []
-    for step, one, other in pairs:
-        gap = paired_difference(measure, one, other, drawn, what=f"difference at step {step}")
-        ahead = (first if gap.value > 0 else second) if gap.is_clear else "neither"
+    for (step, _, _), gap, low, high in zip(pairs, gaps, lows, highs, strict=True):
+        said = verdict(gap.value, low, high, margin)
         numbers = {"first": defined(gap.first), "second": defined(gap.second), "difference": defined(gap.value)}
-        rows.append({"step": step, **numbers, **ends(gap.interval), "ahead": ahead, "n_archs": gap.n_archs})
-    real = dict.fromkeys(["first", "second", "difference", "ci_low", "ci_high"], pl.Float64())
-    schema = {"step": pl.Int64(), **real, "ahead": pl.String(), "n_archs": pl.Int64()}
+        numbers |= {**ends(gap.interval), "band_low": defined(low), "band_high": defined(high)}
+        words = {"ahead": better(said, first, second), "verdict": said, "resampled": gap.resampled}
+        rows.append({"step": step, **numbers, **words, "n_archs": gap.n_archs})
+    real = ["first", "second", "difference", "ci_low", "ci_high", "band_low", "band_high"]
+    texts = dict.fromkeys(["ahead", "verdict", "resampled"], pl.String())
+    schema = {"step": pl.Int64(), **dict.fromkeys(real, pl.Float64()), **texts, "n_archs": pl.Int64()}
     return pl.DataFrame(rows, schema=schema)
+
+
+def _band(
+    measure: Statistic,
+    pairs: Sequence[tuple[int | None, Series, Series]],
+    gaps: Sequence[Difference],
+    drawn: Drawn,
+) -> tuple[Floats, Floats]:
+    """Ends of the simultaneous interval of every step; of a single step those of its own interval."""
+    if len(gaps) == 1 and (alone := gaps[0].interval):
+        return np.array([alone.low]), np.array([alone.high])
+    masks = [one.used & other.used for _, one, other in pairs]
+    every = np.logical_or.reduce(masks)
+    units = pairs[0][1].units(drawn.resampling, every)
+    if not (drawn.resampling.n and units.can_be_drawn):
+        return np.full(len(gaps), np.nan), np.full(len(gaps), np.nan)
+    counts = drawn.counts(units)  # one draw for all steps, of which each takes the architectures that it scores
+    table = np.empty((len(pairs), len(counts)))
+    for row, (_, one, other), mask in zip(table, pairs, masks, strict=True):
+        y = one.truth.values[mask]
+        whole = mask.sum() == every.sum()
+        resamples = drawn.of(y, units=units) if whole else Resamples(y, counts[:, mask[every]])
+        row[:] = resampled_gaps(measure, resamples, one.values[mask][None, :], other.values[mask])[0]
+    band = simultaneous_band(np.array([gap.value for gap in gaps]), table, level=drawn.resampling.level)
+    return band.low, band.high
 
 
 def _pairs(

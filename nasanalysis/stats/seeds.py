@@ -12,28 +12,32 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame
 from ..core.seeding import generator
 from .alignment import aligned_seeds, aligned_series
 from .bootstrap import BOOTSTRAP, Interval, bootstrap_counts, check_level, percentile_interval
+from .classes import Labels
 from .paired import correlation_to_compare, resampled_gaps
 from .rank import Floats
 from .registry import Statistic, get_statistic
 from .resamples import Resamples
-from .resampling import Resampling, Unit, asked
+from .resampling import Resampling, Unit, asked, units_of
 from .rows import Row, defined, ends, stats_frame, stats_row
 from .series import FEWEST, Place, Series
+from .verdicts import check_margin, verdict
 
-Over = Literal["archs", "seeds", "nested"]
+Over = Literal["archs", "classes", "seeds", "nested"]
 METHODS = {
     "archs": BOOTSTRAP,
+    "classes": BOOTSTRAP,
     "seeds": "percentile bootstrap over seeds",
     "nested": "percentile bootstrap over architectures and seeds",
 }
-_UNITS: dict[str, Unit] = {"archs": "arch", "seeds": "seed", "nested": "nested"}
-_OVER: dict[Unit, Over] = {"arch": "archs", "seed": "seeds", "nested": "nested"}
+_UNITS: dict[str, Unit] = {"archs": "arch", "classes": "class", "seeds": "seed", "nested": "nested"}
+_OVER: dict[Unit, Over] = {_UNITS[over]: over for over in get_args(Over)}
 
 
 def bootstrap_over_seeds(
@@ -46,6 +50,7 @@ def bootstrap_over_seeds(
     n_boot: int = 1000,
     level: float = 0.95,
     baseline: Floats | None = None,
+    classes: Labels | None = None,
 ) -> Interval:
     """Interval of the mean over seeds of a statistic.
 
@@ -53,9 +58,11 @@ def bootstrap_over_seeds(
     ----------
     scores: (n_seeds, n_archs), finite, higher is better; every seed (a supernet, a draw of noise) scores all.
     truth: (n_archs,), finite.
-    over: what is resampled. ``archs``: these seeds, other architectures; ``seeds``: these architectures, other
-        seeds; ``nested``: both at once, which is what a claim on the method needs. A statistic of extremes
+    over: what is resampled. ``archs``: these seeds, other architectures; ``classes``: the same, members of a class
+        together; ``seeds``: these architectures, other seeds; ``nested``: seeds and architectures (classes where one
+        of `classes` stands twice) at once, which is what a claim on the method needs. A statistic of extremes
         (``topk_mean`` ...) has no valid bootstrap over architectures: `StudyError` unless ``seeds``.
+    classes: (n_archs,), equal where two architectures are one network; by default each is its own.
     baseline: (n_archs,), a score without seeds (``params``): the interval is then that of the mean difference to
         its statistic, on the same resamples.
 
@@ -65,21 +72,26 @@ def bootstrap_over_seeds(
     check_level(level)
     table = np.atleast_2d(np.asarray(scores, dtype=np.float64))
     n_seeds, n_archs = table.shape
-    if over != "archs" and n_seeds < 2:
+    if over in ("seeds", "nested") and n_seeds < 2:
         raise StudyError(f"bootstrap over seeds: expected at least 2 seeds, got {n_seeds}; resample architectures")
     if over != "seeds" and statistic.interval != "bootstrap":
         raise StudyError(f"{statistic.name}: a bootstrap of extremes over architectures is not valid; use over='seeds'")
+    units = units_of(None if over == "nested" else _UNITS[over], n_archs, classes)
+    if over != "seeds" and not units.can_be_drawn:
+        return units.no_interval()
+    method = METHODS[over] if over == "seeds" else units.says(METHODS[over])
     if over == "seeds":
         values = np.array([statistic(row, truth) for row in table])
         if baseline is not None:
             values = values - statistic(baseline, truth)
         each = np.repeat(values[:, None], n_boot, axis=1)
     else:
-        each = resampled_gaps(statistic, Resamples(truth, bootstrap_counts(n_archs, n_boot, rng)), table, baseline)
-    if over != "archs":
+        counts = units.spread(bootstrap_counts(units.n, n_boot, rng))
+        each = resampled_gaps(statistic, Resamples(truth, counts), table, baseline)
+    if over in ("seeds", "nested"):
         drawn = bootstrap_counts(n_seeds, n_boot, rng).T / n_seeds  # (n_seeds, n_boot)
-        return percentile_interval(np.where(drawn > 0, each * drawn, 0.0).sum(axis=0), METHODS[over], level=level)
-    return percentile_interval(each.mean(axis=0), METHODS[over], level=level)
+        return percentile_interval(np.where(drawn > 0, each * drawn, 0.0).sum(axis=0), method, level=level)
+    return percentile_interval(each.mean(axis=0), method, level=level)
 
 
 @any_frame
@@ -97,7 +109,8 @@ def correlate_seeds(
 ) -> Any:
     """Mean over the seeds of each score of how well it ranks, as a STATS frame with two columns more.
 
-    Parameters as in `correlate`; `over` as in `bootstrap_over_seeds` (of a `resampling` its unit counts instead).
+    Parameters as in `correlate`; `over` as in `bootstrap_over_seeds` (of a `resampling` its unit counts instead, and
+    by default is ``nested``); classes are those of the space, see `correlate`.
     The estimate is the mean of the statistic over seeds (not the statistic of the mean score, which is what
     `correlate` gives), ``sd`` its standard deviation over seeds (n - 1), ``n_score_seeds`` their number. Only
     architectures that every seed scores count. Rows of null seed (means) are left out.
@@ -109,11 +122,18 @@ def correlate_seeds(
         used = np.logical_and.reduce([one.used for one in members])
         table = np.array([one.values[used] for one in members])
         y = members[0].truth.values[used]
-        rows += [_mean_row(members[0], statistic, table, y, chosen) for statistic in wanted]
+        rows += [_mean_row(members[0], statistic, table, y, chosen, used) for statistic in wanted]
     return stats_frame(rows, {"sd": pl.Float64(), "n_score_seeds": pl.Int64()})
 
 
-def _mean_row(one: Series, statistic: Statistic, table: Floats, truth: Floats, resampling: Resampling) -> Row:
+def _mean_row(
+    one: Series,
+    statistic: Statistic,
+    table: Floats,
+    truth: Floats,
+    resampling: Resampling,
+    used: NDArray[np.bool_],
+) -> Row:
     """The mean of `statistic` over the seeds of a score, `table` (n_seeds, n_archs)."""
     if len(truth) < (fewest := max(FEWEST, statistic.smallest)):
         raise StudyError(
@@ -121,27 +141,41 @@ def _mean_row(one: Series, statistic: Statistic, table: Floats, truth: Floats, r
             f"architectures with a truth and a score of every seed, got {len(truth)}"
         )
     each = np.array([statistic(row, truth) for row in table])
-    interval = _interval(statistic, table, truth, resampling) if np.isfinite(each).all() else None
-    row = stats_row(one, statistic.name, each.mean(), n_archs=len(truth), interval=interval, resampled=resampling.unit)
+    interval = None
+    if np.isfinite(each).all():
+        interval = _interval(statistic, table, truth, resampling, _classes(one, used, resampling))
+    drawn = resampling.unit or "nested"
+    row = stats_row(one, statistic.name, each.mean(), n_archs=len(truth), interval=interval, resampled=drawn)
     return {**row, "sd": _spread(each), "n_score_seeds": len(each)}
 
 
 def _interval(
-    statistic: Statistic, table: Floats, truth: Floats, resampling: Resampling, baseline: Floats | None = None
+    statistic: Statistic,
+    table: Floats,
+    truth: Floats,
+    resampling: Resampling,
+    classes: Labels | None,
+    baseline: Floats | None = None,
 ) -> Interval | None:
     if not resampling.n:
         return None
-    over = _OVER[resampling.unit]
+    over = _OVER[resampling.unit or "nested"]
+    stream = "archs" if over == "classes" else over  # without a class that stands twice both are the same thing
     return bootstrap_over_seeds(
         statistic,
         table,
         truth,
-        rng=resampling.generator("seeds", over),
+        rng=resampling.generator("seeds", stream),
         over=over,
         n_boot=resampling.n,
         level=resampling.level,
         baseline=baseline,
+        classes=classes,
     )
+
+
+def _classes(one: Series, used: NDArray[np.bool_], resampling: Resampling) -> Labels | None:
+    return one.truth.classes[used] if resampling.needs_classes else None
 
 
 def _spread(values: Floats) -> float | None:
@@ -162,6 +196,7 @@ def seeds_against_baseline(
     directions: Mapping[str, int | str] | None = None,
     level: float = 0.95,
     resampling: Resampling | None = None,
+    margin: float | None = None,
 ) -> Any:
     """Mean over the seeds of each score of its statistic minus that of a score without seeds, such as ``params``.
 
@@ -170,13 +205,15 @@ def seeds_against_baseline(
     truth, scores, over, n_boot, seed, directions, level, resampling: as in `correlate_seeds`.
     baseline: SCORES frame of one proxy without seeds or steps, of the same benchmark and dataset.
     statistic: a correlation; a bootstrap of extremes is not valid and is refused.
+    margin: differences below it do not matter, see `nasanalysis.stats.verdict`.
 
     Returns columns benchmark, dataset, method, setting, proxy, unit, step, statistic, difference, ci_low, ci_high
-    (both scores see the same architectures in every resample), n_archs. `StudyError` where `baseline` is several
-    scores.
+    (both scores see the same architectures in every resample), interval, resampled, verdict, n_archs.
+    `StudyError` where `baseline` is several scores.
     """
     chosen = _asked(resampling, over, n_boot, seed, level)
     measure = correlation_to_compare(statistic, "difference")
+    check_margin(margin)
     bars = _one_of_each_place(aligned_series(truth, baseline, directions=directions))
     rows = []
     for members in aligned_seeds(truth, scores, directions=directions):
@@ -187,11 +224,23 @@ def seeds_against_baseline(
         y, cost = members[0].truth.values[used], bar.values[used]
         table = np.array([one.values[used] for one in members])
         gap = float(np.mean([measure(row, y) for row in table]) - measure(cost, y))
-        interval = _interval(measure, table, y, chosen, cost) if np.isfinite(gap) else None
+        interval = None
+        if np.isfinite(gap):
+            interval = _interval(measure, table, y, chosen, _classes(bar, used, chosen), cost)
         place = {"benchmark": bar.place[0], "dataset": bar.place[1], **members[0].key, "statistic": measure.name}
-        rows.append({**place, "difference": defined(gap), **ends(interval), "n_archs": int(used.sum())})
+        rows.append({**place, "difference": defined(gap), **ends(interval), **_named(interval, chosen, gap, margin)})
+        rows[-1]["n_archs"] = int(used.sum())
     real = dict.fromkeys(["difference", "ci_low", "ci_high"], pl.Float64())
-    return pl.DataFrame(rows, schema_overrides={**real, "step": pl.Int64(), "unit": pl.String()})
+    text = dict.fromkeys(["unit", "interval", "resampled", "verdict"], pl.String())
+    return pl.DataFrame(rows, schema_overrides={**real, "step": pl.Int64(), **text})
+
+
+def _named(interval: Interval | None, resampling: Resampling, gap: float, margin: float | None) -> Row:
+    """Columns interval, resampled, verdict of a difference."""
+    if interval is None:
+        return {"interval": None, "resampled": None, "verdict": "not told apart"}
+    said = verdict(gap, interval.low, interval.high, margin)
+    return {"interval": str(interval), "resampled": resampling.unit or "nested", "verdict": said}
 
 
 def _one_of_each_place(series: Sequence[Series]) -> dict[Place, Series]:
@@ -251,8 +300,8 @@ def repeated_samples(
 def _asked(resampling: Resampling | None, over: str, n_boot: int, seed: int, level: float) -> Resampling:
     """`resampling`, or one made of the arguments that stand for it; its unit is `over` then."""
     check_over(over)
-    unit = _UNITS[over] if resampling is None else resampling.unit
-    return asked(resampling, n_boot, seed, level, unit=unit, units=("arch", "seed", "nested"))
+    unit = _UNITS[over] if resampling is None else None
+    return asked(resampling, n_boot, seed, level, unit=unit, units=("arch", "class", "seed", "nested"))
 
 
 def check_over(over: str) -> None:

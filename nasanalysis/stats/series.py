@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import StudyError
+from .classes import Labels, class_labels
 from .rank import Floats
+from .resampling import Resampling, Units
 
 FEWEST = 3  # architectures: below this no statistic says anything
 
@@ -27,6 +30,11 @@ class Truth:
     split: str
     schedule: int | None
     seeds: str
+
+    @cached_property
+    def classes(self) -> Labels:
+        """(n_archs,): equal where two architectures are one network."""
+        return class_labels(self.archs)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,11 @@ class Series:
         for name in covariates:
             used = used & np.isfinite(self.covariates[name])
         return used
+
+    def units(self, resampling: Resampling, used: NDArray[np.bool_] | None = None) -> Units:
+        """What `resampling` draws of the architectures used (by this score, or those of the mask `used`)."""
+        used = self.used if used is None else used
+        return resampling.units(int(used.sum()), self.truth.classes[used] if resampling.needs_classes else None)
 
     @property
     def name(self) -> str:

@@ -75,7 +75,7 @@ def shuffled(seed: int) -> list[float]:
 #: Every function that takes truth and scores; each answers numbers of proxies p (and q).
 TWO = [
     lambda t, s: correlate(t, s, n_boot=20)["estimate"].to_list(),
-    lambda t, s: compare_proxies(t, s, n_boot=20, n_permutations=9).select("first", "second", "p").rows(),
+    lambda t, s: compare_proxies(t, s, n_boot=20, n_permutations=19).select("first", "second", "p").rows(),
     lambda t, s: difference_by_step(t, s, "p", "q", n_boot=20).select("first", "second", "ci_low").rows(),
     lambda t, s: first_step_reaching(t, s, 0.2, n_boot=20).drop("benchmark").rows(),
     lambda t, s: crossover(t, s, "p", "q", n_boot=20).drop("benchmark").rows(),
@@ -223,7 +223,7 @@ def test_resampling_takes_the_place_of_its_parts() -> None:
         )
     with pytest.raises(ValueError, match="either resampling= or n_boot="):
         correlate(truth, scores, n_boot=50, resampling=chosen)
-    with pytest.raises(StudyError, match="expected unit 'arch' here, got 'nested'"):
+    with pytest.raises(StudyError, match="expected unit 'arch' or 'class' here, got 'nested'"):
         correlate(truth, scores, resampling=Resampling(unit="nested"))
     with pytest.raises(ValueError, match="unit: expected one of class, arch, seed, nested"):
         Resampling(unit="archs")  # type: ignore[arg-type]
@@ -232,10 +232,10 @@ def test_resampling_takes_the_place_of_its_parts() -> None:
 def test_a_row_says_what_was_resampled_and_the_direction() -> None:
     truth = truth_rows(RISING)
     seeds = pl.concat([score_rows(shuffled(i), "sotl", seed=i) for i in range(3)])
-    row = correlate(truth, seeds, n_boot=20).row(0, named=True)
+    row = correlate(truth, seeds, n_boot=20, unit="arch").row(0, named=True)
     assert (row["resampled"], row["direction"]) == ("arch", -1)
     assert correlate(truth, seeds, n_boot=0)["resampled"][0] is None
-    for over, unit in (("archs", "arch"), ("seeds", "seed"), ("nested", "nested")):
+    for over, unit in (("archs", "arch"), ("classes", "class"), ("seeds", "seed"), ("nested", "nested")):
         named = correlate_seeds(truth, seeds, over=over, n_boot=20)
         assert named["resampled"].unique().to_list() == [unit]
         assert named.equals(correlate_seeds(truth, seeds, resampling=Resampling(20, unit=unit)))  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_mismatched_architectures_are_counted_and_said() -> None:
             truth_frame(np.arange(6.0)),
             pl.concat([scores, score_frame(np.arange(6.0)[::-1], "q")]),
             n_boot=10,
-            n_permutations=10,
+            n_permutations=20,
         )
     assert caught[0].filename == __file__
     with pytest.warns(MismatchWarning) as caught:

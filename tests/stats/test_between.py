@@ -66,7 +66,7 @@ def test_concordance_equals_a_loop_over_pairs() -> None:
     archs = some_archs(60)
     rng = np.random.default_rng(0)
     truth, score = rng.integers(0, 8, 60) * 10.0, rng.integers(0, 5, 60) * 1.0
-    table = neighbour_concordance(truth_frame(archs, truth), score_frame(archs, score), n_boot=30)
+    table = neighbour_concordance(truth_frame(archs, truth), score_frame(archs, score), n_boot=30, unit="arch")
     row = table.row(0, named=True)
     pairs = [(i, j) for i, j in itertools.combinations(range(60), 2) if distance(archs[i], archs[j]) == 1]
     value = {}

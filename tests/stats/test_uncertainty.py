@@ -47,8 +47,8 @@ from nasanalysis.stats.bootstrap import (
     bootstrap_counts,
     fisher_z_interval,
     jackknife_counts,
-    make_interval,
 )
+from nasanalysis.stats.intervals import make_interval
 
 PLACE = {"benchmark": "b", "dataset": "d"}
 
@@ -260,7 +260,7 @@ def test_seeds_and_nested() -> None:
     with pytest.raises(StudyError, match="topk_mean@3: a bootstrap of extremes"):
         bootstrap_over_seeds(get_statistic("topk_mean@3"), table, truth, rng=rng)
     bootstrap_over_seeds(get_statistic("topk_mean@3"), table, truth, rng=rng, over="seeds")
-    with pytest.raises(ValueError, match="over: expected one of archs, seeds, nested, got 'runs'"):
+    with pytest.raises(ValueError, match="over: expected one of archs, classes, seeds, nested, got 'runs'"):
         bootstrap_over_seeds(rho, table, truth, rng=rng, over="runs")  # type: ignore[arg-type]
 
 

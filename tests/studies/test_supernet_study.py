@@ -257,7 +257,7 @@ def test_one_supernet_of_a_kind_has_no_spread(tmp_path: Path) -> None:
     write_frame(hand_made().filter(pl.col("seed") == 0), tmp_path / "scores.parquet")
     made = table(study(tmp_path).run(), "small")
     assert cells(made, "SPOS", "SoTL")["Spearman's ρ"].startswith("1.000 [1.000, 1.000]")
-    assert "bootstrap over architectures (50 draws" in made.note
+    assert "bootstrap over functional classes (50 draws" in made.note
     assert "One supernet of each kind." in made.note
 
 

@@ -15,8 +15,8 @@ from .items import Comparison
 MOST_ROWS = 20
 
 _NOTE = (
-    "Difference on the same architectures with its 95 % paired bootstrap interval; 'neither' where the interval "
-    "holds zero."
+    "Difference on the same architectures with its 95 % paired bootstrap band, which holds at all steps at once; "
+    "'neither' where the band holds zero."
 )
 
 
@@ -29,7 +29,7 @@ def rivals_table(item: Comparison, truth: pl.DataFrame, scores: pl.DataFrame, re
         truth, scores, first, second, statistic=statistic, n_boot=resampling.n, seed=resampling.seed
     )
     labels = {name: proxy_label(name) for name in (first, second)}
-    shown = frame.select("step", "first", "second", "difference", "ci_low", "ci_high", "ahead")
+    shown = frame.select("step", "first", "second", "difference", "band_low", "band_high", "ahead")
     return plain_table(
         f"{item.name}-rivals",
         f"{statistic_label(statistic)}: {labels[first]} against {labels[second]}, step by step",

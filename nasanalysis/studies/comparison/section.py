@@ -23,8 +23,8 @@ from .rivals import rivals_table
 
 _RELIABILITY_NOTE = (
     "Reliability: rank correlation (Spearman) of the accuracies of two training runs of the same architectures, "
-    "over architectures chosen by their mean. Ceiling: the highest correlation any proxy can reach in expectation "
-    "with the mean over runs, the square root of that mean's reliability (Spearman and Brown)."
+    "the best part chosen by a run that is left out. Ceiling: the highest correlation any proxy can reach in "
+    "expectation with the mean over runs, the square root of that mean's reliability (Spearman and Brown)."
 )
 
 

@@ -51,8 +51,7 @@ def steps(run: ItemFrames, figure: SupernetFigure) -> Figure:
         legend_beside(ax)
         return ax
 
-    seeds = max(int(one["n_score_seeds"].to_list()[0]) for one in lines)
-    said = f"95 % intervals over {resampled(seeds)}"
+    said = f"95 % intervals over {resampled(frame['interval'])}"
     if spread:
         said = "± one standard deviation over supernets" if frame["sd"].is_not_null().any() else ""
     subject = ", ".join(scored) if len(arms) > 1 else arms[0].label

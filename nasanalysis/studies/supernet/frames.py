@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -172,10 +173,12 @@ def arms_of(frame: pl.DataFrame) -> list[str]:
     return [f"{method} in {setting}" for method, setting in frame.select(ARM).unique().sort(ARM).iter_rows()]
 
 
-def resampling_of(rows: pl.DataFrame) -> Literal["nested", "archs"]:
-    """Seeds are resampled where there are several."""
-    return "nested" if rows["seed"].n_unique() > 1 else "archs"
+def resampling_of(rows: pl.DataFrame) -> Literal["nested", "classes"]:
+    """Seeds are resampled where there are several, beside architectures (by their classes)."""
+    return "nested" if rows["seed"].n_unique() > 1 else "classes"
 
 
-def resampled(seeds: int) -> str:
-    return "architectures and supernets" if seeds > 1 else "architectures"
+def resampled(intervals: Iterable[str | None]) -> str:
+    """What the intervals (column ``interval``) resample, in words: ``functional classes and supernets``."""
+    said = {text.partition(" over ")[2].partition(" (")[0] for text in intervals if text}
+    return " or ".join(sorted(said)).replace("seeds", "supernets")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -116,10 +116,21 @@ def _subject(run: ItemFrames, columns: Sequence[Column]) -> Iterator[str]:
 def _intervals(run: ItemFrames, columns: Sequence[Column]) -> Iterator[str]:
     if any(c.gaps for c in columns) and run.resampling.n:
         yield (
-            f"Brackets: 95 % intervals, percentile bootstrap over {resampled(max(_seeds(columns)))} "
-            f"({run.resampling.n:,} draws, seed {run.resampling.seed}); of the parameters over architectures. "
-            "Δ parameters: statistic minus that of the parameters, on the same architectures in every draw."
+            f"Brackets: 95 % intervals, percentile bootstrap over {_drawn(c.gaps for c in columns)} "
+            f"({run.resampling.n:,} draws, seed {run.resampling.seed}); of the parameters over "
+            f"{_drawn(_bars(columns))}. Δ parameters: statistic minus that of the parameters, on the same "
+            "architectures in every draw."
         )
+
+
+def _drawn(rows: Iterable[Rows]) -> str:
+    return resampled(row.get("interval") for some in rows for row in some.values())
+
+
+def _bars(columns: Sequence[Column]) -> Iterator[Rows]:
+    """The rows of the parameter count."""
+    for column in columns:
+        yield {key: row for key, row in column.ours.items() if key == (PARAMETERS, "")}
 
 
 def _beside(run: ItemFrames) -> Iterator[str]:

@@ -27,6 +27,7 @@ def recorded_table(run: ItemFrames, setting: str) -> Table:
     recorded = run.benchmark.scores(item.dataset, archs=readings["arch"].unique().to_list())
     recorded = recorded.filter(pl.col("setting") == setting)
     rows = []
+    drawn: set[str] = set()
     for arm, reading in product(item.arms, item.readings):
         theirs = recorded.filter(pl.col("proxy") == reading.name)
         if theirs.is_empty():
@@ -36,6 +37,7 @@ def recorded_table(run: ItemFrames, setting: str) -> Table:
         row = _agreement(run, reading.name, ours, theirs)
         shared = ours.join(theirs, on="arch", suffix="_recorded").drop_nulls(["value", "value_recorded"])
         medians = (shared["value"].median(), shared["value_recorded"].median())
+        drawn |= {stats.NOUNS[row["resampled"]]} if row["resampled"] else set()
         ends = (row["estimate"], row["ci_low"], row["ci_high"])
         rows.append((arm.label, reading.label, *ends, *medians, row["n_archs"]))
     columns = ["supernet", "measure", "spearman_rho", "ci_low", "ci_high", "median", "recorded_median", "n_archs"]
@@ -46,7 +48,7 @@ def recorded_table(run: ItemFrames, setting: str) -> Table:
         pl.DataFrame(rows, schema=columns, orient="row"),
         ["network", "measure", rho, "low", "high", "our median", "published median", "n"],
         ["s", "s", ".3f", ".3f", ".3f", significant, significant, "d"],
-        "Spearman's rho of ours with theirs; low and high: 95 % interval, bootstrap over architectures.",
+        f"Spearman's rho of ours with theirs; low, high: 95 % interval, bootstrap over {' or '.join(sorted(drawn))}.",
     )
 
 

