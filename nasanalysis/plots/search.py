@@ -89,7 +89,10 @@ def plot_search(
     best = table["best_possible"].max()
     top = [v for v in (best, table["band_high"].max(), table["mean"].max()) if v is not None]
     late = table.filter(pl.col("query") >= pl.col("query").max() / 10)
-    bottom = low if low is not None else min(_number(late["mean"].min()), _number(late["band_low"].min()))
+    lowest = [
+        end for end in (late["mean"].min(), late["band_low"].min()) if end is not None
+    ]  # without bands: the means
+    bottom = low if low is not None else min(map(_number, lowest))
     with look():
         ax = new_axes(ax, figsize=_room(table))
         looks = colours_and_markers(table["line"])

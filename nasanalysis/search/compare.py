@@ -99,7 +99,7 @@ def summarise_searches(
     Parameters
     ----------
     runs: of `run_searches`.
-    n_boot, level: of the percentile bootstrap over seeds (the interval of the mean); `seed` of its draws.
+    n_boot, level: of the percentile bootstrap over seeds (the interval of the mean; 0: none); `seed` of its draws.
     best_possible: the highest true accuracy that could be found (percent), as a column.
 
     Returns, for each (algorithm, fitness, query): seconds (mean), mean, sd, ci_low, ci_high (of the mean), low, high
@@ -116,9 +116,11 @@ def summarise_searches(
         values = np.array(accuracies, dtype=np.float64)
         defined = values[np.isfinite(values)]
         n = len(defined)
-        if n and n not in draws:  # the same resamples at every query: bands are smooth, and the work is small
+        if (
+            n and n_boot and n not in draws
+        ):  # the same resamples at every query: bands are smooth, and the work is small
             draws[n] = bootstrap_counts(n, n_boot, generator(seed, "search", "bootstrap", n)) / n
-        ci = percentile_interval(draws[n] @ defined if n > 1 else [], OVER_SEEDS, level=level)
+        ci = percentile_interval(draws[n] @ defined if n > 1 and n_boot else [], OVER_SEEDS, level=level)
         spread = percentile_interval(defined, "seeds", level=level)
         rows.append(
             {
@@ -132,7 +134,7 @@ def summarise_searches(
                 "ci_high": ci.high,
                 "low": spread.low,
                 "high": spread.high,
-                "interval": OVER_SEEDS,
+                "interval": OVER_SEEDS if n_boot else None,
                 "n_seeds": len(values),
                 "n_undefined": len(values) - n,
                 "best_possible": best_possible,

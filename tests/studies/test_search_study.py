@@ -201,6 +201,16 @@ def test_a_sum_is_that_of_its_terms(result: Result) -> None:
     assert row(table(result), "random_search", "sum", 20)["mean"] == pytest.approx(runs["true_accuracy"].mean())
 
 
+def test_without_resamples_there_are_no_intervals(result: Result, tmp_path: Path) -> None:
+    """``bootstrap = 0`` once ended in a traceback."""
+    bare = study(tmp_path).model_copy(update={"bootstrap": 0}).run()
+    made = table(bare)
+    assert made.data["mean"].equals(table(result).data["mean"])
+    assert made.data.select(pl.col("ci_low", "ci_high", "interval").is_null().all()).row(0) == (True, True, True)
+    assert "brackets" not in made.note
+    figure(bare, "fitnesses").draw()
+
+
 def test_notes_say_what_is_what(result: Result) -> None:
     note = table(result).note
     for said in (
