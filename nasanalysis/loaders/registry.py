@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 
 from ..core.errors import DownloadError, MissingDataError, NasAnalysisError, UnknownNameError
+from ..core.reading import reading
 from ..core.resources import shipped
 from .data_sets import DataSet, data_sets
 from .download import Patience, check_no_page, download, target_folder, unzip
@@ -124,7 +125,8 @@ def check_data(name: str | None = None, data: Path | str | None = None) -> list[
             for place in places:
                 if place.is_file():
                     check_no_page(place)
-            results.append(CheckResult(entry.name, "ok", CHECKS[entry.check](entry, places, data)))
+            with reading(places[0], f"the data of {entry.name}"):
+                results.append(CheckResult(entry.name, "ok", CHECKS[entry.check](entry, places, data)))
         except NasAnalysisError as error:
             results.append(CheckResult(entry.name, "failed", str(error)))
     return results

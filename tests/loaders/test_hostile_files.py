@@ -16,6 +16,7 @@ from nasanalysis.core.errors import DataFileError, MissingDataError
 from nasanalysis.core.guarded import survives
 from nasanalysis.loaders.images.folders import read_class_folders
 from nasanalysis.loaders.images.formats import read_svhn, read_tar
+from nasanalysis.loaders.nats.files import _walk_tar
 
 HOSTILE = Path(__file__).resolve().parents[2].parent / "shared" / "hostile"
 
@@ -122,6 +123,8 @@ def test_a_name_of_megabytes_in_a_tar(tmp_path: Path, kind: bytes) -> None:
         add(tar, "data_batch_1", 10)
     with pytest.raises(DataFileError, match="a name of 5,000,000 bytes"):
         read_tar(tmp_path / "x.tar", {"data_batch_1"})
+    with pytest.raises(DataFileError, match="a name of 5,000,000 bytes"):
+        list(_walk_tar(tmp_path / "x.tar"))
 
 
 def test_long_names_that_are_names_are_read(tmp_path: Path) -> None:

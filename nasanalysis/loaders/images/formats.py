@@ -19,12 +19,11 @@ from ...core.guarded import survives
 from ...core.provenance import sha256
 from ...core.shown import words
 from .. import safe_pickle
+from ..archives import Entry
 from .types import ImageSet, Raw, image_set, join
 
 #: Most bytes that one file may hold once it is decompressed (CIFAR-100's training images take 154 MB).
 _LIMIT: Final = 2**30
-#: Most bytes of a path in a tar archive, or of the header that stands for it.
-_NAME_LIMIT: Final = 2**16
 
 #: CIFAR's files: (training, test, class names).
 _PYTHON: Final = {
@@ -132,16 +131,6 @@ def _channels_last(rows: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))
 
 
-class _Entry(tarfile.TarInfo):
-    """A member whose extended header (a long name) is read only where it is as short as names are."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        longer = self.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
-        if longer and self.size > _NAME_LIMIT:
-            raise tarfile.ReadError(f"a name of {self.size:,} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
-
-
 def read_tar(path: Path, wanted: set[str]) -> dict[str, bytes]:
     """The content of the `wanted` files (by their last part) of a tar archive; nothing is unpacked to disk.
 
@@ -150,7 +139,7 @@ def read_tar(path: Path, wanted: set[str]) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     total = 0
     try:
-        with tarfile.open(regular(path), "r:*", tarinfo=_Entry) as tar:
+        with tarfile.open(regular(path), "r:*", tarinfo=Entry) as tar:
             for entry in tar:
                 check_inside(path, entry.name)
                 name = Path(entry.name).name

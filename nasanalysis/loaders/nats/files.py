@@ -25,11 +25,14 @@ from typing import Any, Literal
 
 import polars as pl
 
+from ...core.budget import regular
 from ...core.errors import DataFileError, MissingDataError
+from ...core.reading import reading
 from ...core.shown import shown
 from ...spaces import get_space
 from ...spaces.capabilities import Enumerable
 from .. import safe_pickle
+from ..archives import Entry
 from ..cache import convert
 from ..files import data_folders, missing
 
@@ -256,7 +259,8 @@ def _tar_members(path: Path) -> Iterator[Member]:
     rows = {"index": pl.Int64(), "name": pl.String(), "size": pl.Int64(), "offset": pl.Int64()}
 
     def walk() -> pl.DataFrame:
-        return pl.DataFrame([asdict(member) for member in _walk_tar(path)], schema=rows)
+        with reading(path, "an uncompressed tar archive"):
+            return pl.DataFrame([asdict(member) for member in _walk_tar(path)], schema=rows)
 
     return (Member(*row) for row in convert(path, "nats-tar", 1, walk, key=key).select(*rows).rows())
 
@@ -265,7 +269,7 @@ def _walk_tar(path: Path) -> Iterator[Member]:
     """The members' places in the tar: only headers are read, and nothing is ever unpacked to disk."""
     try:
         whole = path.stat().st_size
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(regular(path), "r:", tarinfo=Entry) as tar:
             while (entry := tar.next()) is not None:
                 vars(tar)["members"] = []  # it would keep every header
                 parts = Path(entry.name).parts
