@@ -225,6 +225,29 @@ def test_a_killed_training_gives_the_same_bits(make: Make, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_after_a_kill_of_the_parent_alone_the_same_command_goes_on_at_once(make: Make, tmp_path: Path) -> None:
+    """Workers end with the process that started them: nobody holds the lock, and nobody trains on."""
+    path, out = make(data="digits", seeds="[0, 1]", epochs=8), tmp_path / "killed"
+    again = ("train", "--config", path, "--out", out, "--workers", 2)
+    epochs = [out / "supernets" / f"spos-{seed}" / "epoch" for seed in (0, 1)]
+    process = command(*again)
+    deadline = time.monotonic() + 120
+    while not all(epoch.exists() and int(epoch.read_text() or 0) >= 1 for epoch in epochs):
+        assert process.poll() is None, f"ended by itself with {process.returncode}"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    initial = [(epoch.parent / "initial.pt").stat().st_mtime_ns for epoch in epochs]
+    assert not any((epoch.parent / "weights.pt").exists() for epoch in epochs)
+    assert command(*again).wait(timeout=300) == 0
+    assert [(epoch.parent / "initial.pt").stat().st_mtime_ns for epoch in epochs] == initial, "gone on, not begun anew"
+    train(SupernetConfig.load(path), tmp_path / "whole")
+    for seed in (0, 1):
+        assert_same_training(out / "supernets" / f"spos-{seed}", tmp_path / "whole" / "supernets" / f"spos-{seed}")
+
+
+@pytest.mark.slow
 def test_a_killed_finetuning_gives_the_same_frames(make: Make, trained: Path, tmp_path: Path) -> None:
     path = make(archs="random-60@1", finetune="gradients = true")
     config = SupernetConfig.load(path)
