@@ -60,14 +60,14 @@ def unpack(pack_folder: Path, units: Path, fingerprint: Mapping[str, Any]) -> in
     raw = read_frame(pack_folder / RAW)
     rows = raw.join(read_frame(pack_folder / SECONDS), on=["arch", "seed"], how="left", maintain_order="left")
     columns = [name for name in rows.columns if name != "cpu"]
-    made = 0
+    done = 0
     place = _positions(int(packed["task.data_seed"]))
     for row in rows.select(*columns, "cpu").iter_slices(1):
         target = units / f"{unit_name(place[row['arch'][0]], row['seed'][0])}.parquet"
         if not target.exists():
             write_frame(row.rechunk(), target)
-            made += 1
-    return made
+            done += 1
+    return done
 
 
 def refuse_difference(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -132,8 +132,8 @@ def _fingerprint(build: Path) -> dict[str, Any]:
     path = build / "build.json"
     if not path.exists():
         raise MissingDataError(f"{path}: expected the settings of a build, found nothing there; give the build's --out")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
 
 
 def _positions(seed: int) -> dict[str, int]:

@@ -22,13 +22,13 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Installed versions; a package that is not installed is left out."""
-    found = {}
+    versions = {}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def nasanalysis_version() -> str:

@@ -136,9 +136,9 @@ def _begin(session: Session) -> None:
 
 def check_worker(session: Session) -> None:
     """Refuse to work with other versions, or without the files: `BackendError` says what to do."""
-    here, found = f"worker on {socket.gethostname()}", versions()
+    here, installed = f"worker on {socket.gethostname()}", versions()
     for name, wanted in session.expected:
-        got = found.get(name, "none")
+        got = installed.get(name, "none")
         if got != wanted:
             what = "sources of nasanalysis with hash" if name == "code" else name
             raise BackendError(

@@ -176,10 +176,10 @@ class DaskCluster:
                 "process of its own: `dask worker SCHEDULER --nthreads 1 --nworkers N`"
             )
         try:
-            found = self.client.run(check_worker, session, on_error="return")
+            answers = self.client.run(check_worker, session, on_error="return")
         except _DEAD as error:
             raise self._lost() from error
-        for address, answer in found.items():
+        for address, answer in answers.items():
             if isinstance(answer, BackendError):
                 raise BackendError(f"{address}: {answer}") from answer
             if isinstance(answer, OSError) and not isinstance(answer, ImportError):

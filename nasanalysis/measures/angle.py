@@ -143,15 +143,15 @@ def _entries(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[
 
 
 def _pair(before: Mapping[str, Tensor], after: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    found = []
+    parts = []
     for what, state in (("initial", before), ("final", after)):
         if name not in state:
             raise NasAnalysisError(
                 f"angle: expected {name} among the {what} weights, got {len(state)} others; compare networks of one "
                 "architecture"
             )
-        found.append(state[name])
-    a, b = found
+        parts.append(state[name])
+    a, b = parts
     if a.shape != b.shape:
         raise NasAnalysisError(
             f"angle: expected {name} of one shape, got {tuple(a.shape)} before and {tuple(b.shape)} after; compare "

@@ -199,10 +199,10 @@ def _step(
         return lambda: torch.randn(size, generator=generator, device=generator.device, dtype=kind)
     from .hessian import weight_hessian
 
-    found = weight_hessian(
+    curvature = weight_hessian(
         subject, images, labels, generator=generator, trace_draws=0, position=position, cell=cell, batch=batch
     )
-    along = found.vectors[0]
+    along = curvature.vectors[0]
     parts = [along.get(name, torch.zeros_like(p)) for name, p in zip(names, parameters, strict=True)]
     axis = torch.cat([part.detach().flatten() for part in parts])
     axis = axis.to(device=generator.device, dtype=kind)

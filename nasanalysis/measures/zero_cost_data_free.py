@@ -42,8 +42,8 @@ def synflow_of(subject: Subject, variant: Variant = "reference") -> float:
         flow = net(torch.ones_like(subject.images[:1], dtype=torch.float64)).sum()
         if not flow.requires_grad:
             raise UndefinedMeasureError("no weight reaches the output")
-        found = torch.autograd.grad(flow, weights, allow_unused=True)
-        value = total((w * g).abs() for w, g in zip(weights, found, strict=True) if g is not None)
+        gradients = torch.autograd.grad(flow, weights, allow_unused=True)
+        value = total((w * g).abs() for w, g in zip(weights, gradients, strict=True) if g is not None)
     if variant == "paper":
         return value
     if value == 0:
@@ -140,7 +140,7 @@ def _features(net: nn.Module, x: Tensor) -> Tensor:
     """
     with _FeatureMaps() as maps:
         net(x)
-    found: Tensor | None = maps.found
-    if found is None:
+    codes: Tensor | None = maps.found
+    if codes is None:
         raise NasAnalysisError(f"zen: expected a network with feature maps or linear layers, got {type(net).__name__}")
-    return found
+    return codes

@@ -46,10 +46,10 @@ def epe_nas_of(subject: Subject) -> float:
         scores.append(score / len(own) if many else score)
     if not scores:
         raise UndefinedMeasureError("no class with two images")
-    found = np.array(scores)
+    values = np.array(scores)
     if many:
-        return float(np.abs(found[:, None] - found[None, :]).sum() / len(found))
-    return float(np.abs(found).sum())
+        return float(np.abs(values[:, None] - values[None, :]).sum() / len(values))
+    return float(np.abs(values).sum())
 
 
 def _jacobian(subject: Subject) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ def _jacobian(subject: Subject) -> NDArray[np.float64]:
 def _correlation(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, n) Pearson correlations of rows; a row without variance has none."""
     with np.errstate(all="ignore"):
-        found = np.atleast_2d(np.corrcoef(rows))
-    if not np.isfinite(found).all():
+        correlation = np.atleast_2d(np.corrcoef(rows))
+    if not np.isfinite(correlation).all():
         raise UndefinedMeasureError("a Jacobian without variance")
-    return found
+    return correlation

@@ -186,8 +186,8 @@ class TrainPass:
     def _derivatives(self) -> tuple[list[Tensor], list[Tensor]]:
         loss = F.cross_entropy(self.logits, self.labels)
         sources = [*self.weights, *(output for _, output in self._outputs)]
-        found = _gradients(loss, sources, create_graph=self._curvature)
-        return found[: len(self.weights)], found[len(self.weights) :]
+        gradients = _gradients(loss, sources, create_graph=self._curvature)
+        return gradients[: len(self.weights)], gradients[len(self.weights) :]
 
     @property
     def gradients(self) -> list[Tensor]:
@@ -217,8 +217,8 @@ def _gradients(value: Tensor, sources: list[Tensor], *, create_graph: bool = Fal
     """The gradient of a number in each of `sources`; zeros where it does not depend on one."""
     if not value.requires_grad:
         return [torch.zeros_like(source) for source in sources]
-    found = torch.autograd.grad(value, sources, retain_graph=True, create_graph=create_graph, allow_unused=True)
-    return [torch.zeros_like(s) if g is None else g for s, g in zip(sources, found, strict=True)]
+    gradients = torch.autograd.grad(value, sources, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    return [torch.zeros_like(s) if g is None else g for s, g in zip(sources, gradients, strict=True)]
 
 
 def check_logits(logits: object, labels: Tensor) -> None:

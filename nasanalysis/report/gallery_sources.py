@@ -61,8 +61,8 @@ class Sources:
 
     def scores(self, *proxies: str) -> pl.DataFrame:
         """SCORES of digits for the architectures of `digits_truth`, at every epoch."""
-        held = self.digits_truth["arch"].unique().to_list()
-        return score(self.digits, proxies).filter(pl.col("arch").is_in(held))
+        archs = self.digits_truth["arch"].unique().to_list()
+        return score(self.digits, proxies).filter(pl.col("arch").is_in(archs))
 
     @cached_property
     def digits_pairs(self) -> pl.DataFrame:
@@ -86,10 +86,10 @@ class Sources:
 
     @cached_property
     def zero_cost_stats(self) -> pl.DataFrame:
-        held = self.zero_cost["arch"].unique().to_list()
-        truth = self.nb201_truth.filter(pl.col("arch").is_in(held))
-        found: pl.DataFrame = stats.correlate(truth, self.zero_cost, statistics=("kendall_tau",), n_boot=self.n_boot)
-        return found
+        archs = self.zero_cost["arch"].unique().to_list()
+        truth = self.nb201_truth.filter(pl.col("arch").is_in(archs))
+        taus: pl.DataFrame = stats.correlate(truth, self.zero_cost, statistics=("kendall_tau",), n_boot=self.n_boot)
+        return taus
 
     @cached_property
     def sotl_windows(self) -> pl.DataFrame:

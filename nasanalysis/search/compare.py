@@ -79,8 +79,8 @@ def run_searches(
         for label, fitness in fitnesses.items():
             for seed in numbers:
                 asked = fitness if _stepped(fitness) else Memoised(fitness, count_repeats=count_repeats)
-                found = search(asked, moves, generator(seed, "search", algorithm), queries=queries)
-                parts.append(_rows(found, algorithm, label, seed, known, at, queries))
+                result = search(asked, moves, generator(seed, "search", algorithm), queries=queries)
+                parts.append(_rows(result, algorithm, label, seed, known, at, queries))
     return pl.DataFrame(
         {name: [value for part in parts for value in part[name]] for name in RUNS_SCHEMA}, schema=RUNS_SCHEMA
     )

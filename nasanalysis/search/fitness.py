@@ -39,15 +39,15 @@ class Answers:
 
         `seconds` is (n,), or one number for all.
         """
-        found = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
         cost = np.asarray(seconds, dtype=np.float64)
-        if found.ndim != 1 or cost.shape not in ((), found.shape):
-            raise SearchError(f"{name}: expected (n,) values and seconds, got {found.shape} and {cost.shape}")
-        if np.isinf(found).any():
+        if array.ndim != 1 or cost.shape not in ((), array.shape):
+            raise SearchError(f"{name}: expected (n,) values and seconds, got {array.shape} and {cost.shape}")
+        if np.isinf(array).any():
             raise SearchError(f"{name}: expected finite values or NaN, got infinite ones; leave the undefined NaN")
         if not (np.isfinite(cost) & (cost >= 0)).all():
             raise SearchError(f"{name}: expected seconds of at least 0, got {cost[~(cost >= 0)][:3].tolist()}")
-        return cls(found, np.broadcast_to(cost, found.shape))
+        return cls(array, np.broadcast_to(cost, array.shape))
 
 
 @runtime_checkable

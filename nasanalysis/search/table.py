@@ -271,8 +271,8 @@ def _unknown(name: str, arch: str, size: int, origin: str) -> str:
 
 
 def _few(values: Iterable[object]) -> str:
-    found = sorted(values, key=lambda v: (v is None, v if isinstance(v, int) else 0, str(v)))
-    return ", ".join(map(str, found[:8])) + (" ..." if len(found) > 8 else "")
+    known = sorted(values, key=lambda v: (v is None, v if isinstance(v, int) else 0, str(v)))
+    return ", ".join(map(str, known[:8])) + (" ..." if len(known) > 8 else "")
 
 
 def truth_values(truth: Any) -> dict[str, float]:

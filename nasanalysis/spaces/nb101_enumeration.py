@@ -104,15 +104,15 @@ def representatives(vertices: int) -> np.ndarray:
 @cache
 def all_codes() -> np.ndarray:
     """(423624,) int64, ascending: one code for each cell of the space (about 3 s, once; not writable)."""
-    found = []
+    parts = []
     for vertices in range(2, MAX_VERTICES + 1):
         labels = labellings(vertices - 2)
         own = np.arange(len(labels))
         for edges in representatives(vertices).tolist():
             _, orders = canonical_graph(vertices, edges)
             kept = own[canonical_label_numbers(orders, labels) == own] if len(orders) > 1 else own
-            found.append(_graph_code(vertices, edges) + kept)
-    codes = np.concatenate(found)
+            parts.append(_graph_code(vertices, edges) + kept)
+    codes = np.concatenate(parts)
     codes.setflags(write=False)
     return codes
 
@@ -177,17 +177,17 @@ SKELETONS: dict[str, Skeleton101] = {"cifar10": Skeleton101(image_size=32, class
 def skeleton101(dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton101:
     """The skeleton for `dataset`, with other channels C or modules per stack if given."""
     if isinstance(dataset, Images):
-        found = Skeleton101(dataset.image_size, dataset.classes, input_channels=dataset.channels)
+        base = Skeleton101(dataset.image_size, dataset.classes, input_channels=dataset.channels)
     elif dataset in SKELETONS:
-        found = SKELETONS[dataset]
+        base = SKELETONS[dataset]
     else:
         raise UnknownNameError("dataset", dataset, SKELETONS)
     return Skeleton101(
-        found.image_size,
-        found.classes,
-        found.channels if channels is None else channels,
-        found.cells if cells is None else cells,
-        found.input_channels,
+        base.image_size,
+        base.classes,
+        base.channels if channels is None else channels,
+        base.cells if cells is None else cells,
+        base.input_channels,
     )
 
 

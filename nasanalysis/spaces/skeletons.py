@@ -96,13 +96,13 @@ SKELETONS: dict[str, Skeleton] = {
 def skeleton(dataset: str | Images, *, channels: int | None = None, cells: int | None = None) -> Skeleton:
     """The skeleton trained on `dataset`, with other channels C or cells N if given."""
     if isinstance(dataset, Images):
-        found = Skeleton(dataset.image_size, dataset.classes, input_channels=dataset.channels)
+        base = Skeleton(dataset.image_size, dataset.classes, input_channels=dataset.channels)
     elif dataset in SKELETONS:
-        found = SKELETONS[dataset]
+        base = SKELETONS[dataset]
     else:
         raise UnknownNameError("dataset", dataset, SKELETONS)
     return replace(
-        found,
-        channels=found.channels if channels is None else channels,
-        cells=found.cells if cells is None else cells,
+        base,
+        channels=base.channels if channels is None else channels,
+        cells=base.cells if cells is None else cells,
     )

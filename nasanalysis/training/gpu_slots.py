@@ -35,9 +35,9 @@ def worker_gpu(count: int, *, folder: Path | None = None) -> int:
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(place / "claim.lock"):
-                held = [_held(place, gpu) for gpu in range(count)]
-                gpu = min(range(count), key=lambda g: len(held[g]))
-                slot = next(s for s in range(len(held[gpu]) + 1) if s not in held[gpu])
+                holders = [_held(place, gpu) for gpu in range(count)]
+                gpu = min(range(count), key=lambda g: len(holders[g]))
+                slot = next(s for s in range(len(holders[gpu]) + 1) if s not in holders[gpu])
                 lock = _lock(place, gpu, slot)
                 lock.acquire(timeout=0)
         except OSError as error:
@@ -50,17 +50,17 @@ def worker_gpu(count: int, *, folder: Path | None = None) -> int:
 
 def _held(place: Path, gpu: int) -> set[int]:
     """The slots of a GPU that a living process holds."""
-    held = set()
+    pids = set()
     for path in place.glob(f"gpu{gpu}-*.lock"):
         slot = int(path.stem.rpartition("-")[2])
         lock = _lock(place, gpu, slot)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            held.add(slot)
+            pids.add(slot)
         else:
             lock.release()
-    return held
+    return pids
 
 
 def _lock(place: Path, gpu: int, slot: int) -> FileLock:

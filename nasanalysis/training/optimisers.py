@@ -52,10 +52,10 @@ def optimiser(
     given = {key: value for key, value in options.items() if value is not None}
     if unknown := sorted(set(given) - set(known)):
         raise ParameterError(f"{name}: expected options among {', '.join(known)}, got {', '.join(unknown)}")
-    made: torch.optim.Optimizer = make(parameters, learning_rate=learning_rate, **given)
+    optimiser: torch.optim.Optimizer = make(parameters, learning_rate=learning_rate, **given)
     if clip:
-        clip_gradients(made, clip)
-    return made
+        clip_gradients(optimiser, clip)
+    return optimiser
 
 
 def sgd(

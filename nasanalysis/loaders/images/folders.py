@@ -120,11 +120,11 @@ def _read_image(path: Path) -> bytes:
 
 
 def _walk(folder: Path) -> list[str]:
-    found = []
+    names = []
     for base, folders, files in os.walk(folder):
         folders.sort()
-        found += [(Path(base) / file).relative_to(folder).as_posix() for file in files]
-    return sorted(found)
+        names += [(Path(base) / file).relative_to(folder).as_posix() for file in files]
+    return sorted(names)
 
 
 def _is_image(name: str) -> bool:
@@ -158,19 +158,19 @@ def _parts(names: list[str], path: Path) -> dict[str, dict[str, list[str]]]:
         raise DataFileError(f"{path}: expected the folders train and test alone, got {other} too; move it out")
     if levels and "train" not in top:
         raise DataFileError(f"{path}: expected a folder train beside test, got none")
-    found: dict[str, dict[str, list[str]]] = {}
+    by_part: dict[str, dict[str, list[str]]] = {}
     for parts in split:
         own = parts[depth + levels :]
         if len(own) < 2:
             raise DataFileError(f"{path}: expected every image in the folder of its class, got {'/'.join(parts)}")
-        found.setdefault(parts[depth] if levels else "train", {}).setdefault(own[0], []).append("/".join(parts))
-    unknown = sorted(set(found.get("test", {})) - set(found["train"]))
+        by_part.setdefault(parts[depth] if levels else "train", {}).setdefault(own[0], []).append("/".join(parts))
+    unknown = sorted(set(by_part.get("test", {})) - set(by_part["train"]))
     if unknown:
         raise DataFileError(
             f"{path}: expected test classes that are in train too, got {', '.join(unknown[:5])}; "
-            f"train has {', '.join(sorted(found['train'])[:5])} ..."
+            f"train has {', '.join(sorted(by_part['train'])[:5])} ..."
         )
-    return found
+    return by_part
 
 
 def _decode(path: Path, hashes: Mapping[str, str]) -> Raw:

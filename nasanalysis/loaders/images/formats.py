@@ -59,13 +59,13 @@ def read_cifar(path: Path) -> tuple[str, Raw]:
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
     else:
         content, hashes = read_tar(path, wanted), {path.name: sha256(path)}
-    found = cifar_kind(content)
-    if found is None:
+    version = cifar_kind(content)
+    if version is None:
         raise DataFileError(
             f"{path}: expected the files of CIFAR-10 (data_batch_1 ... test_batch) or CIFAR-100 (train, test, meta), "
             f"got {', '.join(sorted(content)) or 'none of them'}"
         )
-    name, binary = found
+    name, binary = version
     train, test, meta = (_BINARY if binary else _PYTHON)[name]
     lacking = [file for file in (*train, test, meta) if file not in content]
     if lacking:
@@ -258,16 +258,16 @@ _IDX: Final = re.compile(r"(?P<part>train|t10k|test\w*)-(?P<what>images|labels)[
 
 def idx_files(folder: Path) -> dict[str, Path]:
     """MNIST's four files in a folder: ``train-images``, ``train-labels``, ``test-images``, ``test-labels``."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _IDX.fullmatch(path.name)
         if match:
             key = f"{'train' if match['part'] == 'train' else 'test'}-{match['what']}"
-            other = found.get(key)
+            other = files.get(key)
             if other and other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
                 raise DataFileError(f"{folder}: expected one file of {key}, got {other.name} and {path.name}")
-            found[key] = path
-    return found
+            files[key] = path
+    return files
 
 
 def read_idx(path: Path) -> Raw:

@@ -70,17 +70,17 @@ def load_images(name_or_path: str | Path, data: Path | str | None = None, *, siz
         path = None if name == "digits" else _find(name_or_path, data)
     else:
         name, path = None, _as_path(name_or_path, data)
-    found, raw = ("digits", read_digits()) if path is None else _read(path, size)
-    if name in ("cifar10", "cifar100") and found != name:
-        raise DataFileError(f"{path}: expected {name}, got {found}")
+    dataset_name, raw = ("digits", read_digits()) if path is None else _read(path, size)
+    if name in ("cifar10", "cifar100") and dataset_name != name:
+        raise DataFileError(f"{path}: expected {name}, got {dataset_name}")
     if name not in (None, "cifar10-jpeg"):
-        found = str(name)
+        dataset_name = str(name)
     if size is not None:
         test = None if raw.test is None else resize(raw.test, size)
         raw = Raw(raw.classes, resize(raw.train, size), test, raw.sha256)
-    mean, std = _normalisation(found, raw)
+    mean, std = _normalisation(dataset_name, raw)
     source = "scikit-learn" if path is None else str(path)
-    return ImageData(found, raw.classes, raw.train, raw.test, source, raw.sha256, mean, std)
+    return ImageData(dataset_name, raw.classes, raw.train, raw.test, source, raw.sha256, mean, std)
 
 
 def _normalisation(name: str, raw: Raw) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -141,14 +141,14 @@ def from_api(api: Any) -> Benchmark:
     form = forms[name]
     if api.fast_mode and api.archive_dir is not None:
         return from_archive(api.archive_dir, form)
-    held = sorted(api.arch2infos_dict)
-    if not held:
+    indices = sorted(api.arch2infos_dict)
+    if not indices:
         raise DataFileError("nats_bench API: expected results in memory, got an object that holds none")
 
     size = len(get_space(form.space, Enumerable))
 
     def contents() -> Iterator[tuple[int, Path, Any]]:
-        for index in held:
+        for index in indices:
             results = {hp: result.state_dict() for hp, result in api.arch2infos_dict[index].items()}
             yield index, Path(f"nats_bench API/{index:06d}"), results
 
@@ -164,7 +164,7 @@ def from_api(api: Any) -> Benchmark:
             "CURVES": lambda: _finished(frames()[1].lazy(), "CURVES", form),
             "TRUTH": lambda: _finished(truth_table(frames()[0]).lazy(), "TRUTH", form),
         },
-        notes=(f"{len(held):,} of {size:,} architectures, from a nats_bench API object",),
+        notes=(f"{len(indices):,} of {size:,} architectures, from a nats_bench API object",),
     )
 
 

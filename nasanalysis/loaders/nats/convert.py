@@ -146,12 +146,12 @@ def _chunks(archive: Archive, home: Path) -> list[Chunk]:
     grouped: dict[int, list[Member]] = {}
     for member in archive.members:
         grouped.setdefault(member.index // CHUNK, []).append(member)
-    found = []
+    parts = []
     for number, members in grouped.items():
         facts = (archive.form.name, archive.modified, [(member.name, member.size) for member in members])
         key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-        found.append(_chunk(home, f"{key}-{number:03d}", number, tuple(members)))
-    return found
+        parts.append(_chunk(home, f"{key}-{number:03d}", number, tuple(members)))
+    return parts
 
 
 def _chunk(home: Path, stem: str, number: int, members: tuple[Member, ...]) -> Chunk:
@@ -319,8 +319,8 @@ def _from_single(archive: Archive, home: Path) -> list[Chunk]:
         task = bar.add_task(f"converting {archive.form.name}, once", total=len(chunks))
         for number, chunk in zip(numbers, chunks, strict=True):
             if not chunk.done:
-                held = [index for index in range(number * CHUNK, (number + 1) * CHUNK) if index in infos]
-                contents = ((index, archive.path / f"{index:06d}", infos[index]) for index in held)
+                indices = [index for index in range(number * CHUNK, (number + 1) * CHUNK) if index in infos]
+                contents = ((index, archive.path / f"{index:06d}", infos[index]) for index in indices)
                 _write(read_all(contents, archive.form), chunk, archive)
             bar.advance(task)
     write_frame(pl.DataFrame({"chunk": numbers}, schema={"chunk": pl.Int64}), home / f"{key}-chunks.parquet")

@@ -104,13 +104,13 @@ class Archive:
     def _listing(self) -> tuple[tuple[Member, ...], Member | None]:
         if self.kind == "single":
             return (), None
-        found: dict[str, Member] = {}
+        members: dict[str, Member] = {}
         for member in _tar_members(self.path) if self.kind == "tar" else _walk_folder(self.path):
-            if member.name in found:
+            if member.name in members:
                 raise DataFileError(f"{self.path}: expected each file once, got {member.name} twice; download it again")
-            found[member.name] = member
-        meta = found.pop(_META, None)
-        return tuple(found[name] for name in sorted(found)), meta
+            members[member.name] = member
+        meta = members.pop(_META, None)
+        return tuple(members[name] for name in sorted(members)), meta
 
     def read(self, member: Member, allow: frozenset[str] = safe_pickle.NATS) -> Any:
         """The object in one file."""
@@ -207,9 +207,9 @@ def find_archive(form: Format, data: Path | str | None = None) -> Archive:
                 return Archive(form, folder, kind)
         for kind, pattern in form.patterns.items():
             for name in (pattern, f"*/{pattern}"):
-                found = sorted(p for p in folder.glob(name) if p.is_dir() == (kind == "folder"))
-                if found:
-                    return Archive(form, found[0], kind)
+                matches = sorted(p for p in folder.glob(name) if p.is_dir() == (kind == "folder"))
+                if matches:
+                    return Archive(form, matches[0], kind)
     names = " or ".join(form.patterns.values())
     looked = [folder / part for folder in folders for part in ("", "nats-bench")]
     raise missing(f"{form.name} ({names})", looked)
@@ -247,9 +247,9 @@ def unpack(packed: bytes, where: Path, limit: int = LIMIT) -> bytes:
 def _walk_folder(path: Path) -> Iterator[Member]:
     with os.scandir(path) as entries:
         for entry in entries:
-            found = _ARCH_FILE.fullmatch(entry.name)
-            if found or entry.name == _META:
-                yield Member(int(found["index"]) if found else -1, entry.name, entry.stat().st_size)
+            match = _ARCH_FILE.fullmatch(entry.name)
+            if match or entry.name == _META:
+                yield Member(int(match["index"]) if match else -1, entry.name, entry.stat().st_size)
 
 
 def _tar_members(path: Path) -> Iterator[Member]:
@@ -287,9 +287,9 @@ def _walk_tar(path: Path) -> Iterator[Member]:
                         f"{path}: expected {entry.offset_data + entry.size:,} bytes or more ({entry.name} ends there), "
                         f"got {whole:,}: the file is cut off. Download it again."
                     )
-                found = _ARCH_FILE.fullmatch(parts[-1]) if parts else None
-                if found or (parts and parts[-1] == _META):
-                    yield Member(int(found["index"]) if found else -1, parts[-1], entry.size, entry.offset_data)
+                match = _ARCH_FILE.fullmatch(parts[-1]) if parts else None
+                if match or (parts and parts[-1] == _META):
+                    yield Member(int(match["index"]) if match else -1, parts[-1], entry.size, entry.offset_data)
             end = tar.offset
         with open(path, "rb") as file:
             file.seek(end)

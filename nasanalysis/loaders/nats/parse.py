@@ -254,11 +254,11 @@ def _span(places: list[int]) -> slice | Array:
 
 def _epochs(keys: Iterable[Any], epochs: int) -> list[int]:
     """Which epochs (counted from 0) the keys of a training's dict are."""
-    found = list(keys)
-    for key in found:
+    names = list(keys)
+    for key in names:
         if type(key) is not int or not 0 <= key < epochs:
             raise ValueError(f"epoch {shown.repr(key)} of {epochs}")
-    return found
+    return names
 
 
 def _evaluations(keys: Iterable[str], dataset: str, epochs: int) -> tuple[list[int], list[int]]:

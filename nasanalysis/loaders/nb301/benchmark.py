@@ -224,8 +224,8 @@ def _folder(name: str, data: Path | None) -> Path:
     looked = [folder / place / name for folder in data_folders(data) for place in _PLACES]
     for folder in data_folders(data):
         for place in _PLACES:
-            found = [folder / name] if place == "." else sorted(folder.glob(f"{place}/{name}"))
-            for path in found:
+            paths = [folder / name] if place == "." else sorted(folder.glob(f"{place}/{name}"))
+            for path in paths:
                 if path.is_dir():
                     return path
     raise missing(f"nb301: {name}", looked)
@@ -235,9 +235,9 @@ def _target(path: Path) -> Target:
     """What a member predicts, by the ``model_config.json`` beside it."""
     config = path.with_name("model_config.json")
     try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-        model = str(found["model"])
-        paths_encoding = bool(found.get("param:bananas_enc"))
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        model = str(settings["model"])
+        paths_encoding = bool(settings.get("param:bananas_enc"))
     except FileNotFoundError:
         raise DataFileError(
             f"{config}: expected the settings of the surrogate beside it, found nothing there"

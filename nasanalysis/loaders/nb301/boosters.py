@@ -105,11 +105,11 @@ def _bytes(handle: object) -> bytes:
 def lightgbm_text(raw: RawBooster) -> str:
     """The model text, its trees checked; without the training parameters, which LightGBM would only comment on."""
     text = re.sub(r"\nparameters:\s*\n.*?\nend of parameters\n", "\n", raw.buffer.decode(), count=1, flags=re.DOTALL)
-    found = re.search(r"^max_feature_idx=(\d{1,9})$", text, re.MULTILINE)
-    if not text.startswith("tree\n") or found is None:
+    index = re.search(r"^max_feature_idx=(\d{1,9})$", text, re.MULTILINE)
+    if not text.startswith("tree\n") or index is None:
         raise DataFileError(f"{raw.path}: expected the text of a LightGBM model, got {text[:40]!r}")
     features, blocks = (
-        int(found[1]) + 1,
+        int(index[1]) + 1,
         re.split(r"^Tree=\d+$", text.split("\nend of trees", 1)[0], flags=re.MULTILINE)[1:],
     )
     if not blocks:

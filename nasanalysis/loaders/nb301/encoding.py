@@ -106,13 +106,13 @@ def _nodes(text: str) -> list[_Entries]:
         return [_NODES[node] for node in known]
     arch = SPACE.parse(text)
     genotype = SPACE.genotype(arch)
-    found = [
+    entries = [
         _entries(arch, cell, n, inputs)
         for cell, nodes in zip(CELLS, genotype, strict=True)
         for n, inputs in enumerate(nodes, 2)
     ]
-    _NODES.update(zip(_split(arch.key) or (), found, strict=True))
-    return found
+    _NODES.update(zip(_split(arch.key) or (), entries, strict=True))
+    return entries
 
 
 def _split(key: str) -> list[tuple[int, str]] | None:

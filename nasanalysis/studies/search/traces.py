@@ -69,16 +69,16 @@ def found_frame(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> 
 
 def found_table(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> Table:
     """A line for each part after lines for architectures drawn at random."""
-    found = found_frame(item, traces, truth)
+    judged = found_frame(item, traces, truth)
     y = truth["accuracy"].to_numpy()
     n_archs = len(y)
     header = ["search", "algorithm", "fitness", "queries", "best fitness", "true accuracy (%)", "rank", "seconds"]
     shown = [["one at random", "–", "–", "1", "–", number(float(y.mean()), 2), _whole((n_archs + 1) / 2), "–"]]
-    for n in sorted({min(int(n), n_archs) for n in found["queries"]}):
+    for n in sorted({min(int(n), n_archs) for n in judged["queries"]}):
         mean, _ = expected_pick(y, y, n)
         rank = _whole((n_archs + 1) / (n + 1))  # mean rank of the best of n
         shown.append(["best of as many at random", "–", "the truth itself", f"{n:,}", "–", number(mean, 2), rank, "–"])
-    for (label,), rows in found.group_by("search", maintain_order=True):
+    for (label,), rows in judged.group_by("search", maintain_order=True):
         first = rows.row(0, named=True)
         shown.append(
             [
@@ -93,8 +93,8 @@ def found_table(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> 
             ]
         )
     where = item.dataset if item.dataset == item.benchmark else f"{item.benchmark}, {item.dataset}"
-    lacking = int(found["true_accuracy"].null_count())
-    seeds = sorted(set(found.group_by("search").len()["len"].to_list()))
+    lacking = int(judged["true_accuracy"].null_count())
+    seeds = sorted(set(judged.group_by("search").len()["len"].to_list()))
     note = (
         f"What searches over supernets found: mean (lowest to highest) of {' or '.join(map(str, seeds))} searches of "
         f"each kind. True accuracy: {item.split} accuracy of {where}"
@@ -105,14 +105,14 @@ def found_table(item: SearchItem, traces: pl.DataFrame, truth: pl.DataFrame) -> 
     if lacking:
         note += f" {lacking} of the architectures found have no true accuracy and are left out of its columns."
     numeric = [False, False, False, *[True] * 5]
-    return Table(f"{item.name}-live", f"{item.title}: live searches", header, shown, found, numeric, note)
+    return Table(f"{item.name}-live", f"{item.title}: live searches", header, shown, judged, numeric, note)
 
 
 def found_curvature(
     item: SearchItem, figure: SearchFigure, traces: pl.DataFrame, perturbed: pl.DataFrame, truth: pl.DataFrame
 ) -> Figure:
     """Loss under weight noise of what each part found (GeNAS, Figure 3)."""
-    found = found_frame(item, traces, truth)
+    judged = found_frame(item, traces, truth)
     rows = perturbed
     for column, wanted in (("method", figure.protocol), ("setting", figure.part)):
         if wanted is None:
@@ -121,14 +121,14 @@ def found_curvature(
         if wanted not in there:
             raise UnknownNameError(f"{column} of these losses", wanted, there)
         rows = rows.filter(pl.col(column) == wanted)
-    held = set(rows["arch"].unique().to_list())
-    if lost := [arch for arch in found["arch"].unique(maintain_order=True) if arch not in held]:
+    measured = set(rows["arch"].unique().to_list())
+    if lost := [arch for arch in judged["arch"].unique(maintain_order=True) if arch not in measured]:
         raise StudyError(
             f"{item.name}: figure {figure.name!r}: perturbed: expected losses of every architecture found, "
             f"{len(lost)} lack them, first {lost[0]}; measure these (`archs` of a [[measure]] part)"
         )
     parts = []
-    for (label,), own in found.group_by("search", maintain_order=True):
+    for (label,), own in judged.group_by("search", maintain_order=True):
         archs = own["arch"].unique(maintain_order=True).to_list()
         part = own["part"][0]
         losses = rows.filter(pl.col("arch").is_in(archs))
@@ -171,8 +171,8 @@ def _whole(value: float) -> str:
 
 def _range(values: pl.Series, digits: int) -> str:
     """``93.80 (93.20 to 94.10)``, or the value alone where all agree."""
-    held = values.drop_nulls().to_list()
-    if not held:
+    numbers = values.drop_nulls().to_list()
+    if not numbers:
         return "–"
-    mean, low, high = (f"{v:,.{digits}f}" for v in (sum(held) / len(held), min(held), max(held)))
+    mean, low, high = (f"{v:,.{digits}f}" for v in (sum(numbers) / len(numbers), min(numbers), max(numbers)))
     return mean if low == high else f"{mean} ({low} to {high})"
