@@ -65,7 +65,14 @@ class UnsafePickleError(DataFileError):
 
 
 class MissingDataError(DataFileError, FileNotFoundError):
-    """A benchmark whose raw files are not on this machine."""
+    """A benchmark whose raw files are not on this machine.
+
+    data_set: name in the data registry, where it is one of ours. short: one line, what is needed and how to get it.
+    """
+
+    def __init__(self, message: str = "", *, data_set: str | None = None, short: str | None = None) -> None:
+        super().__init__(message)
+        self.data_set, self.short = data_set, short or message.partition("\n")[0]
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

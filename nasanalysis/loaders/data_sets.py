@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +38,11 @@ class DataSet(StrictModel):
         return known.get(file) or known.get(Path(file).name)
 
     @property
+    def to_get(self) -> str:
+        """How to get it, in a few words: the command where there is one, else where it is."""
+        return f"`nasanalysis data get {self.name}`" if self.urls else f"by hand from {self.source}"
+
+    @property
     def most(self) -> int | None:
         """Bytes that no file of this data set exceeds: twice the largest that `size` names; None if it names none."""
         stated = re.findall(r"([0-9.]+) (MB|GB)", self.size)
@@ -44,6 +51,17 @@ class DataSet(StrictModel):
 
 class _Registry(StrictModel):
     data: Many[DataSet]
+
+
+def data_sets_of(files: Iterable[str]) -> list[DataSet]:
+    """The data sets that hold any of `files` (a place in a data folder, the name of a file or of the data set)."""
+    wanted = {form for file in files for form in (file, Path(file).name)}
+
+    def holds(entry: DataSet) -> bool:
+        patterns = [form for file in entry.files for form in (file, Path(file).name)]
+        return entry.name in wanted or any(fnmatch(name, pattern) for name in wanted for pattern in patterns)
+
+    return [entry for entry in data_sets().values() if holds(entry)]
 
 
 @cache

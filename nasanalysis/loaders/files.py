@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import platformdirs
 
 from ..core.errors import MissingDataError
+from .data_sets import data_sets_of
 
 
 def cache_dir() -> Path:
@@ -34,13 +35,27 @@ def find(relative: str | Path, data: Path | str | None = None) -> Path:
     for path in candidates(relative, data):
         if path.exists():
             return path
-    raise missing(str(relative), candidates(relative, data))
+    raise missing(str(relative), candidates(relative, data), [str(relative)])
 
 
-def missing(what: str, looked: Iterable[Path]) -> MissingDataError:
-    """The error for a file that is nowhere."""
+def missing(what: str, looked: Iterable[Path], files: Sequence[str] = ()) -> MissingDataError:
+    """The error for a file that is nowhere.
+
+    `files`: files, or names of data sets, that would do; the message says how to get the first that can be had.
+    """
     places = "\n".join(f"  {path}" for path in looked)
+    known = sorted(data_sets_of(files), key=lambda entry: not entry.urls)
+    if not known:
+        how, short = (
+            "`nasanalysis data list` says where to get it",
+            f"needs {what}: --data FOLDER (`nasanalysis data list` says where to get it)",
+        )
+    else:
+        how = f"get it: {' or '.join(entry.to_get for entry in known[:2])}"
+        short = f"needs the data set {known[0].name}: {known[0].to_get}, or --data FOLDER"
     return MissingDataError(
         f"{what}: not on this machine. Looked for\n{places}\n"
-        "Give its folder with --data or $NASANALYSIS_DATA; `nasanalysis data list` says where to get it."
+        f"Give its folder with --data or $NASANALYSIS_DATA, or {how}.",
+        data_set=known[0].name if known else None,
+        short=short,
     )

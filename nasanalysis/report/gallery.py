@@ -38,7 +38,7 @@ def write_gallery(
             try:
                 ax = entry.draw(sources)
             except MissingDataError as error:
-                skipped.append(f"{entry.title}: not drawn here. {error}")
+                skipped.append(f"{entry.title}: not drawn here. {error.short}")
                 continue
             image = small_png(ax)
             path = out / "images" / "gallery" / f"{entry.name}.png"

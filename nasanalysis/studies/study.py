@@ -80,7 +80,7 @@ class Study(StudyHead):
                 with _notes_to(say):
                     sections.append(item.section(sources, resampling))
             except MissingDataError as error:
-                skipped.append(f"{item.title}: not run here. {error}")
+                skipped.append(f"{item.title}: not run here. {error.short}")
         record = sources.provenance(seeds={"bootstrap": self.seed}, config=self.config())
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,9 @@ import pytest
 from nasanalysis.core.errors import MissingDataError
 from nasanalysis.core.frames import read_provenance
 from nasanalysis.core.provenance import sha256
+from nasanalysis.loaders import load_benchmark
 from nasanalysis.loaders.cache import convert, converted_path
+from nasanalysis.loaders.data_sets import data_sets
 from nasanalysis.loaders.files import cache_dir, find
 
 
@@ -84,3 +87,31 @@ def test_no_cache_where_none_can_be_written(
     assert convert(blocked, "t", 1, lambda: pl.DataFrame({"a": [1]}))["a"].to_list() == [1]
     assert not converted_path(sha256(blocked), "t", 1).exists()
     assert blocked.read_text() == "not a folder"
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "data_set", "short"),
+    [
+        ("darts-214", "darts-214", "needs the data set darts-214: `nasanalysis data get darts-214`"),
+        ("nb101", "nb101-108", "needs the data set nb101-108: `nasanalysis data get nb101-108`"),
+        ("nb201", "nb201-mean", "needs the data set nb201-mean: `nasanalysis data get nb201-mean`"),
+        ("nats-tss", "nats-tss", "needs the data set nats-tss: by hand from https://github.com/D-X-Y/NATS-Bench"),
+    ],
+)
+def test_what_is_missing_says_how_to_get_it(
+    benchmark: str, data_set: str, short: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NASANALYSIS_DATA", raising=False)
+    monkeypatch.setenv("NASANALYSIS_CACHE", str(tmp_path))
+    with pytest.raises(MissingDataError, match="get it: ") as caught:
+        load_benchmark(benchmark, tmp_path)
+    assert (caught.value.data_set, caught.value.short) == (data_set, f"{short}, or --data FOLDER")
+    travelled = pickle.loads(pickle.dumps(caught.value))  # from a worker process
+    assert (travelled.short, str(travelled)) == (caught.value.short, str(caught.value))
+
+
+def test_every_data_set_that_can_be_had_by_a_command_names_it() -> None:
+    for entry in data_sets().values():
+        if entry.urls:
+            assert f"`nasanalysis data get {entry.name}`" in entry.to_get
+            assert f"nasanalysis data get {entry.name}" in entry.how, entry.name

@@ -123,7 +123,9 @@ def runs(root: Path) -> list[Run]:
     """Every finished search under `root` (the folder ``robust_darts``), by method, space, data set, setting, seed."""
     every, _ = survey(root)
     if not every:
-        raise missing("robust-darts: s1/cifar10/<drop>_<L2>-<job>/arch_<seed>", [root / "s1" / "cifar10"])
+        raise missing(
+            "robust-darts: s1/cifar10/<drop>_<L2>-<job>/arch_<seed>", [root / "s1" / "cifar10"], ["robust-darts"]
+        )
     return every
 
 

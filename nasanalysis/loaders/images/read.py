@@ -129,7 +129,7 @@ def _find(name: str, data: Path | str | None) -> Path:
     for path in looked:
         if path.is_file() or (path.is_dir() and _holds(path, name)):
             return path
-    raise missing(name, looked)
+    raise missing(name, looked, [name])
 
 
 def _holds(folder: Path, name: str) -> bool:

@@ -212,7 +212,7 @@ def find_archive(form: Format, data: Path | str | None = None) -> Archive:
                     return Archive(form, matches[0], kind)
     names = " or ".join(form.patterns.values())
     looked = [folder / part for folder in folders for part in ("", "nats-bench")]
-    raise missing(f"{form.name} ({names})", looked)
+    raise missing(f"{form.name} ({names})", looked, [form.name])
 
 
 def archive_at(form: Format, path: Path | str) -> Archive:

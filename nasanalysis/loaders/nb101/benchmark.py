@@ -38,7 +38,7 @@ from ...spaces.nb101_hashes import indices_of
 from .. import safe_pickle
 from ..benchmark import Benchmark
 from ..cache import convert, converted_path
-from ..files import find
+from ..files import candidates, find, missing
 from .batches import read_tfrecord_runs
 from .one_shot import oneshot_files, other_files, read_oneshot, scores_of_oneshot
 from .records import (
@@ -138,7 +138,8 @@ def load(data: Path | None = None) -> Benchmark:
     means = _find(f"nb101/{MEANS}", data)
     records = _find(f"nb101/{RECORDS}", data)
     if means is None and records is None and not oneshot:
-        find(f"nb101/{MEANS}", data)  # raises: says where it was looked for
+        places = [place for file in (MEANS, *OFFICIAL) for place in candidates(f"nb101/{file}", data)]
+        raise missing("nb101", places, ["nb101-108", "nb101-mean"])
     runs_from = [*([records] if records else []), *oneshot]
     runs = partial(_scan, "nb101-runs", runs_from, lambda: _runs(records, oneshot))
     notes = ["seed null is the mean over three runs; seeds 0 to 2 are single runs in the order of the official records"]

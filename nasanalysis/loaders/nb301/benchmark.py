@@ -228,7 +228,7 @@ def _folder(name: str, data: Path | None) -> Path:
             for path in paths:
                 if path.is_dir():
                     return path
-    raise missing(f"nb301: {name}", looked)
+    raise missing(f"nb301: {name}", looked, ["nb301"])
 
 
 def _target(path: Path) -> Target:

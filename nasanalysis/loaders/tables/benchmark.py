@@ -319,7 +319,8 @@ def _shipped(name: str, data: Path | None) -> Benchmark:
         except MissingDataError:
             absent.append(descriptor)
     if not found:
-        raise missing(f"benchmark {name}", [p for d in ours for p in candidates(d.file, data)[:1]])
+        looked = [path for d in ours for path in candidates(d.file, data)[:1]]
+        raise missing(f"benchmark {name}", looked, [d.file for d in ours])
     return _union(name, found, data, absent)
 
 
