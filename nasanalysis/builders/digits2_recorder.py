@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..core.seeding import torch_generator
-from ..measures.zero_cost import ZERO_COST, zero_cost
+from ..measures.zero_cost import SUITE, zero_cost
 from ..networks.nb201 import CellNetwork
 from ..spaces.base import Arch
 from ..training.digits import load_digits
@@ -95,7 +95,7 @@ class Recorder(Watcher):
         with self._clock("train", "other"):
             self._initial = copy.deepcopy(net)
             self._sums = GradientSums(net)
-        for name in ZERO_COST:  # one by one: then its seconds are its own
+        for name in SUITE:  # one by one: then its seconds are its own
             with self._clock("train", f"zero_cost_{name}"):
                 found = zero_cost(net, *self._images.zero_cost, proxies=[name], generator=self._stream("zero-cost"))
                 self.values[name] = found[name]
@@ -205,13 +205,13 @@ def columns(settings: RecorderSettings) -> dict[str, pl.DataType]:
     seconds = (
         *("train", "evaluate", "gradient_sums", "valid_minibatches", "angle", "hessian", "other"),
         *(f"noise_{epoch}" for epoch in settings.noise_epochs),
-        *(f"zero_cost_{name}" for name in ZERO_COST),
+        *(f"zero_cost_{name}" for name in SUITE),
     )
     return {
         "arch": pl.String(),
         "seed": pl.Int64(),
         **dict.fromkeys(series, pl.List(pl.Float32())),
-        **dict.fromkeys((*HESSIAN, *ZERO_COST), pl.Float32()),
+        **dict.fromkeys((*HESSIAN, *SUITE), pl.Float32()),
         **dict.fromkeys((f"seconds_{name}" for name in seconds), pl.Float32()),
         "cpu": pl.String(),
     }

@@ -27,7 +27,7 @@ from ..loaders import load_benchmark
 from ..loaders.images.read import load_images
 from ..loaders.images.types import ImageData
 from ..loaders.thesis_samples import thesis_sample
-from ..measures.zero_cost import ZERO_COST, zero_cost
+from ..measures.zero_cost import SUITE, ZERO_COST, zero_cost
 from ..networks.base import live_benchmark
 from ..networks.nb201 import build_network
 from ..spaces.nb201 import SPACE
@@ -52,7 +52,7 @@ class ZeroCostSettings(Settings):
     images: str = "cifar10-jpeg"
     batch: int = 64
     seed: int = 0
-    proxies: Many[str] = tuple(ZERO_COST)
+    proxies: Many[str] = SUITE
 
 
 @dataclass(frozen=True)

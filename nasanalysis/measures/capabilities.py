@@ -20,6 +20,15 @@ class HasSearchCells(Protocol):
 
 
 @runtime_checkable
+class HasFeatureBlocks(Protocol):
+    """A network that is a row of blocks, each of which gives a feature map (AZ-NAS's terms)."""
+
+    def feature_blocks(self) -> Iterable[nn.Module]:
+        """The modules (n, channels, height, width) -> the same, in the order in which they run, the stem first."""
+        ...
+
+
+@runtime_checkable
 class HasUsedParameters(Protocol):
     """A network that holds parameters its output does not depend on."""
 

@@ -14,6 +14,8 @@ class Named(NamedTuple):
 
 _SUITE = "as in NAS-Bench-Suite-Zero (Krishnakumar et al. 2022)"
 
+_AZ = "Lee and Ham 2024 (AZ-NAS)"
+
 #: Measures at initialisation, or on any weights; `nasanalysis.measures.zero_cost` computes them.
 ZERO_COST_NAMES = {
     "grad_norm": Named(1, f"Abdelfattah et al. 2021, 3.2, {_SUITE}"),
@@ -26,6 +28,12 @@ ZERO_COST_NAMES = {
     "nwot": Named(1, f"Mellor et al. 2021 (NASWOT), {_SUITE}"),
     "epe_nas": Named(1, f"Lopes et al. 2021, {_SUITE}"),
     "zen": Named(1, f"Lin et al. 2021 (Zen-NAS), {_SUITE}"),
+    "zico": Named(1, "Li et al. 2023 (ZiCo), as in their code"),
+    "swap": Named(1, "Peng et al. 2024 (SWAP-NAS), the SWAP-Score without regularisation"),
+    "az_expressivity": Named(1, f"{_AZ}: expressivity"),
+    "az_progressivity": Named(1, f"{_AZ}: progressivity"),
+    "az_trainability": Named(1, f"{_AZ}: trainability"),
+    "az_complexity": Named(1, f"{_AZ}: complexity, the multiply-accumulates of one image"),
     "l2_norm": Named(1, f"sum of the layers' weight norms, {_SUITE}"),
 }
 

@@ -31,6 +31,8 @@ from torch import Tensor, nn
 
 from ..core.errors import ParameterError, UnknownNameError
 from .names import ZERO_COST_NAMES
+from .zero_cost_az import complexity_of, expressivity_of, progressivity_of, trainability_of
+from .zero_cost_batches import swap_of, zico_of
 from .zero_cost_data_free import l2_norm_of, synflow_of, zen_of
 from .zero_cost_gradients import Variant, fisher_of, grad_norm_of, grasp_of, plain_of, snip_of
 from .zero_cost_kernels import epe_nas_of, jacov_of, nwot_of
@@ -139,14 +141,67 @@ def l2_norm(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
     return _alone("l2_norm", net, images, labels)
 
 
+def zico(
+    net: nn.Module, images: Tensor, labels: Tensor, *, variant: Variant = "reference", parts: int = 2
+) -> float | None:
+    """Sum over layers of ``log sum over weights of mean |g| / sd(g)``. Li et al. 2023 (ZiCo), arXiv:2301.11300.
+
+    g is the gradient of the mean cross-entropy of each of `parts` batches, into which the images are cut in their
+    order (the authors take two), each in training mode; sd divides by `parts`. Weights of equal gradients in all parts,
+    and layers without any other, are left out. ``reference``: sd of g, as the code; ``paper``: sd of |g|. None with
+    fewer than two images in a part.
+    """
+    return _alone("zico", net, images, labels, variant=variant, parts=parts)
+
+
+def swap(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
+    """The number of different patterns over the images that rectifier units have. Peng et al. 2024, arXiv:2403.04161.
+
+    A unit's pattern says for each image whether it is active; so the score is at most 2^n. Rectifiers as in `nwot`.
+    Without the paper's regularisation by model size, which takes a size to be known beforehand. Labels say nothing.
+    """
+    return _alone("swap", net, images, labels)
+
+
+def az_expressivity(net: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> float | None:
+    """Sum over blocks of ``-sum p log(p + 1e-8)``, p the principal components' shares. Lee and Ham 2024 (AZ-NAS).
+
+    Of the covariance of the block's channels over images and positions. Weights and inputs are drawn anew, see
+    `nasanalysis.measures.zero_cost_az`: images and labels say nothing but their shape, `generator` is advanced. None
+    for a network without `feature_blocks`, or with a block whose output does not vary.
+    """
+    return _alone("az_expressivity", net, images, labels, generator=generator)
+
+
+def az_progressivity(net: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> float | None:
+    """The smallest rise of the entropy of `az_expressivity` from one block to the next. Lee and Ham 2024 (AZ-NAS)."""
+    return _alone("az_progressivity", net, images, labels, generator=generator)
+
+
+def az_trainability(net: nn.Module, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> float | None:
+    """Mean over neighbouring blocks of ``2 - s - 1 / (s + 1e-6)``. Lee and Ham 2024 (AZ-NAS).
+
+    s is the largest singular value of ``mean over images and positions of g_in g_out'``, g_out random signs at a
+    block's output and g_in what backward makes of them at the block before (a larger image's pixels become channels).
+    None also where a block hands on what it reads (the code: minus infinity).
+    """
+    return _alone("az_trainability", net, images, labels, generator=generator)
+
+
+def az_complexity(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
+    """Multiply-accumulates of one image, counted on the network. Lee and Ham 2024 (AZ-NAS) take its FLOPs."""
+    return _alone("az_complexity", net, images, labels)
+
+
 @dataclass(frozen=True)
 class ZeroCost:
     """A zero-cost measure.
 
     Attributes
     ----------
-    name: as in NAS-Bench-Suite-Zero; direction and reference stand in `nasanalysis.measures.names`.
-    function: ``(net, images, labels) -> float | None``; see its docstring (zen also takes ``generator``).
+    name: as in NAS-Bench-Suite-Zero (`SUITE`) or its paper; direction and reference stand in
+        `nasanalysis.measures.names`.
+    function: ``(net, images, labels) -> float | None``; see its docstring (zen and AZ-NAS's also take ``generator``).
     of: the same of a `Subject`, which measures share.
     keeps: what the shared forward pass is to keep for it.
     """
@@ -168,6 +223,10 @@ class ZeroCost:
 
 
 _ALL = (
+    ZeroCost("az_complexity", az_complexity, complexity_of),
+    ZeroCost("az_expressivity", az_expressivity, expressivity_of),
+    ZeroCost("az_progressivity", az_progressivity, progressivity_of),
+    ZeroCost("az_trainability", az_trainability, trainability_of),
     ZeroCost("epe_nas", epe_nas, epe_nas_of),
     ZeroCost("fisher", fisher, fisher_of, frozenset({"activations"})),
     ZeroCost("grad_norm", grad_norm, grad_norm_of),
@@ -177,12 +236,19 @@ _ALL = (
     ZeroCost("nwot", nwot, nwot_of, frozenset({"kernel"})),
     ZeroCost("plain", plain, plain_of),
     ZeroCost("snip", snip, snip_of),
+    ZeroCost("swap", swap, swap_of, frozenset({"patterns"})),
     ZeroCost("synflow", synflow, synflow_of),
     ZeroCost("zen", zen, zen_of),
+    ZeroCost("zico", zico, zico_of),
 )
 
 #: Name -> measure, in alphabetical order.
 ZERO_COST: dict[str, ZeroCost] = {measure.name: measure for measure in _ALL}
+
+#: Those of NAS-Bench-Suite-Zero, which are published for 9,445 architectures and which digits-2 records.
+SUITE: tuple[str, ...] = (
+    *("epe_nas", "fisher", "grad_norm", "grasp", "jacov", "l2_norm", "nwot", "plain", "snip", "synflow", "zen"),
+)
 
 
 def zero_cost(
@@ -200,7 +266,7 @@ def zero_cost(
     net: (n, channels, height, width) -> logits (n, classes); it stays as it is.
     images, labels: (n, channels, height, width) and (n,), n >= 2; published values are of 64 images.
     proxies: names in `ZERO_COST`; all by default.
-    generator: the only source of randomness (zen draws weights and inputs); it is advanced.
+    generator: the only source of randomness (zen and AZ-NAS's terms draw weights and inputs); it is advanced.
 
     Returns name -> value, None where a measure is undefined or not finite. Raises `UnknownNameError`, `ParameterError`
     for images or labels that do not fit, `NasAnalysisError` for a network that cannot be measured.
@@ -237,7 +303,9 @@ def _measured(
     keeps = frozenset().union(*(ZERO_COST[name].keeps for name in names))
     with isolated(images.device):
         subject = Subject(net, images, labels, generator=generator, **dict.fromkeys(keeps, True))
-        return {name: _value(ZERO_COST[name].of, subject, options) for name in names}
+        values = {name: _value(ZERO_COST[name].of, subject, options) for name in names}
+        subject.advance()
+        return values
 
 
 def _value(of: Callable[..., float], subject: Subject, options: Mapping[str, Any]) -> float | None:

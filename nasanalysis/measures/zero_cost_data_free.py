@@ -76,7 +76,7 @@ def zen_of(subject: Subject, variant: Variant = "reference") -> float:
                 norm.reset_running_stats()
             if variant == "paper":
                 norm.momentum = 1.0  # the variance in the last batch instead of a running one
-        x, noise = (_gaussian(subject.images, generator) for _ in range(2))
+        x, noise = (gaussian(subject.images, generator) for _ in range(2))
         inputs = (x, x + ALPHA * noise)
         before, after = (_features(net, i) for i in (inputs if variant == "reference" else inputs[::-1]))
         change = (after - before).flatten(1).double()
@@ -86,7 +86,7 @@ def zen_of(subject: Subject, variant: Variant = "reference") -> float:
     return float(logs.sum())
 
 
-def _gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
+def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard Gaussian values, drawn where the generator is."""
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
 
@@ -95,7 +95,7 @@ def _gaussian_weights(net: nn.Module, generator: torch.Generator) -> None:
     """N(0, 1) weights and zero biases; batch-norms and group-norms at one and zero."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.weight.copy_(_gaussian(module.weight, generator))
+            module.weight.copy_(gaussian(module.weight, generator))
         elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
             if module.weight is not None:
                 module.weight.fill_(1)

@@ -10,8 +10,10 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..core.errors import NasAnalysisError, ParameterError
 from .untouched import untouched
+
+T = TypeVar("T")
 
 #: Every way in which torch spells a rectifier, as a function and behind a module.
 RECTIFIERS = frozenset(
@@ -107,7 +111,7 @@ class Subject:
     net: (n, ...) -> logits (n, classes); never touched.
     images, labels: (n, channels, height, width) and (n,), n >= 2.
     generator: of the measures that draw (zen); it is advanced.
-    kernel, activations, curvature: what the one forward pass is to keep, for nwot, fisher and grasp.
+    kernel, activations, curvature, patterns: what the one forward pass is to keep: nwot, fisher, grasp, swap.
     """
 
     def __init__(
@@ -120,11 +124,42 @@ class Subject:
         kernel: bool = False,
         activations: bool = False,
         curvature: bool = False,
+        patterns: bool = False,
     ) -> None:
         check_batch(images, labels)
         self.net, self.generator = net, generator
         self.images, self.labels = images.detach(), labels.detach().long().clone()
-        self._kernel, self._activations, self._curvature = kernel, activations, curvature
+        self._keeps = {"kernel": kernel, "activations": activations, "curvature": curvature, "patterns": patterns}
+        self._start = None if generator is None else generator.get_state().clone()
+        self._streamed = False
+        self._shared: dict[str, Any] = {}
+
+    def stream(self, name: str) -> torch.Generator:
+        """Draws of one named use, from where the generator stood at first: what else is measured changes them not."""
+        if self.generator is None or self._start is None:
+            raise ParameterError(f"{name}: expected a torch.Generator, which draws its weights and inputs, got None")
+        self._streamed = True
+        digest = sha256(self._start.numpy().tobytes() + name.encode()).digest()
+        return torch.Generator(self.generator.device).manual_seed(int.from_bytes(digest[:7], "little"))
+
+    def advance(self) -> None:
+        """Move the generator on where only `stream` drew: the same generator then gives other draws next time."""
+        if self.generator is None or self._start is None or not self._streamed:
+            return
+        if torch.equal(self.generator.get_state(), self._start):
+            torch.rand((), generator=self.generator, device=self.generator.device)
+
+    def shared(self, name: str, compute: Callable[[Subject], T]) -> T:
+        """What several measures read, computed once; where it is undefined, so it is for all of them."""
+        if name not in self._shared:
+            try:
+                self._shared[name] = compute(self)
+            except UndefinedMeasureError as error:
+                self._shared[name] = str(error)
+        if isinstance(self._shared[name], str):
+            raise UndefinedMeasureError(self._shared[name])
+        value: T = self._shared[name]
+        return value
 
     @property
     def train_pass(self) -> TrainPass:
@@ -135,10 +170,9 @@ class Subject:
 
     @cached_property
     def _outcome(self) -> TrainPass | str:
-        keeps = {"kernel": self._kernel, "activations": self._activations, "curvature": self._curvature}
         with untouched(self.net) as twin:
             try:
-                return TrainPass(twin, self.images, self.labels, **keeps)
+                return TrainPass(twin, self.images, self.labels, **self._keeps)
             except UndefinedMeasureError as error:
                 return str(error)
 
@@ -151,21 +185,32 @@ class TrainPass:
     layers: convolutions and linear layers; weights: theirs.
     logits: (n, classes), finite (`UndefinedMeasureError` otherwise).
     kernel: (n, n) float64: rectifier units on whose sign two images agree; None if there was no rectifier.
+    patterns: of each rectifier's run, its units' different patterns over the images (bits, packed along the images).
     """
 
     def __init__(
-        self, net: nn.Module, images: Tensor, labels: Tensor, *, kernel: bool, activations: bool, curvature: bool
+        self,
+        net: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        kernel: bool,
+        activations: bool,
+        curvature: bool,
+        patterns: bool,
     ) -> None:
         training_mode(net)
         self.layers = weight_layers(net)
         self.weights = [layer.weight for layer in self.layers]
         self.labels = labels
         self.kernel: Tensor | None = None
+        self.patterns: list[np.ndarray] = []
+        self._keeps_kernel, self._keeps_patterns = kernel, patterns
         self._outputs: list[tuple[nn.Module, Tensor]] = []
         self._curvature = curvature
         self._input = images.clone().requires_grad_()
         hooks = [layer.register_forward_hook(self._keep) for layer in self.layers] if activations else []
-        with Rectifiers(self._count) if kernel else contextlib.nullcontext():
+        with Rectifiers(self._count) if kernel or patterns else contextlib.nullcontext():
             self.logits = net(self._input.clone())  # the clone may be changed in place
         for hook in hooks:
             hook.remove()  # they would keep this pass, and all it holds, alive in a cycle
@@ -178,7 +223,12 @@ class TrainPass:
     def _count(self, x: Tensor) -> None:
         if len(x) != len(self.labels):
             return
-        signs = (x.flatten(1) > 0).float().mul_(2).sub_(1)
+        active = x.flatten(1) > 0
+        if self._keeps_patterns:
+            self.patterns.append(np.unique(np.packbits(active.T.cpu().numpy(), axis=1), axis=0))
+        if not self._keeps_kernel:
+            return
+        signs = active.float().mul_(2).sub_(1)
         agree = ((signs @ signs.T).double() + signs.shape[1]) / 2
         self.kernel = agree if self.kernel is None else self.kernel + agree
 
@@ -186,7 +236,7 @@ class TrainPass:
     def _derivatives(self) -> tuple[list[Tensor], list[Tensor]]:
         loss = F.cross_entropy(self.logits, self.labels)
         sources = [*self.weights, *(output for _, output in self._outputs)]
-        gradients = _gradients(loss, sources, create_graph=self._curvature)
+        gradients = gradients_in(loss, sources, create_graph=self._curvature)
         return gradients[: len(self.weights)], gradients[len(self.weights) :]
 
     @property
@@ -205,15 +255,15 @@ class TrainPass:
         product = sum((g * g.detach()).sum() for g in self.gradients)
         if not isinstance(product, Tensor) or not product.requires_grad:
             return [torch.zeros_like(w) for w in self.weights]
-        return _gradients(product, self.weights)
+        return gradients_in(product, self.weights)
 
     @cached_property
     def jacobian(self) -> Tensor:
         """(n, inputs): the gradient of the sum of all logits in each image."""
-        return _gradients(self.logits.sum(), [self._input])[0].flatten(1)
+        return gradients_in(self.logits.sum(), [self._input])[0].flatten(1)
 
 
-def _gradients(value: Tensor, sources: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
+def gradients_in(value: Tensor, sources: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
     """The gradient of a number in each of `sources`; zeros where it does not depend on one."""
     if not value.requires_grad:
         return [torch.zeros_like(source) for source in sources]

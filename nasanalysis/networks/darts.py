@@ -74,6 +74,10 @@ class DartsNetwork(nn.Module):
         """The cells, from the first to the last."""
         return list(self.body.cells)
 
+    def feature_blocks(self) -> list[nn.Module]:
+        """The stem (what the first cell reads last), then the cells."""
+        return [self.body.stem, *self.body.cells]
+
     def used_parameters(self) -> list[str]:
         """Names of the parameters that the logits depend on, in evaluation mode (see `darts_paths`)."""
         return used_parameters(self.body, self.genotype)

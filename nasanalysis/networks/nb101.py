@@ -210,6 +210,10 @@ class NB101Network(nn.Module):
         """The modules, from the first to the last. Every parameter is in use: the cell is pruned."""
         return list(self.cells)
 
+    def feature_blocks(self) -> list[nn.Module]:
+        """The stem, then the modules."""
+        return [self.stem, *self.cells]
+
 
 class NB1Shot1Supernet(Supernet):
     """The one-shot supernet of a NAS-Bench-1shot1 space: `subnet` is exactly the network of NAS-Bench-101.

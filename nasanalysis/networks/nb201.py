@@ -161,6 +161,10 @@ class CellNetwork(nn.Module):
         """The cells, from the first to the last."""
         return [module for module in self.features if isinstance(module, Cell)]
 
+    def feature_blocks(self) -> list[nn.Module]:
+        """The stem (its batch-norm), then cells and reductions."""
+        return list(self.features)[1:-4]
+
     def used_parameters(self) -> list[str]:
         """Names of the parameters that the output depends on, in evaluation mode.
 
