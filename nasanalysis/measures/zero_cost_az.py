@@ -28,7 +28,7 @@ _IN_LOGARITHM, _IN_QUOTIENT = 1e-8, 1e-6
 
 @dataclass(frozen=True)
 class Blocks:
-    """entropies: of each block's feature map; norms: largest singular value between neighbours, None where undefined."""
+    """entropies: of each block's feature map; norms: largest singular values between neighbours, or None."""
 
     entropies: list[float]
     norms: list[float | None]

@@ -69,8 +69,8 @@ def test_agreement_is_a_rank_correlation_of_what_both_have(kept: pl.DataFrame) -
 
 def test_wrong_names_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     how = {"build": tmp_path / "build", "out": tmp_path / "out.parquet"}
-    with pytest.raises(UnknownNameError, match="unknown zero-cost measure 'snap'. Did you mean 'snip'"):
-        measure_untrained([], ZeroCostSettings(proxies=("snap",)), **how)  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="unknown zero-cost measure 'snipp'. Did you mean 'snip'"):
+        measure_untrained([], ZeroCostSettings(proxies=("snipp",)), **how)  # type: ignore[arg-type]
     with pytest.raises(ArchError):
         zero_cost._arch("99999")
     assert not (tmp_path / "build").exists()
