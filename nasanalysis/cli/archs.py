@@ -12,7 +12,8 @@ from .options import JsonOption
 from .output import show
 
 if TYPE_CHECKING:
-    from ..spaces import Space
+    from ..spaces import Arch, Space
+    from ..spaces.capabilities import Enumerable
 
 
 def archs(
@@ -50,17 +51,32 @@ def archs(
     if isinstance(chosen, Sized):
         chosen.skeleton(dataset, **size)  # a dataset or a size that does not exist is refused, whatever is asked
     if unique_count:
+        _refuse_to_list(chosen, "--unique-count")
         counts = _unique_counts(chosen)
         show(as_json, counts, "\n".join(f"{r:<20}{n:>8,}" for r, n in counts.items()))
     elif show_arch is not None:
         row = _one(chosen, show_arch, dataset, rule, size)
-        show(as_json, row, "\n".join(f"{key:<12}{value}" for key, value in row.items()))
+        show(as_json, row, "\n".join(f"{key:<12}{'–' if value is None else value}" for key, value in row.items()))
     elif csv is not None:
+        _refuse_to_list(chosen, "--csv")
         written = _write(chosen, csv, dataset, rule, size)
         show(as_json, {"csv": str(csv), "architectures": written}, f"{csv}: {written:,} architectures")
     else:
         n = len(require(chosen, Enumerable))
         show(as_json, {"space": space, "architectures": n}, str(n))
+
+
+def _refuse_to_list(space: Space, option: str) -> None:
+    """`ArchError` with the count of a space that is too large to go through."""
+    from ..core.errors import ArchError
+    from ..loaders.tables.arch_codes import LISTABLE
+    from ..spaces.capabilities import Enumerable
+
+    if isinstance(space, Enumerable) and len(space) > LISTABLE:
+        raise ArchError(
+            f"{space.name}: {option} goes through all {len(space):,} architectures, and at most {LISTABLE:,} are gone "
+            "through; --show KEY works for one"
+        )
 
 
 def _unique_counts(space: Space) -> dict[str, int]:
@@ -75,12 +91,23 @@ def _one(space: Space, text: str, dataset: str, rule: str, size: dict[str, int |
     """An architecture, by its text or its index, with its costs; without an index where the space has none."""
     from ..loaders import archs_frame
     from ..spaces.capabilities import Enumerable
+    from ..spaces.names import read_arch
 
     numbered = re.fullmatch(r"-?[0-9]+", text) is not None
-    arch = space.arch(int(text)) if numbered and isinstance(space, Enumerable) else space.parse(text)
+    arch = space.arch(int(text)) if numbered and isinstance(space, Enumerable) else read_arch(text, space.name)
     row = archs_frame(space, [str(arch)], dataset, rule=rule, **size).to_dicts()[0]
-    index = {"index": space.index(arch)} if isinstance(space, Enumerable) else {}
+    index = {"index": _index(space, arch)} if isinstance(space, Enumerable) else {}
     return {"arch": row.pop("arch"), **index, **row, "dataset": dataset}
+
+
+def _index(space: Enumerable, arch: Arch) -> int | None:
+    """None for what the space counts the parameters of and has no index for: a genotype with ``none``, say."""
+    from ..core.errors import ArchError
+
+    try:
+        return space.index(arch)
+    except ArchError:
+        return None
 
 
 def _write(space: Space, path: Path, dataset: str, rule: str, size: dict[str, int | None]) -> int:

@@ -22,6 +22,31 @@ DirectionOption = Annotated[
         help="Whether lower or higher is better in a score, where its name misleads; may be repeated.",
     ),
 ]
+QuantityOption = Annotated[
+    str | None,
+    typer.Option("--quantity", help="Which truth, where there are several: accuracy, loss, latency ..."),
+]
+TransferOption = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer",
+        metavar="[BENCHMARK/]DATASET",
+        help="Set scores of this data set against a truth of another; the table says so.",
+    ),
+]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unit", help="Of the accuracies of a plain table: percent, fraction, error-percent, error-fraction."
+    ),
+]
+SpaceOption = Annotated[
+    str | None,
+    typer.Option("--space", help="Of plain tables, where the spelling of their architectures does not tell it."),
+]
+InfiniteOption = Annotated[
+    str, typer.Option("--infinite", help="What an infinite score is: missing, or worst (ranked last).")
+]
 BackendOption = Annotated[
     str, typer.Option("--backend", help="Where the work is done: loky, sequential, dask or ray (docs/cluster.md).")
 ]

@@ -7,12 +7,25 @@ from typing import Annotated
 
 import typer
 
-from .options import DataOption, DirectionOption, JsonOption, read_directions
+from .options import (
+    DataOption,
+    DirectionOption,
+    InfiniteOption,
+    JsonOption,
+    QuantityOption,
+    SpaceOption,
+    TransferOption,
+    UnitOption,
+    read_directions,
+)
 from .output import check_suffix, print_json, print_table, show, warn, with_better
 
 
 def score(
-    benchmark: Annotated[str, typer.Option("--benchmark", help="Benchmark, such as digits or nb201.")],
+    benchmark: Annotated[
+        str,
+        typer.Option("--benchmark", help="Benchmark, such as digits or nb201, or a TOML description of your table."),
+    ],
     proxy: Annotated[
         list[str], typer.Option("--proxy", help="Proxy, such as params, sotl, sotl_e@5; may be repeated.")
     ],
@@ -47,10 +60,17 @@ def score(
 
 def correlate(
     truth: Annotated[
-        str, typer.Option("--truth", help="A benchmark, or a CSV or Parquet FILE with columns arch,accuracy.")
+        str,
+        typer.Option(
+            "--truth",
+            help="A benchmark, a TOML description of a table, or a CSV or Parquet FILE of arch,accuracy (- is stdin).",
+        ),
     ],
     scores: Annotated[
-        str, typer.Option("--scores", help="A proxy, or a CSV or Parquet FILE with columns arch,proxy,value[,step].")
+        str,
+        typer.Option(
+            "--scores", help="A proxy, a TOML description, or a CSV or Parquet FILE of arch,proxy,value[,step]."
+        ),
     ],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
@@ -64,6 +84,11 @@ def correlate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
     step: Annotated[int | None, typer.Option("--step", help="Only this many completed epochs or minibatches.")] = None,
     direction: DirectionOption = None,
+    quantity: QuantityOption = None,
+    transfer: TransferOption = None,
+    unit: UnitOption = None,
+    space: SpaceOption = None,
+    infinite: InfiniteOption = "missing",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,6 +107,11 @@ def correlate(
         seed=seed,
         step=step,
         directions=read_directions(direction),
+        quantity=quantity,
+        transfer=transfer,
+        unit=unit,  # type: ignore[arg-type]  # checked where it is read
+        space=space,
+        infinite=infinite,  # type: ignore[arg-type]
         data=data,
         warn=lambda text: warn("note:", text),
     )

@@ -316,18 +316,24 @@ def archs_frame(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def load_benchmark(name: str, data: Path | str | None = None) -> Benchmark:
-    """The benchmark called `name`.
+def load_benchmark(name: str | Path | Sequence[Path | str], data: Path | str | None = None) -> Benchmark:
+    """The benchmark called `name`, or one of your own files (docs/bring-your-own-table.md).
 
     Parameters
     ----------
-    name: one of `BENCHMARKS`; ``digits`` is embedded and needs no files.
+    name: one of `BENCHMARKS`; ``digits`` is embedded and needs no files. Or a path: a TOML description of a table,
+        several of one benchmark (a list, or their folder), or a plain CSV or Parquet table of ``arch,accuracy`` or
+        ``arch,proxy,value[,step]``.
     data: folder of raw files; by default ``$NASANALYSIS_DATA``, then the user's cache.
 
     Raises `UnknownNameError` for a name that does not exist, `MissingDataError` where its files are
     not on this machine.
     """
-    if name not in BENCHMARKS:
+    if not isinstance(name, str) or name not in BENCHMARKS:
+        from .tables.load import is_own, load_own  # stands above this module: it makes benchmarks
+
+        if is_own(name):
+            return load_own(name, data)
         raise UnknownNameError("benchmark", name, BENCHMARKS)
     return _load(name, None if data is None else Path(data).resolve())
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from ..core.errors import FrameError, StudyError, UnknownNameError
 from ..core.reading import reads
 from ..core.seeding import generator
-from ..core.shown import words
 from ..core.text import decode
 from ..spaces import get_space, parse_arch
 from ..spaces.capabilities import HasLivePath, Samplable
-from ..spaces.names import ArchReader
 from .benchmark import Benchmark, load_benchmark
+from .tables.own import names_of, read_names, space_of
+from .tables.plain import read_plain
 from .thesis_samples import read_structures, thesis_sample
 
 #: Sample name -> what it is, in words for a table's note.
@@ -113,10 +114,11 @@ def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = 
 
 @reads("a list of architectures")
 def read_sample(path: Path, space: str | None) -> list[str]:
-    """Architectures listed in a file, as text ``space:key``.
+    """Architectures listed in a file, as text ``space:key``, in any spelling that `nasanalysis.spaces.names` reads.
 
     CSV or Parquet with a column ``arch``, plain text with one architecture a line, or the thesis's
-    pickles of ``Structure`` objects (read through an allow-list).
+    pickles of ``Structure`` objects (read through an allow-list). Without a `space` it is guessed by the spelling;
+    names that no space of ours explains are kept as texts.
     """
     if not path.exists():
         raise StudyError(f"{path}: expected a file that lists architectures, found nothing there")
@@ -124,14 +126,12 @@ def read_sample(path: Path, space: str | None) -> list[str]:
         return read_structures(path, space or "nb201")
     if path.suffix == ".txt":
         lines = _lines(path)
-        names, places = list(lines.values()), list(lines)
-    else:
-        names = read_columns(path, ("arch",))["arch"].to_list()
-        places = list(range(1, len(names) + 1))
-    if space is None:
-        return [str(parse_arch(name, space)) for name in names]
-    noun = "line" if path.suffix == ".txt" else "row"
-    return ArchReader(space).all(names, lambda i: f"{path}, {noun} {places[i]}")
+        names: list[Any] = list(lines.values())
+        places = list(lines)
+        return read_names(names, space or space_of(names), str(path), lambda i: f"line {places[i]}").to_list()
+    table = read_plain(path, ("arch",))
+    names = names_of(table)
+    return read_names(names, space or space_of(names), table.name, table.place).to_list()
 
 
 def _lines(path: Path) -> dict[int, str]:
@@ -140,31 +140,7 @@ def _lines(path: Path) -> dict[int, str]:
         text = decode(path.read_bytes())
     except ValueError as error:
         raise FrameError(f"{path}: {error}") from None
-    return {number: line.strip() for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
-
-
-@reads("a table")
-def read_columns(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """A user's CSV or Parquet file that must hold `columns` and at least one row.
-
-    `StudyError` where there is no such file, `FrameError` where it is not such a table.
-    """
-    if not path.exists():
-        raise StudyError(f"{path}: expected a table with columns {', '.join(columns)}, found no such file")
-    try:
-        table = (
-            pl.read_parquet(path, glob=False)
-            if path.suffix == ".parquet"
-            else pl.read_csv(path, glob=False, infer_schema_length=None)
-        )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise FrameError(
-            f"{path}: expected a {path.suffix[1:]} table with columns {', '.join(columns)}, "
-            f"got {str(error).splitlines()[0][:200]}"
-        ) from error
-    missing = [c for c in columns if c not in table.columns]
-    if missing:
-        raise FrameError(f"{path}: missing column(s) {', '.join(missing)}; got {words(table.columns)}")
-    if table.is_empty():
-        raise FrameError(f"{path}: expected rows, got an empty table")
-    return table
+    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+    if not lines:
+        raise FrameError(f"{path}: expected one architecture a line, got an empty file")
+    return lines

@@ -16,7 +16,7 @@ from ..core.errors import MissingDataError
 from ..core.frames import read_frame
 from ..core.provenance import InputSet, provenance
 from ..core.resources import shipped
-from .benchmark import Benchmark, load_benchmark
+from .benchmark import BENCHMARKS, Benchmark, load_benchmark
 from .files import find
 from .samples import read_sample, take_sample
 from .thesis_samples import read_thesis_sample, thesis_sample_file
@@ -31,11 +31,12 @@ class Sources:
     Attributes
     ----------
     data: folder of raw files; by default ``$NASANALYSIS_DATA``, then the user's cache.
+    beside: folder of the study file: relative paths of the user's own files begin there, then where the command runs.
     notes: benchmark -> what a user must know of its data, of those that were asked for.
     """
 
-    def __init__(self, data: Path | str | None = None) -> None:
-        self.data = data
+    def __init__(self, data: Path | str | None = None, beside: Path | None = None) -> None:
+        self.data, self.beside = data, beside
         self.notes: dict[str, list[str]] = {}
         self._inputs: dict[Path | InputSet, None] = {}
 
@@ -51,7 +52,7 @@ class Sources:
 
     def benchmark(self, name: str) -> Benchmark:
         """`nasanalysis.load_benchmark`; `MissingDataError` where its files are not on this machine."""
-        benchmark = load_benchmark(name, self.data)
+        benchmark = load_benchmark(name if name in BENCHMARKS else self._own(name), self.data)
         self._inputs.update(dict.fromkeys(benchmark.inputs))
         self.notes[benchmark.name] = [*benchmark.notes]
         return benchmark
@@ -64,9 +65,15 @@ class Sources:
 
     def user_file(self, path: Path | str) -> Path:
         """A file of the user's by its path, where it is: whoever reads it says if it is not there."""
-        if Path(path).is_file():
-            self.log(Path(path))
-        return Path(path)
+        path = Path(self._own(str(path)))
+        if path.is_file():
+            self.log(path)
+        return path
+
+    def _own(self, path: str) -> str:
+        """`path` from the study file's folder where it leads somewhere from there, else as it is."""
+        there = self.beside / path if self.beside is not None else Path(path)
+        return str(there) if there.exists() and path not in ("", ".") else path
 
     def folder(self, name: Path | str) -> Path:
         """A folder in the data folder. Nothing is written down yet: `log` what is read of it."""

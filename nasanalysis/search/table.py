@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import SearchError
-from ..core.frames import check, to_polars
+from ..core.frames import check, to_polars, truth_quantity
+from ..loaders.tables.own import completed_scores, completed_truth
 from ..proxies import direction as proxy_direction
 from .fitness import Answers
 
@@ -85,7 +86,7 @@ class TableFitness:
 
         Parameters
         ----------
-        scores: SCORES, of any table library.
+        scores: SCORES, or a plain table ``arch, proxy, value``, of any table library.
         proxy, dataset, method, setting, step: which rows; may be left out where there is only one.
         direction: +1 where a higher score is better, -1 where a lower one is; by default the proxy's own.
         seed: of the scores; None for the mean over seeds (where rows without a seed are there, these are it).
@@ -95,7 +96,7 @@ class TableFitness:
 
         `SearchError` where the rows are not one list of architectures: it says what else tells them apart.
         """
-        table = check(scores, "SCORES")
+        table = check(completed_scores(scores), "SCORES")
         asked = {"proxy": proxy, "dataset": dataset, "method": method, "setting": setting, "step": step}
         table, label = _select(table, asked, _SCORE_KEYS, "SCORES")
         only = str(table["proxy"][0])
@@ -117,12 +118,16 @@ class TableFitness:
         seconds: Seconds = 0.0,
         name: str | None = None,
     ) -> TableFitness:
-        """From a TRUTH frame: accuracy in percent; arguments as in `from_scores`."""
-        table = check(truth, "TRUTH")
+        """From a TRUTH frame, or a plain table ``arch, accuracy`` (percent); arguments as in `from_scores`.
+
+        A quantity of which less is better counts negated.
+        """
+        table = check(completed_truth(truth), "TRUTH")
         asked = {"dataset": dataset, "split": split, "schedule": schedule}
         table, label = _select(table, asked, _TRUTH_KEYS, "TRUTH")
-        values = _by_arch(_of_seed(table, seed, label), "accuracy", 1)
-        return cls(name or f"{table['split'][0]} accuracy", _space(values), values, seconds, label)
+        quantity = truth_quantity(table)
+        values = _by_arch(_of_seed(table, seed, label), quantity.column, quantity.direction)
+        return cls(name or f"{table['split'][0]} {quantity.name}", _space(values), values, seconds, label)
 
     @property
     def archs(self) -> tuple[str, ...]:

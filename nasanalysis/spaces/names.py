@@ -124,8 +124,9 @@ def guess_space(names: Iterable[object], *, most: int = 40) -> str | None:
         if prefix in SPACES:
             return prefix
     for name in sample:
+        forms = (name, _literal_or_none(name))
         for space, looks in _LOOKS.items():
-            if looks(name) and _reads(name, space):
+            if any(looks(form) for form in forms) and _reads(name, space):
                 return space
     return None
 
@@ -395,7 +396,20 @@ def _text_like(pattern: str) -> Callable[[object], bool]:
 
 _NB201_TEXT = _text_like(r"\|[a-z0-9_]+~0\|\+|[\[(]\s*[\[(]\s*[\[(]\s*['\"]|[\[(]\s*['\"](none|skip_c|nor_)")
 _NB101_TEXT = _text_like(r"[0-9a-f]{32}$|[a-z0-9]+~0\+.*output~")
+_SSS_TEXT = _text_like(r"\d{1,2}(:\d{1,2}){4}$")
 _DARTS_TEXT = _text_like(r"normal=\||Genotype|\{.*normal|[\[(]\s*[\[(]")
+
+
+def _literal_or_none(name: object) -> object:
+    """The object that a text of a list or dict means; None for any other text."""
+    if not isinstance(name, str) or not _LITERAL.match(name) or len(name) > _MOST_TEXT:
+        return None
+    return _literal(name)
+
+
+def _channels(name: object) -> bool:
+    items = _items(name)
+    return len(items) == 5 and all(_whole_number(item) in CHANNELS for item in items)
 
 
 def _darts_fields(name: object) -> bool:
@@ -405,7 +419,7 @@ def _darts_fields(name: object) -> bool:
 #: Space -> whether a name looks like one of its own, cheaply; the first that also reads it is the guess.
 _LOOKS: dict[str, Callable[[object], bool]] = {
     "nb201": lambda name: _NB201_TEXT(name) or len(_items(name)) in (3, 6),
-    "nats-sss": _text_like(r"\d{1,2}(:\d{1,2}){4}$"),
+    "nats-sss": lambda name: _SSS_TEXT(name) or _channels(name),
     "nb101": lambda name: _NB101_TEXT(name) or _spec(name) is not None,
     "darts": lambda name: _DARTS_TEXT(name) or _darts_fields(name),
 }

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import ParameterError, StudyError
+from ..loaders.tables.own import completed_pair
 from ..proxies import Direction
 from ..proxies import direction_of as direction_of_name
 from .averages import (
@@ -27,6 +28,7 @@ from .averages import (
     seeds_text,
 )
 from .covariates import aligned_covariates
+from .infinite import Infinite, with_infinite
 from .rank import Floats
 from .series import Place, Series, Truth
 
@@ -44,13 +46,15 @@ def aligned_series(
     sample_name: str = "all",
     covariates: Any = None,
     wanted: Sequence[str] = (),
+    infinite: Infinite = "missing",
     stacklevel: int = 5,
 ) -> list[Series]:
     """Each score beside the truth of the same architectures, checked and oriented: parameters as in `correlate`.
 
     wanted: names of the covariates that will be asked for. stacklevel: of the caller, for warnings.
     """
-    table = checked_scores(scores)
+    truth, scores = completed_pair(truth, scores)
+    table = checked_scores(with_infinite(scores, infinite, directions))
     truths = _truths(truth, _sample(sample), sample_name, stacklevel)
     others = aligned_covariates(covariates, table, truths, wanted)
     strangers = _refuse_or_warn(table, truths, stacklevel)
@@ -63,6 +67,7 @@ def aligned_seeds(
     truth: Any, scores: Any, *, directions: Mapping[str, int | str] | None = None, stacklevel: int = 5
 ) -> list[list[Series]]:
     """As `aligned_series`, but the seeds of each score apart, in order; means over seeds (null seed) are left out."""
+    truth, scores = completed_pair(truth, scores)
     table = checked_scores(scores).drop_nulls("seed")
     if table.is_empty():
         raise StudyError("scores: expected rows with a seed, got means only; `correlate` resamples architectures")

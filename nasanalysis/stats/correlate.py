@@ -14,6 +14,7 @@ from ..core.frames import any_frame
 from . import fast
 from .alignment import MismatchWarning, aligned_series
 from .bootstrap import HALVES, Interval, IntervalKind, percentile_interval
+from .infinite import Infinite
 from .intervals import make_interval
 from .rank import Floats
 from .registry import Statistic, get_statistic, outside_statistic
@@ -40,6 +41,7 @@ def correlate(
     interval: IntervalKind = "fisher_z",
     resampling: Resampling | None = None,
     covariates: Any = None,
+    infinite: Infinite = "missing",
     workers: int | None = None,
 ) -> Any:
     """How well each score ranks the architectures, as a STATS frame (pandas in, pandas out).
@@ -73,8 +75,13 @@ def correlate(
         ``params`` and ``flops``) or a SCORES frame; by default `scores` itself, and for ``params`` and ``flops``
         that it lacks the space of the architectures. Architectures without the covariate are left out of such a
         statistic, and counted.
+    infinite: what an infinite score is: ``missing`` (left out and counted), or ``worst``: ranked below every finite
+        one of its proxy, and then the column `setting` says so. Statistics of ranks only.
     workers: processes (joblib's ``n_jobs``); by default what ``joblib.parallel_config`` says, else one. The
         table is the same whatever their number.
+
+    Plain tables will do, with columns ``arch, accuracy`` and ``arch, proxy, value[, step]``: what they leave out is
+    filled in (`nasanalysis.loaders.tables.own`).
 
     Undefined (null, NaN, infinite) scores and truths are left out. `n_archs` counts the architectures used,
     `n_missing` those of the truth, within the sample, that could not be used. A statistic that is undefined
@@ -92,6 +99,8 @@ def correlate(
     if isinstance(statistics, str):
         raise StudyError(f"statistics: expected several names, got one text {statistics!r}; pass ({statistics!r},)")
     wanted = [get_statistic(name) for name in dict.fromkeys(statistics)]
+    if infinite == "worst" and "pearson_r" in statistics:
+        raise StudyError("infinite = 'worst': pearson_r measures distances, and last has none; leave one of them out")
     chosen = asked(resampling, n_boot, seed, level, interval=interval, unit=unit)
     series = aligned_series(
         truth,
@@ -100,6 +109,7 @@ def correlate(
         sample=sample,
         sample_name=sample_name,
         covariates=covariates,
+        infinite=infinite,
         wanted=[name for statistic in wanted for name in statistic.covariates],
     )
     named = tuple(outside_statistic(name) or name for name in statistics)  # a worker knows no statistic from outside

@@ -44,7 +44,9 @@ def load_study(name_or_path: str | Path) -> Study:
         wanted = ", ".join(f"[[{kind}]]" for kind in KINDS)
         raise StudyError(f"{path}: expected at least one item ({wanted}), got none")
     head = {name: getattr(file, name) for name in StudyHead.model_fields}
-    return validated(Study, {**head, "items": items}, where=str(path))
+    study = validated(Study, {**head, "items": items}, where=str(path))
+    study._folder = path.parent
+    return study
 
 
 def _file_model(keys: Mapping[str, Any]) -> type[StudyHead]:

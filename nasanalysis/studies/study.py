@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, InstanceOf, model_validator
+from pydantic import BaseModel, Field, InstanceOf, PrivateAttr, model_validator
 
 from .. import stats
 from ..core.errors import MissingDataError
@@ -50,6 +50,7 @@ class Study(StudyHead):
     """
 
     items: tuple[InstanceOf[Item], ...] = Field(min_length=1)
+    _folder: Path | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _names_of_their_own(self) -> Self:
@@ -72,7 +73,7 @@ class Study(StudyHead):
         ----------
         data: folder of raw files. say: called with what is being done, and with every warning.
         """
-        sources, resampling = Sources(data), Resampling(self.bootstrap, self.seed)
+        sources, resampling = Sources(data, self._folder), Resampling(self.bootstrap, self.seed)
         sections, skipped = [], []
         for item in self.items:
             say(f"{self.name}: {item.title}")

@@ -18,6 +18,7 @@ def read_truth(
     schedule: int | None,
     sample: str,
     asker: str,
+    quantity: str | None = None,
     rows: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """TRUTH of one dataset and sample; `StudyError` in the name of `asker` where the benchmark has none such.
@@ -25,15 +26,18 @@ def read_truth(
     Parameters
     ----------
     schedule: total epochs; None for every one recorded.
+    quantity: which, where there are several; by default the accuracy, or the only one there is.
     sample: see `nasanalysis.loaders.samples.take_sample`. rows: which rows count, such as those of one seed; a random
         sample is drawn from what is left.
     """
     named = sources.named_archs(sample, benchmark.space)  # then nothing else need be read
-    frame = benchmark.truth(dataset, split=split, schedule=schedule, archs=named)
+    frame = benchmark.truth(dataset, split=split, schedule=schedule, quantity=quantity, archs=named)
+    if quantity is None and "accuracy" in (several := set(frame["quantity"])) and len(several) > 1:
+        frame = frame.filter(quantity="accuracy")
     if frame.is_empty():
         known = benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
         raise StudyError(
-            f"{asker}: {benchmark.name}/{dataset} has no {split} accuracy of schedule {schedule}; it has {known} "
-            f"(sample {sample!r})"
+            f"{asker}: {benchmark.name}/{dataset} has no {split} {quantity or 'accuracy'} of schedule {schedule}; "
+            f"it has {known} (sample {sample!r})"
         )
     return sources.take_sample(frame if rows is None else frame.filter(rows), sample, benchmark)

@@ -296,15 +296,21 @@ def test_duplicates_in_a_users_table(run: Run, tmp_path: Path) -> None:
         ("", 1, "expected a csv table"),
         ("arch,accuracy\n", 1, "expected rows, got an empty table"),
         ("architecture,acc\na,1\n", 1, "missing column(s) arch, accuracy; got architecture, acc"),
-        ("arch,accuracy\n{0},high\n{1},low\n", 1, "column 'accuracy': expected numbers, got String such as 'high'"),
+        (
+            "arch,accuracy\n{0},high\n{1},low\n",
+            1,
+            "line 2: column 'accuracy': expected a number, got 'high' (and 1 more cell",
+        ),
         ("arch,accuracy\n{0},1\n,2\n{2},3\n", 1, "column 'arch': expected text in every row"),
-        ("arch,accuracy\n{0},1\n|what|,2\n{2},3\n", 2, "row 2: nb201: expected three nodes"),
+        ("arch,accuracy\n{0},1\n|what|,2\n{2},3\n", 2, "line 3: nb201: expected three nodes"),
         ("arch,accuracy\n{0},100.5\n{1},2\n{2},3\n", 1, "'accuracy' outside [0, 100]"),
-        ("arch,accuracy\n1,100.5\n2,2\n", 1, "column 'arch': expected text in every row, got Int64"),
+        ("arch,accuracy\n1,NA\n2,2\n", 1, "line 2: column 'accuracy': expected a number, got 'NA'"),
+        ("arch,accuracy\n{0},0.1\n{1},0.2\n{2},0.3\n", 1, "are they fractions? Say --unit percent if they are right"),
+        ("arch,accuracy\n{0},0.91\n{1},0.92\n{2},93\n{3},90\n", 1, "some numbers below 1, such as 0.91 and 0.92"),
     ],
 )
 def test_malformed_tables(run: Run, tmp_path: Path, text: str, code: int, message: str) -> None:
-    (tmp_path / "truth.csv").write_text(text.format(*archs(3)))
+    (tmp_path / "truth.csv").write_text(text.format(*archs(4)))
     assert message in error_of(run("correlate", "--truth", "truth.csv", "--scores", "params"), code)
 
 
@@ -313,7 +319,7 @@ def test_a_truncated_parquet_table(run: Run, tmp_path: Path) -> None:
     whole = (tmp_path / "truth.parquet").read_bytes()
     (tmp_path / "truth.parquet").write_bytes(whole[:-10])
     done = run("correlate", "--truth", "truth.parquet", "--scores", "params")
-    assert "truth.parquet: expected a parquet table with columns arch, accuracy, got" in error_of(done, 1)
+    assert "truth.parquet: expected a whole Parquet table; it is damaged" in error_of(done, 1)
 
 
 def test_architectures_of_no_known_space_are_compared_by_name(run: Run, tmp_path: Path) -> None:
@@ -321,7 +327,9 @@ def test_architectures_of_no_known_space_are_compared_by_name(run: Run, tmp_path
     pl.DataFrame({"arch": ["c", "a", "b"], "proxy": "p", "value": [3.0, 1.0, 2.0]}).write_csv(tmp_path / "s.csv")
     rows = run(*["correlate", "--truth", "truth.csv", "--scores", "s.csv", "--bootstrap", 0, "--json"]).json
     assert {r["estimate"] for r in rows} == {1.0}
-    assert "unknown space 'user'" in error_of(run("correlate", "--truth", "truth.csv", "--scores", "params"), 2)
+    assert "space 'user' cannot count params" in error_of(
+        run("correlate", "--truth", "truth.csv", "--scores", "params"), 2
+    )
 
 
 def test_costs_against_a_users_truth_and_curve_proxies_refused(run: Run, tmp_path: Path) -> None:

@@ -32,9 +32,10 @@ from nasanalysis.loaders.nb101.benchmark import read_encodings, read_records
 from nasanalysis.loaders.nb101.one_shot import read_oneshot
 from nasanalysis.loaders.nb301.benchmark import _target
 from nasanalysis.loaders.nb301.boosters import read_pickle
-from nasanalysis.loaders.samples import read_columns, read_sample
+from nasanalysis.loaders.samples import read_sample
 from nasanalysis.loaders.tables.benchmark import load_tables
 from nasanalysis.loaders.tables.descriptor import load_descriptor
+from nasanalysis.loaders.tables.load import load_own
 from nasanalysis.loaders.tables.plain import read_plain
 from nasanalysis.spaces.nb201 import SPACE
 
@@ -162,8 +163,8 @@ SPLIT = json.dumps({"train": ["int", ["0", "2"]], "valid": ["int", ["1", "3"]]})
 PARSERS: dict[str, tuple[Callable[[], bytes], Callable[[Path], object]]] = {
     "plain.csv": (lambda: CSV, read_plain),
     "plain.parquet": (parquet, read_plain),
-    "columns.csv": (lambda: CSV, lambda path: read_columns(path, ("arch",))),
-    "columns.parquet": (parquet, lambda path: read_columns(path, ("arch",))),
+    "own.csv": (lambda: CSV, load_own),
+    "own.parquet": (parquet, load_own),
     "sample.csv": (lambda: CSV, lambda path: read_sample(path, "nb201")),
     "sample.txt": (lambda: f"{A}\n{B}\n".encode(), lambda path: read_sample(path, "nb201")),
     "table.csv": (lambda: CSV, described),
@@ -303,7 +304,7 @@ def test_a_parquet_file_on_which_polars_panics() -> None:
     path = Path(__file__).resolve().parents[2].parent / "shared" / "hostile" / "panic.parquet"
     if not path.exists():
         pytest.skip("no hostile files beside the repository")
-    for read in (read_frame, read_plain, lambda path: read_columns(path, ("arch",))):
+    for read in (read_frame, read_plain, load_own):
         with pytest.raises(NasAnalysisError, match="panic"):
             read(path)
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ...core.errors import DataFileError
-from ...core.shown import shown
+from ...core.shown import shown, words
 from .descriptor import BARE
 
 if TYPE_CHECKING:
@@ -89,5 +89,5 @@ def _in_mapping(cell: Mapping[Any, Any], path: str) -> Any:
 
 def _holds(cell: Any) -> str:
     if isinstance(cell, Mapping):
-        return f"a dict of {', '.join(map(str, list(cell)[:20]))}"
+        return f"a dict of {words(cell)}"
     return shown.repr(cell)

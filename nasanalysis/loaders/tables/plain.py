@@ -19,7 +19,7 @@ import polars as pl
 
 from ...core.errors import DataFileError, FrameError, StudyError
 from ...core.reading import reads
-from ...core.shown import shown
+from ...core.shown import shown, words
 from ...core.text import decode
 
 #: Endings of plain tables. ``-`` is standard input, as CSV.
@@ -46,16 +46,20 @@ class PlainTable:
     noun: str = "row"
     decimal_comma: bool = False
 
+    def place(self, row: int) -> str:
+        """What to call a row: ``line 4``."""
+        return f"{self.noun} {row + self.first}"
+
     def fail(self, row: int, problem: object) -> FrameError:
-        return FrameError(f"{self.name}, {self.noun} {row + self.first}: {problem}")
+        return FrameError(f"{self.name}, {self.place(row)}: {problem}")
 
     def need(self, columns: Sequence[str]) -> None:
         """`FrameError` unless all of `columns` are there and there is at least one row."""
         names = self.frame.columns
         if lost := [name for name in columns if name not in names]:
             close = difflib.get_close_matches(lost[0], names, n=1)
-            hint = f". Did you mean {close[0]!r}, and should it be called {lost[0]!r}?" if close else ""
-            raise FrameError(f"{self.name}: missing column(s) {', '.join(lost)}; got {', '.join(names[:40])}{hint}")
+            hint = f". Did you mean {shown.repr(close[0])}, and should it be called {lost[0]!r}?" if close else ""
+            raise FrameError(f"{self.name}: missing column(s) {', '.join(lost)}; got {words(names, 40)}{hint}")
         if self.frame.is_empty():
             raise FrameError(f"{self.name}: expected rows, got an empty table")
 

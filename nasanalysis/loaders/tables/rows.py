@@ -175,7 +175,7 @@ def _number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, dict):
-        keys = ", ".join(map(str, list(value)[:8]))
+        keys = words(value, 8)
         raise TypeError(
             f"expected a number, got a dict of {keys}; name what to take of it, as in 'column.{keys.split(', ')[0]}'"
         )

@@ -5,12 +5,14 @@ An item is one truth, one sample of architectures and several proxies::
     [[compare]]
     name = "digits"                     # file stem of its tables and figures
     title = "Which proxy ranks best?"
-    benchmark = "digits"
+    benchmark = "digits"                # or a file of your own: "my.toml", "my_truth.csv" (paths from the study file)
+    scores = "my_scores.csv"            # of your own (arch,proxy,value[,step]); their proxies may be named below
     datasets = ["digits"]               # default: all of the benchmark
     split = "test"                      # of the truth
     schedule = 12                       # total epochs of the truth
+    quantity = "latency"                # which truth, where there are several; default: accuracy
     sample = "uniform-live"             # see `nasanalysis.loaders.samples.SAMPLES`; default "all"
-    proxies = ["params", "sotl", "val_acc"]
+    proxies = ["params", "sotl", "val_acc"]   # default: all of `scores`
     statistics = ["spearman_rho", "kendall_tau", "topk_mean@10"]
     by_step = true                      # a figure of the first statistic against epochs
     scatter = ["params"]                # figures of score against truth
@@ -26,13 +28,18 @@ An item is one truth, one sample of architectures and several proxies::
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ...proxies import canonical
 from ...report.published import Published
 from ..items import ItemModel, Many, Resampling, Section, Sources
+
+
+def as_many(value: Any) -> Any:
+    """One file, or a list of them."""
+    return (value,) if isinstance(value, str) else value
 
 
 class Comparison(ItemModel):
@@ -40,12 +47,14 @@ class Comparison(ItemModel):
 
     benchmark: str = ""
     table: str | None = None
+    scores: Annotated[Many[str], BeforeValidator(as_many)] = ()
     datasets: Many[str] | None = None
     scores_dataset: str | None = None
     scores_seed: int | None = None
     truth_seed: int | None = None
     split: str = "test"
     schedule: int | None = None
+    quantity: str | None = None
     sample: str = "all"
     proxies: Many[str] = ()
     statistics: Many[str] = Field(default=("spearman_rho", "kendall_tau"), min_length=1)
@@ -68,6 +77,8 @@ class Comparison(ItemModel):
     @model_validator(mode="after")
     def _draws_what_it_scores(self) -> Self:
         printed = [] if self.table else [figure.row[1] for figure in self.published]
+        if self.scores and not self.proxies:  # then they are those of the files, known when these are read
+            return self
         for key, names in (("rival", self.rival or ()), ("scatter", self.scatter), ("published", printed)):
             if lost := [name for name in names if name not in self.proxies]:
                 raise ValueError(f"{key}: {lost[0]!r} is not among the proxies ({', '.join(self.proxies)})")

@@ -9,13 +9,15 @@ from functools import cached_property
 import polars as pl
 
 from ... import stats
+from ...core.frames import truth_quantity
+from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
-from ...proxies import score
 from ...report.model import Figure, Section, Table
 from ...report.published import by_cell
 from ...report.tables import reliability_text, statistics_table
 from ..items import Resampling, Sources
+from ..own_scores import own_scores, scores_of
 from ..truth import read_truth
 from .figures import scatter_figure, steps_figure
 from .items import Comparison
@@ -30,7 +32,11 @@ _RELIABILITY_NOTE = (
 
 def comparison_section(item: Comparison, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where the benchmark is not here."""
-    run = ComparisonRun(item, sources, sources.benchmark(item.benchmark), resampling)
+    benchmark = sources.benchmark(item.benchmark)
+    own = own_scores(sources, item.scores, benchmark, asker=item.name, transfer=item.scores_dataset is not None)
+    if own is not None and not item.proxies:
+        item = item.model_copy(update={"proxies": tuple(own["proxy"].unique(maintain_order=True))})
+    run = ComparisonRun(item, sources, benchmark, resampling, own)
     tables: list[Table] = []
     figures: list[Figure] = []
     if item.proxies:
@@ -48,6 +54,7 @@ class ComparisonRun:
     sources: Sources
     benchmark: Benchmark
     resampling: Resampling
+    own: pl.DataFrame | None = None
 
     # --- frames -----------------------------------------------------------------------------------------
 
@@ -93,6 +100,7 @@ class ComparisonRun:
             schedule=i.schedule,
             sample=i.sample,
             asker=i.name,
+            quantity=i.quantity,
             rows=rows,
         )
 
@@ -100,7 +108,7 @@ class ComparisonRun:
         i = self.item
         source = i.scores_dataset or dataset
         archs = self.sources.named_archs(i.sample, self.benchmark.space)
-        frame = score(self.benchmark, i.proxies, dataset=source, archs=archs)
+        frame = scores_of(self.benchmark, self.own, i.proxies, dataset=source, archs=archs)
         if i.scores_seed is not None:
             frame = frame.filter(pl.col("seed").is_null() | (pl.col("seed") == i.scores_seed))
         frame = self.sources.take_sample(frame, i.sample, self.benchmark)
@@ -134,12 +142,20 @@ class ComparisonRun:
         name = f"{self.item.name}-reliability"
         return reliability_text(name, "How well the truth repeats itself", table, _RELIABILITY_NOTE)
 
+    @property
+    def _quantity(self) -> str:
+        """The truth's quantity in words, with its unit where it is no accuracy."""
+        quantity = truth_quantity(self.truth)
+        if quantity.name == ACCURACY:
+            return quantity.name
+        return f"{quantity.label}, {'more' if quantity.direction > 0 else 'less'} is better"
+
     def _note(self, last: pl.DataFrame) -> str:
         i = self.item
         epochs = f" after {i.schedule} epochs" if i.schedule else ""
         seeds = ", ".join(sorted(set(last["truth_seeds"].drop_nulls())))
         sentences = [
-            f"Truth: {i.split} accuracy{epochs} ({seeds}).",
+            f"Truth: {i.split} {self._quantity}{epochs} ({seeds}).",
             f"Architectures: {SAMPLES.get(i.sample, i.sample)}.",
             "Scores that are better when lower are turned round first.",
         ]

@@ -8,11 +8,12 @@ from functools import cached_property
 import polars as pl
 
 from ...core.errors import StudyError
+from ...core.frames import truth_quantity
 from ...loaders import Benchmark
-from ...proxies import score
 from ...search import Combined, Part, SteppedTable, TableFitness, seconds_of
 from ...search.table import Seconds
 from ..items import Sources
+from ..own_scores import scores_of
 from ..truth import read_truth
 from .fitness_items import TRUTH, Cost, FitnessItem
 from .items import SearchItem
@@ -25,6 +26,7 @@ class Searched:
     item: SearchItem
     benchmark: Benchmark
     truth: pl.DataFrame
+    own: pl.DataFrame | None = None
 
     @cached_property
     def known(self) -> dict[str, float]:
@@ -77,7 +79,8 @@ class Searched:
             frame = self.benchmark.truth(dataset, split=fitness.accuracy, schedule=fitness.schedule)
             cost = self._seconds(fitness)
             return TableFitness.from_truth(frame, seed=fitness.seed, seconds=cost, name=fitness.label)
-        frame = score(self.benchmark, proxy, dataset=dataset, step=fitness.step, schedule=fitness.schedule)
+        how = {"step": fitness.step, "schedule": fitness.schedule}
+        frame = scores_of(self.benchmark, self.own, proxy, dataset=dataset, **how)
         stepped = fitness.step if frame["step"].is_not_null().any() else None
         if stepped is None and frame["step"].is_not_null().any():
             raise StudyError(f"{self.item.name}: fitness {fitness.label!r}: expected a step, {proxy} has several")
@@ -93,7 +96,7 @@ class Searched:
 
     def _stepped(self, fitness: FitnessItem) -> SteppedTable:
         dataset = fitness.dataset or self.item.dataset
-        frame = score(self.benchmark, fitness.proxy, dataset=dataset, schedule=fitness.schedule)
+        frame = scores_of(self.benchmark, self.own, fitness.proxy, dataset=dataset, schedule=fitness.schedule)
         return SteppedTable.from_scores(
             frame,
             seconds_per_step=self._seconds(fitness, each_step=True),
@@ -152,6 +155,8 @@ def truth_of(item: SearchItem, sources: Sources, benchmark: Benchmark) -> pl.Dat
         sample=item.sample,
         asker=item.name,
     )
+    if (quantity := truth_quantity(frame)).name != "accuracy":
+        raise StudyError(f"{item.name}: expected a truth in accuracies to search by, got {quantity.label}")
     values = TableFitness.from_truth(frame, seed=item.truth_seed).values
     return (
         frame.select(pl.exclude("seed", "accuracy"))

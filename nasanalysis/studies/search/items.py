@@ -6,8 +6,9 @@ with the truth itself::
     [[search]]
     name = "digits"
     title = "What does a search find?"
-    benchmark = "digits"                # of the truth; so are the next five keys
-    dataset = "digits"
+    benchmark = "digits"                # of the truth, or a file of your own ("my.toml", "my_truth.csv")
+    scores = "my_scores.csv"            # of your own; fitnesses may name their proxies
+    dataset = "digits"                  # of the truth; so are the next four keys
     split = "test"
     schedule = 12
     truth_seed = 1                      # default: the mean over seeds
@@ -149,6 +150,7 @@ class SearchItem(ItemModel):
     """One ``[[search]]`` of a study (keys: see the module)."""
 
     benchmark: str
+    scores: Many[str] = ()
     dataset: str = "cifar10"
     split: str = "test"
     schedule: int | None = None
@@ -170,7 +172,7 @@ class SearchItem(ItemModel):
     def _named(cls, value: Any) -> Any:
         return [{"name": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
-    @field_validator("traces", "perturbed", mode="before")
+    @field_validator("traces", "perturbed", "scores", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

@@ -7,6 +7,7 @@ import polars as pl
 from ...report.model import Figure, Section, Table
 from ...search.traces import read_search_trace
 from ..items import Resampling, Sources
+from ..own_scores import own_scores
 from .figures import against_cost, against_queries
 from .fitnesses import Searched, truth_of
 from .items import SearchItem
@@ -18,11 +19,15 @@ from .traces import found_curvature, found_table
 def search_section(item: SearchItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
     benchmark = sources.benchmark(item.benchmark)
+    if "dataset" not in item.model_fields_set and len(benchmark.datasets) == 1:
+        item = item.model_copy(update={"dataset": benchmark.datasets[0]})
     truth = truth_of(item, sources, benchmark)
     tables: list[Table] = []
     figures: dict[str, Figure] = {}
     if item.algorithms:
-        runs = Runs(Searched(item, benchmark, truth), resampling)
+        runs = Runs(
+            Searched(item, benchmark, truth, own_scores(sources, item.scores, benchmark, asker=item.name)), resampling
+        )
         tables.append(search_table(runs))
         draw = {"queries": against_queries, "budget": against_cost}
         figures = {f.name: draw[f.kind](runs, f) for f in item.figures if f.kind in draw}
