@@ -331,7 +331,11 @@ def _json(data: bytes, path: Path, line: int | None = None) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         where = f"{path}: line {line}" if line else str(path)
-        raise DataFileError(f"{where}: expected JSON, got {error}; is the file complete?") from error
+        raise DataFileError(f"{where}: expected JSON, got {_said(error)}; is the file complete?") from error
+
+
+def _said(error: Exception) -> str:
+    return str(error).partition(";")[0]  # of a number of thousands of digits Python says how to read it nevertheless
 
 
 def _utf8(data: bytes, path: Path) -> str:

@@ -27,7 +27,10 @@ def read_json(path: Path, table: TableDescriptor) -> Any:
     try:
         return json.loads(content, object_pairs_hook=lambda pairs: _no_twins(pairs, path))
     except (ValueError, RecursionError) as error:
-        raise DataFileError(f"{path}: expected json content, got {str(error).splitlines()[0]}") from error
+        said = (
+            str(error).partition(";")[0].splitlines()[0]
+        )  # behind it Python says how to read huge numbers nevertheless
+        raise DataFileError(f"{path}: expected json content, got {said}") from error
 
 
 def read_parquet(path: Path, table: TableDescriptor) -> pl.DataFrame:
