@@ -25,7 +25,10 @@ from ..core.errors import (
 )
 from .archs import archs
 from .benchmark import benchmark_app
+from .catalogue import proxies, statistics
+from .compare import compare
 from .data import data_app
+from .examples import add_examples
 from .measures import measure_app
 from .report import gallery, report
 from .scores import card, correlate, score
@@ -34,7 +37,6 @@ from .supernets import supernet_app
 app = typer.Typer(
     name="nasanalysis",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,8 +54,17 @@ USAGE_ERRORS = (
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit()
+
+
 @app.callback()
 def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     if debug:
@@ -68,12 +79,13 @@ def version() -> None:
     print(nasanalysis_version())
 
 
-for command in (report, archs, score, correlate, card, gallery):
+for command in (report, archs, score, correlate, compare, card, proxies, statistics, gallery):
     app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(supernet_app, name="supernet")
 app.add_typer(measure_app, name="measure")
+add_examples(app)
 
 
 #: Exit code after Ctrl-C.

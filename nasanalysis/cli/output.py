@@ -45,12 +45,16 @@ def print_table(frame: pl.DataFrame, title: str, digits: int = 3) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def with_better(stats: pl.DataFrame) -> pl.DataFrame:
-    """A STATS frame with a column ``better`` for readers: ``lower (ours)``, ``higher (assumed)`` ..."""
+def with_better(stats: pl.DataFrame, side: str = "") -> pl.DataFrame:
+    """A frame with a column ``better`` for readers: ``lower (ours)``, ``higher (assumed)`` ...
+
+    side: what its columns `direction` and `direction_source` begin with, and then the new one too.
+    """
     import polars as pl
 
-    word = pl.when(pl.col("direction") == -1).then(pl.lit("lower")).otherwise(pl.lit("higher"))
-    return stats.with_columns(better=pl.format("{} ({})", word, pl.col("direction_source")))
+    begin = f"{side}_" if side else ""
+    word = pl.when(pl.col(f"{begin}direction") == -1).then(pl.lit("lower")).otherwise(pl.lit("higher"))
+    return stats.with_columns(pl.format("{} ({})", word, pl.col(f"{begin}direction_source")).alias(f"{begin}better"))
 
 
 def _cell(value: object, digits: int) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from .options import DataOption, JsonOption
 from .output import print_json, progress, warn
+from .progress import Parts
 
 
 def report(
@@ -26,8 +27,10 @@ def report(
 
     loaded = [load_study(name) for name in studies or default_studies(data)]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
-    results = [study.run(data, say=progress) for study in loaded]
-    page = write_report(results, out)
+    with Parts(sum(len(study.items) for study in loaded) + 1, "item") as say:
+        results = [study.run(data, say=say) for study in loaded]
+        say("drawing figures, writing pages")
+        page = write_report(results, out)
     tables = sum(len(s.tables) for r in results for s in r.sections)
     figures = sum(len(s.figures) for r in results for s in r.sections)
     skipped = [line for r in results for line in r.skipped]

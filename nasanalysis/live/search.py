@@ -19,7 +19,7 @@ import polars as pl
 from ..core.errors import ParameterError, UnknownNameError
 from ..core.frames import check, read_frame, write_frame
 from ..core.seeding import generator
-from ..jobs.units import exclusive, gather, prepare, run_units
+from ..jobs.units import exclusive, gather, prepare, progress_bar, run_units
 from ..proxies import direction, needs_of, score_noise
 from ..search.bind import bind
 from ..search.constraints import Constraint, get_moves
@@ -45,6 +45,11 @@ def search_all(run: Run, *, only: str | None = None, workers: int = 1) -> list[P
     return [_search_part(run, part, workers) for part in chosen(run.config.search, only, "search")]
 
 
+def _most(part: SearchConfig) -> int | None:
+    """The most architectures that all searches of a part ask for; None where seconds end them."""
+    return None if part.queries is None else part.queries * len(part.search_seeds)
+
+
 def best_of(folder: Path) -> pl.DataFrame:
     """What the searches of a folder found: seed, queries, arch, fitness."""
     trace = read_frame(folder / "trace.parquet", "TRACE")
@@ -67,12 +72,17 @@ def _search_part(run: Run, part: SearchConfig, workers: int) -> Path:
         fitness = LiveFitness(run, part, folder, workers=workers)
         moves = get_moves(run.config.space, constraint=_constraint(run, part))
         traces, best = [], {}
-        for seed in part.search_seeds:
-            # what another search has measured costs this one the same seconds
-            result = search(fitness.fresh(), moves, generator(seed, "search", part.name))
-            best[result.best_arch] = seed
-            where = live_benchmark(run.config.space), run.on_cpu.task.name
-            traces.append(result.trace(*where, part=part.name, search_seed=seed))
+        with progress_bar() as bar:
+            task = bar.add_task(f"search {part.name}: architectures asked", total=_most(part))
+            fitness.tell = partial(bar.advance, task)
+            for i, seed in enumerate(part.search_seeds, start=1):
+                # what another search has measured costs this one the same seconds
+                result = search(fitness.fresh(), moves, generator(seed, "search", part.name))
+                best[result.best_arch] = seed
+                where = live_benchmark(run.config.space), run.on_cpu.task.name
+                traces.append(result.trace(*where, part=part.name, search_seed=seed))
+                if part.queries is not None:
+                    bar.update(task, completed=i * part.queries)  # repeats are not asked, and are done too
         record = run.record(part.name, {"noise": part.noise_seed, **{f"search {s}": s for s in part.search_seeds}})
         write_frame(check(pl.concat(traces), "TRACE"), folder / "trace.parquet", record)
         if part.curvature:
@@ -139,6 +149,7 @@ class LiveFitness:
     def __init__(self, run: Run, part: SearchConfig, folder: Path, *, workers: int = 1) -> None:
         self.run, self.part, self.folder, self.workers = run, part, folder, workers
         self.space = run.config.space
+        self.tell: Callable[[int], None] = lambda _: None  # called with how many architectures were answered
         self.name = " + ".join(
             term.proxy if term.weight == 1 else f"{term.weight:g} {term.proxy}" for term in part.terms
         )
@@ -204,6 +215,7 @@ class LiveFitness:
         for term in self.part.terms:
             scores = direction(term.proxy) * np.array([values[term.proxy][arch] for arch in archs])
             total += term.weight * normalise(scores, term.rule, sigma_1=term.sigma_1)
+        self.tell(len(archs))
         return Answers.of(total, [seconds[arch] for arch in archs], name=self.name)
 
     def around(self, archs: Sequence[str]) -> pl.DataFrame:

@@ -14,7 +14,6 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, InstanceOf, PrivateAttr, model_validator
 
-from .. import stats
 from ..core.errors import MissingDataError
 from ..core.toml import StrictModel
 from ..loaders.sources import Sources
@@ -103,7 +102,7 @@ def _notes_to(say: Callable[[str], None]) -> Iterator[None]:
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", stats.MismatchWarning)
+            warnings.simplefilter("always", UserWarning)
             yield
     finally:
         for text in dict.fromkeys(str(warning.message) for warning in caught):

@@ -49,6 +49,11 @@ class GraphFeature:
         return FEATURES[self.feature].direction if counts_weights else -1
 
     @property
+    def formula(self) -> str:
+        """What it counts, in words."""
+        return FEATURES[self.feature].meaning
+
+    @property
     def reference(self) -> str:
         return f"graph of the cell: {FEATURES[self.feature].meaning}"
 

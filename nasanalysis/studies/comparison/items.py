@@ -16,6 +16,7 @@ An item is one truth, one sample of architectures and several proxies::
     statistics = ["spearman_rho", "kendall_tau", "topk_mean@10"]
     by_step = true                      # a figure of the first statistic against epochs
     scatter = ["params"]                # figures of score against truth
+    directions = { mine = "lower" }     # which way is better, where a name misleads
     rival = ["sotl", "val_acc"]         # two proxies whose difference is followed step by step
     reliability = true                  # how well the truth repeats itself, and the ceiling that follows
     scores_dataset = "cifar10-valid"    # where curves were recorded on another dataset than the truth
@@ -28,7 +29,7 @@ An item is one truth, one sample of architectures and several proxies::
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -40,6 +41,11 @@ from ..items import ItemModel, Many, Resampling, Section, Sources
 def as_many(value: Any) -> Any:
     """One file, or a list of them."""
     return (value,) if isinstance(value, str) else value
+
+
+def _pairs(given: object) -> object:
+    """A table of the file as pairs, so that an item can be hashed."""
+    return tuple(given.items()) if isinstance(given, dict) else given
 
 
 class Comparison(ItemModel):
@@ -62,12 +68,22 @@ class Comparison(ItemModel):
     rival: Annotated[tuple[str, str], Field(strict=False)] | None = None
     scatter: Many[str] = ()
     reliability: bool = False
+    directions: Annotated[
+        tuple[Annotated[tuple[str, Literal["higher", "lower"]], Field(strict=False)], ...],
+        BeforeValidator(_pairs),
+        Field(strict=False),
+    ] = ()
     published: Many[Published] = ()
 
     @field_validator("proxies", "rival", "scatter")
     @classmethod
     def _one_name_each(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if names is None else tuple(canonical(name) for name in names)
+
+    @field_validator("directions")
+    @classmethod
+    def _one_name_each_way(cls, directions: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple((canonical(name), word) for name, word in directions)
 
     @field_validator("published")
     @classmethod
@@ -79,7 +95,8 @@ class Comparison(ItemModel):
         printed = [] if self.table else [figure.row[1] for figure in self.published]
         if self.scores and not self.proxies:  # then they are those of the files, known when these are read
             return self
-        for key, names in (("rival", self.rival or ()), ("scatter", self.scatter), ("published", printed)):
+        asked = (("rival", self.rival or ()), ("scatter", self.scatter), ("published", printed))
+        for key, names in (*asked, ("directions", tuple(dict(self.directions)))):
             if lost := [name for name in names if name not in self.proxies]:
                 raise ValueError(f"{key}: {lost[0]!r} is not among the proxies ({', '.join(self.proxies)})")
         columns = [] if self.table else [figure.column for figure in self.published]

@@ -26,7 +26,14 @@ def rivals_table(item: Comparison, truth: pl.DataFrame, scores: pl.DataFrame, re
     first, second = item.rival
     statistic = item.statistics[0]
     frame = stats.difference_by_step(
-        truth, scores, first, second, statistic=statistic, n_boot=resampling.n, seed=resampling.seed
+        truth,
+        scores,
+        first,
+        second,
+        statistic=statistic,
+        n_boot=resampling.n,
+        seed=resampling.seed,
+        directions=dict(item.directions),
     )
     labels = {name: proxy_label(name) for name in (first, second)}
     shown = frame.select("step", "first", "second", "difference", "band_low", "band_high", "ahead")

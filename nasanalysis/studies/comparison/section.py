@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from ...core.frames import truth_quantity
 from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
+from ...proxies import direction_of
 from ...report.model import Figure, Section, Table
 from ...report.published import by_cell
 from ...report.tables import reliability_text, statistics_table
@@ -28,6 +30,10 @@ _RELIABILITY_NOTE = (
     "the best part chosen by a run that is left out. Ceiling: the highest correlation any proxy can reach in "
     "expectation with the mean over runs, the square root of that mean's reliability (Spearman and Brown)."
 )
+
+
+class DirectionWarning(UserWarning):
+    """A score whose direction is in doubt."""
 
 
 def comparison_section(item: Comparison, sources: Sources, resampling: Resampling) -> Section:
@@ -86,8 +92,11 @@ class ComparisonRun:
             statistics=self.item.statistics,
             n_boot=self.resampling.n,
             seed=self.resampling.seed,
+            directions=dict(self.item.directions),
             sample_name=self.item.sample,
         )
+        for note in stats.direction_notes(frame, self.scores, dict(self.item.directions)):
+            warnings.warn(note, DirectionWarning, stacklevel=2)
         return frame
 
     def _truth(self, dataset: str, rows: pl.Expr | None) -> pl.DataFrame:
@@ -159,6 +168,10 @@ class ComparisonRun:
             f"Architectures: {SAMPLES.get(i.sample, i.sample)}.",
             "Scores that are better when lower are turned round first.",
         ]
+        doubtful = last.filter(pl.col("direction_source") != "ours").unique("proxy", maintain_order=True)
+        if not doubtful.is_empty():
+            named = (f"{name} {direction_of(name, dict(i.directions))}" for name in doubtful["proxy"])
+            sentences.append(f"Better: {', '.join(named)}.")
         intervals = sorted({text for text in last["interval"].drop_nulls() if "halves" not in text})
         if intervals:
             draws = f"{self.resampling.n:,} draws, seed {self.resampling.seed}"
