@@ -125,11 +125,13 @@ def correlate(
 
 def card(
     scores: Annotated[
-        str, typer.Argument(help="A proxy, or a CSV or Parquet FILE with columns arch,proxy,value[,step].")
+        str, typer.Argument(help="A proxy, a TOML description, or a FILE of arch,proxy,value[,step] (- is stdin).")
     ],
     truth: Annotated[
         str | None,
-        typer.Option("--truth", help="A benchmark, or a FILE with columns arch,accuracy (default: the scores' own)."),
+        typer.Option(
+            "--truth", help="A benchmark, a TOML description or a FILE of arch,accuracy (default: the scores' own)."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
@@ -141,6 +143,10 @@ def card(
         int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last).")
     ] = None,
     direction: DirectionOption = None,
+    quantity: QuantityOption = None,
+    transfer: TransferOption = None,
+    unit: UnitOption = None,
+    space: SpaceOption = None,
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("card.html"),
@@ -166,6 +172,11 @@ def card(
         n_boot=bootstrap,
         seed=seed,
         data=data,
+        say=lambda text: warn("note:", text),
+        quantity=quantity,
+        transfer=transfer,
+        unit=unit,
+        space=space,
     )
     write_card(page, out)
     for line in page.notes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from ..core.errors import DataFileError, MissingCapabilityError, StudyError, UnknownNameError
+from ..core.errors import DataFileError, MissingCapabilityError, ParameterError, StudyError, UnknownNameError
 from ..core.frames import read_frame
 from ..loaders import archs_frame
 from ..loaders.sources import Sources
+from ..loaders.tables.load import is_own
 from ..report.card import Card, make_card
 from ..spaces import SPACES, get_space
 from .files import read_pair, refuse_strange_directions
@@ -31,29 +33,38 @@ def proxy_card(
     n_boot: int = 1000,
     seed: int = 0,
     data: Path | str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **asked: Any,
 ) -> Card:
     """The card of one proxy.
 
     Parameters
     ----------
-    scores: a proxy, or a CSV or Parquet file with columns ``arch, proxy, value[, step]``.
-    truth: a benchmark, or a file with columns ``arch, accuracy``. By default the benchmark that the scores
-        file names, and ``digits`` for a proxy.
+    scores: a proxy, a TOML description, or a CSV or Parquet file with columns ``arch, proxy, value[, step]``; ``-`` is
+        standard input.
+    truth: a benchmark, a TOML description, or a file with columns ``arch, accuracy``. By default the benchmark that
+        the scores file names, and ``digits`` for a proxy.
     dataset, split, schedule: as in `nasanalysis.compare`; `dataset` defaults to the only one that a scores
         file names.
     proxy, method, setting: which, where the scores hold several.
     step: completed epochs or minibatches; by default the last.
     directions: proxy -> ``higher`` or ``lower`` (or +1, -1), where ours, or what the name says, is wrong.
 
+    asked: `quantity`, `transfer`, `unit` and `space`, as in `nasanalysis.compare`.
+    say: told what was guessed or left out.
+
     Raises `StudyError` where something must be chosen, and what `nasanalysis.compare` raises for its files.
     """
     named = _named_in(Path(scores)) if Path(scores).suffix == ".parquet" and Path(scores).exists() else {}
-    truth = truth or named.get("benchmark") or ("digits" if not Path(scores).suffix else None)
+    truth = truth or named.get("benchmark") or (None if is_own(scores) or Path(scores).suffix else "digits")
     if truth is None:
         raise StudyError(f"{scores}: name the truth with --truth, a benchmark or a file with columns arch,accuracy")
     dataset = dataset or (named.get("dataset") if truth == named.get("benchmark") else None)
     sources = Sources(data)
-    facts, table = read_pair(truth, scores, dataset=dataset, split=split, schedule=schedule, sources=sources)
+    wanted_truth = {"dataset": dataset, "split": split, "schedule": schedule, **asked}
+    facts, table = read_pair(truth, scores, sources=sources, say=say, **wanted_truth)
+    if len(several := facts["dataset"].unique().sort().to_list()) > 1:
+        raise StudyError(f"{scores}: a card is of one dataset; choose it with --dataset: {', '.join(several)}")
     refuse_strange_directions(directions, table)
     names = table["proxy"].unique(maintain_order=True).to_list()
     if proxy is not None and proxy not in names:
@@ -77,18 +88,26 @@ def proxy_card(
         raise StudyError(f"--step {step}: the scores hold no such step")
     config = {"truth": truth, "scores": scores, "dataset": facts["dataset"][0], "step": last, "bootstrap": n_boot}
     record = sources.provenance(seeds={"bootstrap": seed}, config=config)
-    return make_card(facts, table, _costs(facts), n_boot=n_boot, seed=seed, directions=directions, provenance=record)
+    return make_card(
+        facts, table, _costs(facts, sources, truth), n_boot=n_boot, seed=seed, directions=directions, provenance=record
+    )
 
 
-def _costs(facts: pl.DataFrame) -> pl.DataFrame | None:
-    """Parameters of the architectures of the truth, where their space is known."""
+def _costs(facts: pl.DataFrame, sources: Sources, truth: str) -> pl.DataFrame | None:
+    """Parameters of the architectures of the truth, where their space is known; a description may say the images."""
     names = facts["arch"].unique(maintain_order=True)
     space = names[0].partition(":")[0]
     if space not in SPACES:
         return None
     try:
+        if Path(truth).suffix == ".toml":
+            return sources.benchmark(truth).archs(facts["dataset"][0], archs=names.to_list())
         return archs_frame(get_space(space), names, facts["dataset"][0] or "cifar10")
-    except (UnknownNameError, MissingCapabilityError):  # a dataset or a space of the user's own, without costs
+    except (
+        ParameterError,
+        UnknownNameError,
+        MissingCapabilityError,
+    ):  # a dataset or a space of the user's own, without costs
         return None
 
 

@@ -422,3 +422,43 @@ def test_distances_have_no_last(tmp_path: Path) -> None:
         compare(truth(tmp_path), scores(tmp_path), statistics=("pearson_r",), infinite="worst", n_boot=0)
     with pytest.raises(StudyError, match="infinite: expected missing or worst, got 'best'"):
         compare(truth(tmp_path), scores(tmp_path), infinite="best", n_boot=0)  # type: ignore[arg-type]
+
+
+# --- cards and the prompt -------------------------------------------------------------------------------
+
+
+def test_a_card_of_ones_own_files_counts_parameters_as_the_description_says(tmp_path: Path) -> None:
+    path = describe(tmp_path)
+    path.write_text(path.read_text().replace("cifar10", "svhn") + "classes = 10\nimage_size = 32\n")
+    card = na.studies.cards.proxy_card(scores(tmp_path), truth=str(path), n_boot=0)
+    assert card.facts["n_archs"] == 6
+    facts, expected = na.load_benchmark(path), [SPACE.params(a, "cifar10") for a in NAMES]
+    assert facts.archs()["params"].to_list() == expected
+
+
+def test_a_card_is_of_one_data_set(tmp_path: Path) -> None:
+    labels = ["cifar10"] * 6 + ["cifar100"] * 6
+    first = truth(tmp_path, arch=NAMES * 2, accuracy=ACCURACY * 2, dataset=labels)
+    second = scores(tmp_path, arch=NAMES * 2, value=VALUES * 2, dataset=labels)
+    with pytest.raises(StudyError, match="a card is of one dataset; choose it with --dataset: cifar10, cifar100"):
+        na.studies.cards.proxy_card(second, truth=first, n_boot=0)
+    assert na.studies.cards.proxy_card(second, truth=first, dataset="cifar10", n_boot=0).facts["n_archs"] == 6
+
+
+@pytest.mark.parametrize("option", ["--unique-count", "--csv"])
+def test_a_space_of_1e18_is_not_listed(option: str) -> None:
+    """It never returned."""
+    from nasanalysis.cli.archs import _refuse_to_list
+
+    with pytest.raises(na.core.errors.ArchError, match=f"darts: {option} goes through all 1,076,746,950,455,072,400"):
+        _refuse_to_list(na.get_space("darts"), option)
+
+
+def test_a_genotype_without_an_index_has_parameters() -> None:
+    from nasanalysis.cli.archs import _one
+
+    cell = [("none", 0), ("sep_conv_3x3", 0), *[("skip_connect", 0), ("skip_connect", 1)] * 3]
+    text = f"Genotype(normal={cell}, normal_concat=range(2, 6), reduce={cell}, reduce_concat=range(2, 6))"
+    row = _one(na.get_space("darts"), text, "cifar10", "published", {})
+    assert row["index"] is None
+    assert row["params"] > 0
