@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
@@ -325,3 +326,14 @@ def test_one_shot_results_alone_are_a_benchmark_whatever_lies_beside_them(tmp_pa
     assert benchmark.truth(split="test").filter(pl.col("seed").is_null())["accuracy"].to_list() == [50.0]
     (note,) = [note for note in benchmark.notes if "not read" in note]
     assert note.endswith(": baseline_ft_bn/space1/old seed/eval_results.pkl, notes/backup/eval_results.pkl")
+
+
+def test_rows_come_in_one_order(data_dir: Path) -> None:
+    """A join without an order gave the rows of an encoding space in another order from run to run."""
+    space = get_space("nb101-3")
+    archs = [str(arch) for arch in space.sample(300, np.random.default_rng(0))]
+    benchmark = load_benchmark("nb101-3", data_dir)
+    first = benchmark.truth(archs=archs)["arch"].to_list()
+    assert all(benchmark.truth(archs=archs)["arch"].to_list() == first for _ in range(3))
+    assert set(first) <= set(archs)
+    assert list(dict.fromkeys(first)) == [arch for arch in archs if arch in set(first)]

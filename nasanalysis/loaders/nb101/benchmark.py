@@ -231,7 +231,7 @@ def load_space(space: str, data: Path | None = None) -> Benchmark:
 def _of_cells(space: str, table: pl.LazyFrame, encodings: pl.LazyFrame) -> pl.LazyFrame:
     """A frame of cells as a frame of encodings (columns ``arch, cell``), in the benchmark called `space`."""
     columns = table.collect_schema().names()
-    joined = encodings.join(table.rename({"arch": "cell"}), on="cell")
+    joined = encodings.join(table.rename({"arch": "cell"}), on="cell", maintain_order="left")
     return joined.with_columns(benchmark=pl.lit(space)).select(columns)
 
 
