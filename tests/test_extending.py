@@ -10,7 +10,9 @@ import csv
 import importlib
 import itertools
 import json
+import os
 import random
+import subprocess
 import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -250,3 +252,28 @@ def test_a_report_with_all_of_them(tmp_path: Path) -> None:
     assert "How wide?" in text
     assert "widen" in text
     assert "chains.jsonl" in json.dumps(result.provenance["inputs"])
+
+
+@pytest.mark.usefixtures("plugin")
+def test_the_prompt_imports_a_module_of_yours(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nasanalysis", "--import", "chains_plugin", "report", "chains.study.toml"]
+    done = subprocess.run(
+        [*command, "--out", "out"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(na.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "How wide?" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_module_that_is_not_there_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nasanalysis", "--import", "no_such_module", "archs", "nb201"],
+        cwd=Path(na.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--import no_such_module: expected a module" in done.stderr

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -66,9 +67,35 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    plugins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="A module of yours that adds to the registries (a proxy, a study kind ...); may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     if debug:
         os.environ["NASANALYSIS_DEBUG"] = "1"
+    for module in plugins or ():
+        _import(module)
+
+
+def _import(module: str) -> None:
+    """Load a user's module from the working folder or the environment; what it adds to registries is known then."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ParameterError(
+            f"--import {module}: expected a module of this folder or environment, found none of that name "
+            "(without .py, with dots between folders)"
+        ) from None
+    finally:
+        sys.path.pop(0)
 
 
 @app.command()
