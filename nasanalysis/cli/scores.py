@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from .options import (
     read_directions,
 )
 from .output import check_suffix, print_json, print_table, show, warn, with_better
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def score(
@@ -119,8 +122,17 @@ def correlate(
         print_json(frame.to_dicts())
         return
     numbers = ("estimate", "ci_low", "ci_high", "n_archs", "n_missing")
-    shown = with_better(frame).select("dataset", "proxy", "better", "step", "statistic", *numbers)
+    shown = with_better(frame).select("dataset", "proxy", *_how(frame), "better", "step", "statistic", *numbers)
     print_table(shown, f"{truth}: {scores}", digits=4)
+
+
+def _how(frame: pl.DataFrame) -> tuple[str, ...]:
+    """The column ``setting`` where it says what was asked for: a transfer, or infinite scores ranked last."""
+    from ..stats.infinite import RANKED_LAST
+
+    said = frame["setting"].drop_nulls()
+    asked = said.str.starts_with("scored on ") | said.str.contains(RANKED_LAST, literal=True)
+    return ("setting",) if asked.any() else ()
 
 
 def card(

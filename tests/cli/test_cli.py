@@ -352,6 +352,22 @@ def test_strangers_are_noted_on_stderr_and_json_stays_clean(run: Run, tmp_path: 
     assert "that the truth lacks" in done.err
 
 
+def test_what_was_asked_for_stands_in_the_table(run: Run, tmp_path: Path) -> None:
+    names = write_truth(tmp_path, [10.0, 20.0, 30.0, 40.0])
+    rows = pl.DataFrame({"arch": names, "proxy": "p", "value": [1.0, 2.0, 4.0, math.inf], "dataset": "other"})
+    rows.write_csv(tmp_path / "s.csv")
+    args = ["correlate", "--truth", "truth.csv", "--scores", "s.csv", "--bootstrap", 0]
+    assert "setting" not in run(*args).out
+    assert "scored on other;" in error_or_out(run(*args, "--dataset", "mine", "--transfer", "other"))
+    assert "infinite scores ranked last" in error_or_out(run(*args, "--infinite", "worst"))
+
+
+def error_or_out(done: Done) -> str:
+    """What is printed, cells that were broken over lines joined."""
+    cells = [line.split("│")[3].strip() for line in done.out.splitlines() if line.startswith("│")]
+    return " ".join(cells) if cells else done.err
+
+
 def test_a_sample_file_narrows_both_sides(run: Run, tmp_path: Path) -> None:
     names = write_truth(tmp_path, [10.0, 20.0, 30.0, 40.0, 5.0])
     pl.DataFrame({"arch": names, "proxy": "p", "value": [1.0, 2.0, 3.0, 4.0, 9.0]}).write_csv(tmp_path / "s.csv")
