@@ -33,6 +33,7 @@ from .examples import add_examples
 from .measures import measure_app
 from .report import gallery, report
 from .scores import card, correlate, score
+from .simulate import simulate_app
 from .supernets import supernet_app
 
 app = typer.Typer(
@@ -112,6 +113,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(supernet_app, name="supernet")
 app.add_typer(measure_app, name="measure")
+app.add_typer(simulate_app, name="simulate")
 add_examples(app)
 
 

@@ -12,6 +12,7 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_rank_density`              rank against rank, for many architectures
 `plot_topk`                      accuracy of the k scored best, for every k
 `plot_forest`                    proxies with their intervals
+`plot_critical_difference`       mean ranks over data sets, ties joined
 `plot_ablation_lines`, `-heatmap` one or two settings of an ablation
 `plot_proxy_matrix`              which proxies say the same
 `plot_loss_curvature`            loss under weight noise
@@ -31,6 +32,7 @@ from ..stats.stopping import early_stopping, eigenvalue_trajectories
 from ..stats.topk_curve import topk_by_k
 from .ablation import ablation_grid, plot_ablation_heatmap, plot_ablation_lines
 from .cells import cell_graph, plot_cell
+from .critical_difference import plot_critical_difference
 from .curvature import loss_curvature, plot_loss_curvature
 from .curves import learning_curves, plot_learning_curves
 from .eigenvalues import plot_eigenvalues
@@ -62,6 +64,7 @@ __all__ = [
     "plot_budget",
     "plot_cell",
     "plot_correlation_by_step",
+    "plot_critical_difference",
     "plot_eigenvalues",
     "plot_forest",
     "plot_learning_curves",

@@ -10,7 +10,7 @@ bootstrap); see `nasanalysis.stats.resampling`.
 random halves   for statistics of the best few, which a bootstrap cannot resample
 =============== ======================================================================================
 
-``benchmarks/interval_coverage.py`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
+``nasanalysis simulate coverage`` simulates how often each holds the truth (`reports/results/coverage.csv`): the
 percentile bootstrap of Spearman's rho falls to 90 % where the true tau is 0.9, that of Kendall's tau is too wide
 there; Fisher's z stays within 2 points of 95 % from 50 architectures on. What it takes off the variance of Kendall's
 tau holds without ties; with them `nasanalysis.stats.intervals` takes BCa.

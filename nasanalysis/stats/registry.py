@@ -105,13 +105,13 @@ class Statistic:
 #: Statistics by name; None stands for what this module makes, anything else came from outside.
 STATISTICS: dict[str, str | Statistic | Callable[[Floats, Floats], float] | None] = dict.fromkeys(_OURS)
 
-_TAU_EXCESS = 3.0  # of the bootstrap variance of Kendall's tau-b
+TAU_EXCESS = 3.0  # of the bootstrap variance of Kendall's tau-b
 
 _PLAIN: dict[str, Statistic] = {
     s.name: s
     for s in (
         Statistic("spearman_rho", "correlation", "bootstrap", spearman_rho, Resamples.spearman_rho),
-        Statistic("kendall_tau", "correlation", "bootstrap", kendall_tau, Resamples.kendall_tau, excess=_TAU_EXCESS),
+        Statistic("kendall_tau", "correlation", "bootstrap", kendall_tau, Resamples.kendall_tau, excess=TAU_EXCESS),
         Statistic("pearson_r", "correlation", "bootstrap", pearson_r, Resamples.pearson_r),
         Statistic(
             "sparse_kendall_tau",
@@ -119,7 +119,7 @@ _PLAIN: dict[str, Statistic] = {
             "bootstrap",
             sparse_kendall_tau,
             sparse_on_resamples,
-            excess=_TAU_EXCESS,
+            excess=TAU_EXCESS,
         ),
         Statistic(
             "sparse_kendall_tau@score",
@@ -127,7 +127,7 @@ _PLAIN: dict[str, Statistic] = {
             "bootstrap",
             partial(sparse_kendall_tau, rounded="score"),
             partial(sparse_on_resamples, rounded="score"),
-            excess=_TAU_EXCESS,
+            excess=TAU_EXCESS,
         ),
         Statistic(
             "weighted_tau",

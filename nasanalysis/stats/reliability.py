@@ -216,7 +216,7 @@ def _measure(chosen: Floats, fraction: float, resampling: Resampling, units: Uni
     interval = None
     if resampling.n and np.isfinite(r) and units.can_be_drawn:
         counts = units.spread(bootstrap_counts(units.n, resampling.n, resampling.generator("reliability")))
-        drawn = _resampled(chosen, fraction, counts)
+        drawn = resampled_reliability(chosen, fraction, counts)
         interval = fisher_z_interval(drawn, r, max(round(units.n * fraction), FEWEST), level=resampling.level)
     return {
         "fraction": fraction,
@@ -231,7 +231,7 @@ def _measure(chosen: Floats, fraction: float, resampling: Resampling, units: Uni
     }
 
 
-def _resampled(chosen: Floats, fraction: float, counts: NDArray[np.int32]) -> Floats:
+def resampled_reliability(chosen: Floats, fraction: float, counts: NDArray[np.int32]) -> Floats:
     """The reliability of every resample of the architectures, the best part chosen anew: (n_resamples,)."""
     each: list[Floats] = []
     runs = range(chosen.shape[1])

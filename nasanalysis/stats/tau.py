@@ -37,7 +37,8 @@ def weighted_tau(score: ArrayLike, truth: ArrayLike) -> float:
     """Kendall's tau with hyperbolic weights: exchanges among the best count most (Vigna 2015).
 
     `score`, `truth`: (n_archs,), higher is better. The mean of the two values that weigh ranks by score and by
-    truth, as `scipy.stats.weightedtau` has it by default. Range [-1, 1]; NaN where undefined.
+    truth, as `scipy.stats.weightedtau` has it by default. The few best weigh most, so its bootstrap is a little short:
+    Fisher z held 92 to 93 % of simulated samples of 30 and 100 architectures. Range [-1, 1]; NaN where undefined.
     """
     x, y = defined_pairs(score, truth)
     if is_constant(x) or is_constant(y):

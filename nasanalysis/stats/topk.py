@@ -3,6 +3,11 @@
 Where several architectures share the score at the k-th place, every value is the expectation over breaking
 that tie at random, so it does not depend on the order of the rows. Pairs in which either value is not finite
 are left out. `StudyError` where fewer than `k` architectures are left.
+
+These are statistics of extremes: no bootstrap of them is valid. Their interval is that of random halves, so of samples
+of half the size with the same `k`: it says how much the answer depends on which architectures were looked at, not how
+far the estimate is from that of all (`precision@10` of 100 was within it in 88 % of simulated samples). Repeated
+samples of a stated size (`repeated_samples`) or seeds are the other honest way.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The permutation test exchanges the ranks of two scores architecture by architecture, which is exact where the two are
 exchangeable: where it would not change their joint distribution with the truth to swap their names. Two proxies of one
 correlation whose shapes differ (one follows the truth everywhere a little, the other half of the time exactly) are
-not; the plain test then rejects too often in small samples, and the studentised one holds its level in large ones
-(Janssen 1997; DiCiccio and Romano 2017). `reports/results/coverage.csv` has both.
+not; the plain test need not hold its level there, and the studentised one does in large samples (Janssen 1997; DiCiccio
+and Romano 2017). `reports/results/coverage.csv` has both.
 """
 
 from __future__ import annotations
