@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -85,7 +86,7 @@ def _options(
 
 def _import(module: str) -> None:
     """Load a user's module from the working folder or the environment; what it adds to registries is known then."""
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     try:
         import_module(module)
     except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -16,4 +17,5 @@ def resolve(kind: str, name: str, targets: Mapping[str, Any]) -> Any:
     if not isinstance(targets[name], str):
         return targets[name]
     module, _, attribute = targets[name].partition(":")
-    return getattr(import_module(module), attribute)
+    loaded = sys.modules.get(module)  # names are resolved for every architecture of a table; importing takes longer
+    return getattr(import_module(module) if loaded is None else loaded, attribute)

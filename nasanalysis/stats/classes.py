@@ -7,12 +7,13 @@ architecture of unknown class (of a space without classes, or a text that its sp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import NasAnalysisError
-from ..spaces import Arch, get_space, offers
+from ..spaces import SPACES, Arch, get_space, offers
 from ..spaces.capabilities import Isomorphic
 
 FUNCTIONAL = "functional"
@@ -22,6 +23,14 @@ Labels = NDArray[np.intp]
 
 def class_labels(archs: Iterable[str]) -> Labels:
     """The class of each architecture (``space:key``), numbered from 0 in order of appearance: (n_archs,)."""
+    texts = tuple(archs)
+    names = {text.partition(":")[0] for text in texts}
+    return _labels(texts, tuple(sorted((name, str(SPACES.get(name))) for name in names)))
+
+
+@lru_cache(maxsize=16)  # a report asks for the same architectures again and again
+def _labels(archs: tuple[str, ...], spaces: tuple[tuple[str, str], ...]) -> Labels:
+    """`spaces`: what is registered under the names of the architectures' spaces, so that a new entry is seen."""
     class_in: dict[str, Callable[[Arch], Arch | None]] = {}
     numbers: dict[object, int] = {}
     labels = []
@@ -30,7 +39,9 @@ def class_labels(archs: Iterable[str]) -> Labels:
         if name not in class_in:
             class_in[name] = _classes(name)
         labels.append(numbers.setdefault(_class_of(text, class_in[name]), len(numbers)))
-    return np.array(labels, dtype=np.intp)
+    answer = np.array(labels, dtype=np.intp)
+    answer.setflags(write=False)
+    return answer
 
 
 def dense(labels: Labels) -> Labels:
