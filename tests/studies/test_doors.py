@@ -462,3 +462,19 @@ def test_a_genotype_without_an_index_has_parameters() -> None:
     row = _one(na.get_space("darts"), text, "cifar10", "published", {})
     assert row["index"] is None
     assert row["params"] > 0
+
+
+def test_scores_of_live_networks_stand_beside_any_benchmark_of_their_space(tmp_path: Path) -> None:
+    """As in the README: a supernet of digits against the truth of `digits`; another data set or space is refused."""
+    digits = na.load_benchmark("digits")
+    scores = na.score(digits, "sotl", step=3).with_columns(benchmark=pl.lit("live-nb201"), method=pl.lit("spos"))
+    scores.write_parquet(tmp_path / "live.parquet")
+    table = na.compare("digits", str(tmp_path / "live.parquet"), n_boot=0)
+    assert table["benchmark"].unique().to_list() == ["digits"]
+    assert table["n_archs"].unique().to_list() == [800]
+    scores.with_columns(dataset=pl.lit("cifar10")).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(StudyError, match="scores of dataset cifar10, and a truth of digits"):
+        na.compare("digits", str(tmp_path / "other.parquet"), n_boot=0)
+    scores.with_columns(benchmark=pl.lit("live-darts")).write_parquet(tmp_path / "space.parquet")
+    with pytest.raises(StudyError, match="scores of benchmark live-darts, and a truth of digits"):
+        na.compare("digits", str(tmp_path / "space.parquet"), n_boot=0)
