@@ -123,7 +123,7 @@ def direction_of(name: str, given: Mapping[str, int | str] | None = None) -> Dir
 
     `ParameterError` for a direction that is none.
 
-    >>> [str(direction_of(name)) for name in ("sotl", "valLoss", "neg_loss", "zico")]
+    >>> [str(direction_of(name)) for name in ("sotl", "valLoss", "neg_loss", "mystery")]
     ['lower (ours)', 'lower (by name)', 'higher (by name)', 'higher (assumed)']
     """
     for key in (name, *(alias for alias, ours in ALIASES.items() if ours == name)):

@@ -35,7 +35,7 @@ from nasanalysis.proxies import direction, direction_of
         ("neg_synflow", -1, "by name"),
         ("supernetAccuracy", 1, "by name"),
         ("neg_accuracy", -1, "by name"),
-        ("zico", 1, "assumed"),
+        ("mystery", 1, "assumed"),
         ("val_loss+params", 1, "assumed"),
         ("lossless", 1, "assumed"),
     ],
@@ -48,11 +48,11 @@ def test_directions(name: str, sign: int, source: str) -> None:
 def test_what_is_given_holds() -> None:
     assert direction_of("sotl", {"sotl": "higher"}) == (1, "given")
     assert direction_of("sotl", {"tse": 1}) == (1, "given")  # by another name of the field
-    assert direction_of("zico", {"zico": -1}) == (-1, "given")
-    assert direction_of("zico", {"sotl": "higher"}) == (1, "assumed")
+    assert direction_of("mystery", {"mystery": -1}) == (-1, "given")
+    assert direction_of("mystery", {"sotl": "higher"}) == (1, "assumed")
 
 
 @pytest.mark.parametrize("given", ["up", 0, True, 2])
 def test_a_direction_that_is_none(given: object) -> None:
-    with pytest.raises(ParameterError, match=r"directions: 'zico': expected 'higher' or 'lower' \(\+1 or -1\), got"):
-        direction_of("zico", {"zico": given})  # type: ignore[dict-item]
+    with pytest.raises(ParameterError, match=r"directions: 'mystery': expected 'higher' or 'lower' \(\+1 or -1\), got"):
+        direction_of("mystery", {"mystery": given})  # type: ignore[dict-item]
