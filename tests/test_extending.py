@@ -20,6 +20,7 @@ from types import ModuleType
 
 import polars as pl
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import nasanalysis as na
 from nasanalysis.loaders import BENCHMARKS
@@ -187,6 +188,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     ]
     (tmp_path / "chains.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test do not look into this folder
     registries: list[MutableMapping] = [SPACES, FORMATS, BENCHMARKS, PROXIES, STATISTICS, ALGORITHMS, KINDS]  # type: ignore[type-arg]
     before = [dict(registry) for registry in registries]
     yield importlib.import_module("chains_plugin")

@@ -40,7 +40,7 @@ def test_equal_counts_of_images_are_one_mean() -> None:
     """Percent of 3,000 images has no end in decimals, and still ties."""
     splits = [(700 - i, 700, 703 + i) for i in range(20)]
     percent = [[100 * k / 3000 for k in ks] for ks in splits]
-    assert len({sum(p) / 3 for p in percent}) > 1  # what a plain mean says
+    assert len({(a + b + c) / 3 for a, b, c in percent}) > 1  # what a plain mean says
     assert set(means(percent)) == {100 * 2103 / 9000}
 
 
