@@ -97,8 +97,8 @@ class Recorder(Watcher):
             self._sums = GradientSums(net)
         for name in SUITE:  # one by one: then its seconds are its own
             with self._clock("train", f"zero_cost_{name}"):
-                found = zero_cost(net, *self._images.zero_cost, proxies=[name], generator=self._stream("zero-cost"))
-                self.values[name] = found[name]
+                scores = zero_cost(net, *self._images.zero_cost, proxies=[name], generator=self._stream("zero-cost"))
+                self.values[name] = scores[name]
 
     def differentiated(self, step: int, loss: Tensor, net: CellNetwork) -> None:
         if step <= self._settings.minibatches:

@@ -65,7 +65,7 @@ class RecorderSettings:
 
     def fingerprint(self) -> dict[str, Any]:
         """Name -> value of every setting, flat, so that a difference is named; versions of packages included."""
-        own = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if name != "task"}
+        settings = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if name != "task"}
         task = {f"task.{name}": value for name, value in self.task.as_dict().items()}
         packages = {f"packages.{name}": value for name, value in package_versions(_PACKAGES).items()}
-        return {"benchmark": "digits-2", "recorder": RECORDER, **own, **task, **packages}
+        return {"benchmark": "digits-2", "recorder": RECORDER, **settings, **task, **packages}

@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
     package = Path(__file__).resolve().parent.parent
     for path in sorted(package.rglob("*.py")):
         sources.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    public = {name: found.partition("+")[0] for name, found in package_versions(PACKAGES).items()}
+    public = {name: version.partition("+")[0] for name, version in package_versions(PACKAGES).items()}
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "nasanalysis": nasanalysis_version(),

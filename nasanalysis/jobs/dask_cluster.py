@@ -55,7 +55,7 @@ class DaskCluster:
         try:
             if scheduler is None:
                 with _uninterrupted(), config.set(OWN_WORKERS):
-                    own = dask.LocalCluster(
+                    cluster = dask.LocalCluster(
                         n_workers=workers,
                         threads_per_worker=1,
                         processes=True,
@@ -63,8 +63,8 @@ class DaskCluster:
                         dashboard_address="127.0.0.1:0",  # any free port
                         silence_logs=logging.CRITICAL,
                     )
-                self._stack.callback(own.close, timeout=10)
-                scheduler = own.scheduler_address
+                self._stack.callback(cluster.close, timeout=10)
+                scheduler = cluster.scheduler_address
             self.where = scheduler
             self.client: Any = dask.Client(scheduler, timeout=ANSWER, set_as_default=False)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:

@@ -140,9 +140,9 @@ def run_units(
         task = bar.add_task(description, total=len(units), completed=len(units) - len(todo))
         try:
             with contextlib.closing(chosen.run(_make if chosen.remote else _finish, calls, needs=needs)) as finished:
-                for made in finished:
+                for result in finished:
                     if chosen.remote:
-                        _write(made[1], made[0])
+                        _write(result[1], result[0])
                     bar.advance(task)
         except (OutputError, BackendError) as error:
             done = sum(path.exists() for path in paths.values())

@@ -332,13 +332,13 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _start_of_range(answer: requests.Response) -> int | None:
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _total_of_range(answer: requests.Response) -> int | None:
-    found = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("Content-Range", "").strip())
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"bytes .*/(\d+)", answer.headers.get("Content-Range", "").strip())
+    return int(match[1]) if match else None
 
 
 def _brief(error: BaseException) -> str:

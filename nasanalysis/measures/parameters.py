@@ -32,8 +32,8 @@ def noisy_names(net: nn.Module, position: Position, cell: type[nn.Module] | None
 
 def noisy_parameters(net: nn.Module, position: Position, cell: type[nn.Module] | None = None) -> list[nn.Parameter]:
     """The parameters that `noisy_names` names."""
-    own = dict(net.named_parameters())
-    return [own[name] for name in noisy_names(net, position, cell)]
+    by_name = dict(net.named_parameters())
+    return [by_name[name] for name in noisy_names(net, position, cell)]
 
 
 def used_names(net: nn.Module) -> list[str]:

@@ -245,8 +245,8 @@ def _vmapped(
     labels: Tensor,
     batch: int,
 ) -> Rows:
-    own = {name: subject.get_parameter(name).detach() for name in names}
-    sizes = [value.numel() for value in own.values()]
+    at_rest = {name: subject.get_parameter(name).detach() for name in names}
+    sizes = [value.numel() for value in at_rest.values()]
 
     def summed(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         logits = torch.func.functional_call(subject, weights, (x,))
@@ -258,7 +258,7 @@ def _vmapped(
         stacked = torch.stack([vector for _, _, vector in chunk]).to(images.device)
         weights = {
             name: value + part.view(len(chunk), *value.shape)
-            for (name, value), part in zip(own.items(), stacked.split(sizes, dim=1), strict=True)
+            for (name, value), part in zip(at_rest.items(), stacked.split(sizes, dim=1), strict=True)
         }
         # on the CPU as many images and weights at once as one set of weights has images: that stays in the cache
         width = batch if images.is_cuda else max(1, batch // len(chunk))

@@ -32,8 +32,8 @@ def filter_normalised_direction(net: nn.Module, generator: torch.Generator) -> d
             direction[name] = torch.zeros_like(weight)
             continue
         step = torch.randn(weight.shape, generator=generator, device=weight.device, dtype=weight.dtype)
-        own, drawn = (tensor.flatten(1).norm(dim=1) for tensor in (weight, step))
-        scale = own / drawn.clamp_min(1e-10)
+        target, drawn = (tensor.flatten(1).norm(dim=1) for tensor in (weight, step))
+        scale = target / drawn.clamp_min(1e-10)
         direction[name] = step * scale.view(-1, *[1] * (weight.dim() - 1))
     return direction
 

@@ -36,15 +36,15 @@ def zico_of(subject: Subject, variant: Variant = "reference", parts: int = 2) ->
 
 def _gradients_of_parts(subject: Subject, parts: int) -> list[list[Tensor]]:
     """Of each part in turn, the gradient of its mean cross-entropy in every layer's weights."""
-    found = []
+    gradients = []
     with untouched(subject.net) as net:
         training_mode(net)
         weights = [layer.weight for layer in weight_layers(net)]
         for images, labels in zip(*(t.tensor_split(parts) for t in (subject.images, subject.labels)), strict=True):
             logits = net(images.clone())
             check_logits(logits, labels)
-            found.append([g.detach() for g in gradients_in(F.cross_entropy(logits, labels), weights)])
-    return found
+            gradients.append([g.detach() for g in gradients_in(F.cross_entropy(logits, labels), weights)])
+    return gradients
 
 
 def swap_of(subject: Subject) -> float:

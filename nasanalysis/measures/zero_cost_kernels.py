@@ -39,11 +39,11 @@ def epe_nas_of(subject: Subject) -> float:
     many = subject.train_pass.logits.shape[1] > 100
     scores = []
     for label in np.unique(labels):
-        own = rows[labels == label]
-        if many and len(own) == 1:
+        of_label = rows[labels == label]
+        if many and len(of_label) == 1:
             continue
-        score = float(np.log(np.abs(_correlation(own)) + EPSILON).sum())
-        scores.append(score / len(own) if many else score)
+        score = float(np.log(np.abs(_correlation(of_label)) + EPSILON).sum())
+        scores.append(score / len(of_label) if many else score)
     if not scores:
         raise UndefinedMeasureError("no class with two images")
     values = np.array(scores)

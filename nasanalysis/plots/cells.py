@@ -139,7 +139,10 @@ def _place(graph: CellGraph) -> dict[str, Point]:
 
 def _bends(graph: CellGraph, at: Mapping[str, Point]) -> list[float]:
     """How far each edge bows, one after the other: no more than it takes to pass beside nodes and other edges."""
-    boxes = {node: (0.75 if own else 0.4, 0.4) for node, own in graph.nodes.select("node", "operation").iter_rows()}
+    boxes = {
+        node: (0.75 if operation else 0.4, 0.4)
+        for node, operation in graph.nodes.select("node", "operation").iter_rows()
+    }
     bends: list[float] = []
     drawn: list[Point] = []
     for source, target in graph.edges.select("source", "target").iter_rows():
@@ -210,8 +213,8 @@ def _draw(ax: Axes, graph: CellGraph, at: Mapping[str, Point], bends: Sequence[f
 
     size = 8.5
     said = {
-        node: OPERATION_LABELS.get(own, own) if own else label
-        for node, label, own in graph.nodes.select("node", "label", "operation").iter_rows()
+        node: OPERATION_LABELS.get(op, op) if op else label
+        for node, label, op in graph.nodes.select("node", "label", "operation").iter_rows()
     }
     edges = graph.edges.select("source", "target", "operation").iter_rows()
     places = _label_places(graph, at, bends)
@@ -245,15 +248,15 @@ def _draw(ax: Axes, graph: CellGraph, at: Mapping[str, Point], bends: Sequence[f
                 bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.9},
                 zorder=3,
             )
-    for node, own in graph.nodes.select("node", "operation").iter_rows():
-        box = {"boxstyle": "round,pad=0.35", "facecolor": operation_colour(own) if own else "#F0F0F0"}
+    for node, op in graph.nodes.select("node", "operation").iter_rows():
+        box = {"boxstyle": "round,pad=0.35", "facecolor": operation_colour(op) if op else "#F0F0F0"}
         ax.text(
             *at[node],
             said[node],
             ha="center",
             va="center",
             fontsize=size,
-            color="white" if own else "black",
+            color="white" if op else "black",
             bbox={**box, "edgecolor": "#555555"},
             zorder=4,
         )

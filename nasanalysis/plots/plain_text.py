@@ -44,9 +44,9 @@ def _powers_of_ten(axis: Axis) -> set[int]:
     """Labels that matplotlib writes as formulas, by their ids; all labels of the axis are there afterwards."""
     from matplotlib.ticker import LogFormatter
 
-    found = set()
+    exponents = set()
     for minor, formatter in ((False, axis.get_major_formatter()), (True, axis.get_minor_formatter())):
         labels = axis.get_ticklabels(minor=minor)
         if isinstance(formatter, LogFormatter):
-            found |= {id(label) for label in labels}
-    return found
+            exponents |= {id(label) for label in labels}
+    return exponents

@@ -57,8 +57,8 @@ def words_of(name: str) -> list[str]:
 
 def turned_name(name: str) -> str | None:
     """What a name says the negative of: ``neg_sotl``, ``minus-sotl``, ``-sotl`` -> ``sotl``; None if of nothing."""
-    found = re.fullmatch(r"(?:\s*[-−]\s*|(?:neg|negative|negated|minus)[\s_-]+)(.+)", name)
-    return found[1] if found else None
+    match = re.fullmatch(r"(?:\s*[-−]\s*|(?:neg|negative|negated|minus)[\s_-]+)(.+)", name)
+    return match[1] if match else None
 
 
 def by_name(name: str) -> Direction:

@@ -183,7 +183,7 @@ def _stepped(fitness: object) -> bool:
 
 
 def _rows(
-    found: SearchResult,
+    search: SearchResult,
     algorithm: str,
     fitness: str,
     seed: int,
@@ -191,12 +191,12 @@ def _rows(
     at: Sequence[int] | None,
     queries: int | None,
 ) -> dict[str, list[Any]]:
-    points = list(at) if at is not None else log_spaced(queries or len(found))
+    points = list(at) if at is not None else log_spaced(queries or len(search))
     if not points or min(points) < 1:
         raise SearchError(f"run_searches: at: expected query numbers from 1, got {points[:5]}")
-    last = [min(point, len(found)) - 1 for point in points]
-    best = [found.best[i] for i in last]
-    archs = [None if i is None else found.archs[i] for i in best]
+    last = [min(point, len(search)) - 1 for point in points]
+    best = [search.best[i] for i in last]
+    archs = [None if i is None else search.archs[i] for i in best]
     true = [None if arch is None else truth.get(arch) for arch in archs]
     n = len(points)
     return {
@@ -204,8 +204,8 @@ def _rows(
         "fitness": [fitness] * n,
         "seed": [seed] * n,
         "query": points,
-        "seconds": [float(found.seconds[i]) for i in last],
-        "value": [None if i is None else float(found.values[i]) for i in best],
+        "seconds": [float(search.seconds[i]) for i in last],
+        "value": [None if i is None else float(search.values[i]) for i in best],
         "arch": archs,
         "true_accuracy": true,
     }

@@ -107,10 +107,10 @@ def all_codes() -> np.ndarray:
     parts = []
     for vertices in range(2, MAX_VERTICES + 1):
         labels = labellings(vertices - 2)
-        own = np.arange(len(labels))
+        numbers = np.arange(len(labels))
         for edges in representatives(vertices).tolist():
             _, orders = canonical_graph(vertices, edges)
-            kept = own[canonical_label_numbers(orders, labels) == own] if len(orders) > 1 else own
+            kept = numbers[canonical_label_numbers(orders, labels) == numbers] if len(orders) > 1 else numbers
             parts.append(_graph_code(vertices, edges) + kept)
     codes = np.concatenate(parts)
     codes.setflags(write=False)

@@ -218,9 +218,9 @@ def module_hash(cell: Cell) -> str:
                 + "|"
                 + "".join(sorted([state[w] for w in targets[v]]))
                 + "|"
-                + own
+                + state_of
             )
-            for v, own in enumerate(state)
+            for v, state_of in enumerate(state)
         ]
     return _md5(str(sorted(state)))
 

@@ -27,8 +27,8 @@ def agreement(counts: Any, order: Any, starts: Any, truth_group: Any, n_truth_gr
     total = np.zeros((2, n_resamples))
     tree = np.zeros((n_truth_groups + 1, LANES), dtype=np.int32)
     drawn = np.zeros((n, LANES), dtype=np.int32)
-    found = np.zeros(LANES, dtype=np.int32)
-    held = np.zeros(LANES, dtype=np.int32)
+    below = np.zeros(LANES, dtype=np.int32)
+    inserted = np.zeros(LANES, dtype=np.int32)
     before = np.zeros(LANES, dtype=np.int32)
     sums = np.zeros((2, LANES))
     truth_ties = n_truth_groups < n
@@ -40,40 +40,40 @@ def agreement(counts: Any, order: Any, starts: Any, truth_group: Any, n_truth_gr
             for lane in range(width, LANES):
                 drawn[at, lane] = 0
         tree[:] = 0
-        held[:] = 0
+        inserted[:] = 0
         sums[:] = 0
         for g in range(len(starts)):
             stop = starts[g + 1] if g + 1 < len(starts) else n
             for at in range(starts[g], stop):
                 group = truth_group[order[at]]
-                found[:] = 0
+                below[:] = 0
                 node = group
                 while node > 0:
                     for lane in range(LANES):
-                        found[lane] += tree[node, lane]
+                        below[lane] += tree[node, lane]
                     node &= node - 1
                 if truth_ties:
                     node = group + 1
                     while node > 0:
                         for lane in range(LANES):
-                            found[lane] += tree[node, lane]
+                            below[lane] += tree[node, lane]
                         node &= node - 1
                 else:
                     for lane in range(LANES):
-                        found[lane] *= 2
+                        below[lane] *= 2
                 for lane in range(LANES):
-                    sums[0, lane] += np.float64(found[lane] - held[lane]) * np.float64(drawn[at, lane])
-            before[:] = held
+                    sums[0, lane] += np.float64(below[lane] - inserted[lane]) * np.float64(drawn[at, lane])
+            before[:] = inserted
             for at in range(starts[g], stop):
                 for lane in range(LANES):
-                    held[lane] += drawn[at, lane]
+                    inserted[lane] += drawn[at, lane]
                 node = truth_group[order[at]] + 1
                 while node <= n_truth_groups:
                     for lane in range(LANES):
                         tree[node, lane] += drawn[at, lane]
                     node += node & -node
             for lane in range(LANES):
-                size = np.float64(held[lane] - before[lane])
+                size = np.float64(inserted[lane] - before[lane])
                 sums[1, lane] += size * size
         for lane in range(width):
             total[0, first + lane] = sums[0, lane]

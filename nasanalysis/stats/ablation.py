@@ -54,8 +54,8 @@ def ablation(
     shown = [tuple(map(_shown, setting.values())) for setting in settings]
     if len(set(shown)) < len(shown):
         raise StudyError("ablation: expected every setting once; a factor of the grid holds a value twice")
-    found = joblib.Parallel(n_jobs=workers)(joblib.delayed(evaluate)(**setting) for setting in settings)
-    results = [dict(f) if isinstance(f, Mapping) else {"value": f} for f in found]
+    outcomes = joblib.Parallel(n_jobs=workers)(joblib.delayed(evaluate)(**setting) for setting in settings)
+    results = [dict(f) if isinstance(f, Mapping) else {"value": f} for f in outcomes]
     reference = results[settings.index(base)]
     rows: list[dict[str, Any]] = []
     for setting, values, result in zip(settings, shown, results, strict=True):

@@ -89,13 +89,13 @@ def half_counts(n_archs: int, n_boot: int, rng: np.random.Generator) -> NDArray[
 def percentile_interval(values: ArrayLike, method: str, *, level: float = 0.95) -> Interval:
     """The central `level` of `values` (n_resamples,), those that are NaN left out and counted."""
     check_level(level)
-    found = np.asarray(values, dtype=np.float64)
-    defined = found[np.isfinite(found)]
-    undefined = len(found) - len(defined)
+    estimates = np.asarray(values, dtype=np.float64)
+    defined = estimates[np.isfinite(estimates)]
+    undefined = len(estimates) - len(defined)
     if not len(defined):
-        return Interval(float("nan"), float("nan"), method, len(found), undefined)
+        return Interval(float("nan"), float("nan"), method, len(estimates), undefined)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), method, len(found), undefined)
+    return Interval(float(low), float(high), method, len(estimates), undefined)
 
 
 def fisher_z_interval(
@@ -119,14 +119,14 @@ def fisher_z_interval(
     of the normal. An estimate within 1/n^2 of 1 has a percentile interval, and says so (`at_one`).
     """
     check_level(level)
-    found = np.asarray(values, dtype=np.float64)
-    defined = found[np.isfinite(found)]
-    undefined = len(found) - len(defined)
+    estimates = np.asarray(values, dtype=np.float64)
+    defined = estimates[np.isfinite(estimates)]
+    undefined = len(estimates) - len(defined)
     if len(defined) < 2 or not np.isfinite(estimate):
-        return Interval(float("nan"), float("nan"), method, len(found), undefined)
+        return Interval(float("nan"), float("nan"), method, len(estimates), undefined)
     limit = 1 - 1 / n_archs**2
     if abs(estimate) >= limit:
-        return percentile_interval(found, at_one, level=level)
+        return percentile_interval(estimates, at_one, level=level)
     variance = float(np.arctanh(np.clip(defined, -limit, limit)).var(ddof=1))
     quantile = float(ndtri((1 + level) / 2))
     if excess:
@@ -135,7 +135,7 @@ def fisher_z_interval(
         quantile = float(stdtrit(max(n_archs - 2, 1), (1 + level) / 2))
     half = quantile * np.sqrt(variance)
     low, high = np.tanh(np.arctanh(estimate) + np.array([-half, half]))
-    return Interval(float(low), float(high), method, len(found), undefined)
+    return Interval(float(low), float(high), method, len(estimates), undefined)
 
 
 def bca_interval(
@@ -148,11 +148,11 @@ def bca_interval(
     half), the acceleration from the skewness of the jackknife; without a defined jackknife it is 0.
     """
     check_level(level)
-    found = np.asarray(values, dtype=np.float64)
-    defined = found[np.isfinite(found)]
-    undefined = len(found) - len(defined)
+    estimates = np.asarray(values, dtype=np.float64)
+    defined = estimates[np.isfinite(estimates)]
+    undefined = len(estimates) - len(defined)
     if not len(defined) or not np.isfinite(estimate):
-        return Interval(float("nan"), float("nan"), method, len(found), undefined)
+        return Interval(float("nan"), float("nan"), method, len(estimates), undefined)
     below = ((defined < estimate).sum() + 0.5 * (defined == estimate).sum()) / len(defined)
     z0 = ndtri(np.clip(below, 0.5 / len(defined), 1 - 0.5 / len(defined)))
     left_out = np.asarray(jackknife, dtype=np.float64)
@@ -162,7 +162,7 @@ def bca_interval(
     a = float((shift**3).sum()) / (6 * square**1.5) if square > 0 else 0.0
     z = z0 + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     low, high = np.quantile(defined, ndtr(z0 + z / np.maximum(1 - a * z, 1e-6)))
-    return Interval(float(low), float(high), method, len(found), undefined)
+    return Interval(float(low), float(high), method, len(estimates), undefined)
 
 
 def jackknife_counts(n_archs: int) -> NDArray[np.int8]:

@@ -107,16 +107,17 @@ def variance_components(values: ArrayLike) -> list[Component]:
     ms_seed = d * a * ((by_seed - mean) ** 2).sum() / (s - 1)
     rest = cells - by_arch[:, None] - by_seed[None, :] + mean
     ms_both = d * (rest**2).sum() / ((a - 1) * (s - 1))
-    found = {
+    variances = {
         "architecture": (ms_arch - ms_both) / (d * s),
         "seed": (ms_seed - ms_both) / (d * a),
         "architecture x seed": ms_both,
     }
     if d > 1:
         ms_draw = ((table - cells[:, :, None]) ** 2).sum() / (a * s * (d - 1))
-        found["architecture x seed"] = (ms_both - ms_draw) / d
-        found["draw"] = ms_draw
-    total = sum(max(float(v), 0.0) for v in found.values())
+        variances["architecture x seed"] = (ms_both - ms_draw) / d
+        variances["draw"] = ms_draw
+    total = sum(max(float(v), 0.0) for v in variances.values())
     return [
-        Component(name, float(v), max(float(v), 0.0) / total if total > 0 else math.nan) for name, v in found.items()
+        Component(name, float(v), max(float(v), 0.0) / total if total > 0 else math.nan)
+        for name, v in variances.items()
     ]

@@ -174,10 +174,10 @@ def _importance(table: Learnable, score: Floats, regressor: str | Maker, repeats
         def r2(model: Any, x: Floats, y: Floats) -> float:
             return float(r2_score(y, model.predict(x)))
 
-        found = permutation_importance(
+        importance = permutation_importance(
             model, values[~fitted], target[~fitted], scoring=r2, n_repeats=repeats, random_state=seed
         )
-        columns[what], columns[f"{what}_sd"] = found.importances_mean, found.importances_std
+        columns[what], columns[f"{what}_sd"] = importance.importances_mean, importance.importances_std
         columns[f"fit_{what}"] = [r2(model, values[~fitted], target[~fitted])] * len(features.names)
     return pl.DataFrame(columns).sort("truth", descending=True, maintain_order=True)
 

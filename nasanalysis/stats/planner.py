@@ -86,12 +86,12 @@ def _fewest(first_order: float, second_order: float, difference: float, level: f
     """The smallest n that has the power, see `plan`; orders: variances of what one, and what two architectures add."""
     from scipy.special import ndtri
 
-    found, wide = float(ndtri(power)), float(ndtri((1 + level) / 2))
+    power_quantile, wide = float(ndtri(power)), float(ndtri((1 + level) / 2))
 
     def is_enough(n: int) -> bool:
         variance = 2 / (n * (n - 1)) * (2 * (n - 2) * first_order + second_order)
         seen = variance + TAU_EXCESS * second_order / n**2
-        return wide * math.sqrt(seen) + found * math.sqrt(variance) <= abs(difference)
+        return wide * math.sqrt(seen) + power_quantile * math.sqrt(variance) <= abs(difference)
 
     high = 4
     while not is_enough(high):

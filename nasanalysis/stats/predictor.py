@@ -105,7 +105,7 @@ def predictor_draws(
         if part not in PARTS:
             raise UnknownNameError("part of the rest", part, PARTS)
     name, make = maker(regressor, "predictor_curve")
-    own = {one: _own_ranking(one, table) for one in alone}
+    rankings = {one: _own_ranking(one, table) for one in alone}
     rows = []
     for draw in _draws(table, k, draws, leave_out, seed):
         truth = table.truth[draw.rest]
@@ -113,7 +113,7 @@ def predictor_draws(
         predicted = {
             s: (name, _predicted(make(draw.number), name, f, table.truth, draw)) for s, f in table.sets.items()
         }
-        ranked = {one: (None, values[draw.rest]) for one, values in own.items()}
+        ranked = {one: (None, values[draw.rest]) for one, values in rankings.items()}
         for features, (by, scores) in [*predicted.items(), *ranked.items()]:
             for part in parts:
                 value = _agreement(scores, truth, PARTS[part])

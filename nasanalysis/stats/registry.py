@@ -155,10 +155,10 @@ def get_statistic(name: str) -> Statistic:
     if name in _PLAIN:
         return _PLAIN[name]
     base, _, argument = name.partition("@") if isinstance(name, str) else ("", "", "")
-    made = _FAMILIES[base](name, argument) if argument and base in _FAMILIES else None
-    if made is None:
+    statistic = _FAMILIES[base](name, argument) if argument and base in _FAMILIES else None
+    if statistic is None:
         raise UnknownNameError("statistic", name, STATISTICS)
-    return made
+    return statistic
 
 
 def outside_statistic(name: str) -> Statistic | None:
@@ -173,8 +173,8 @@ def _top_fraction(base: str) -> Callable[[str, str], Statistic | None]:
     plain = _PLAIN[base]
 
     def make(name: str, argument: str) -> Statistic | None:
-        found = _TOP.fullmatch(argument)
-        if found is None or not 0 < (share := float(found[1]) / 100) <= 1:
+        match = _TOP.fullmatch(argument)
+        if match is None or not 0 < (share := float(match[1]) / 100) <= 1:
             return None
 
         def function(score: ArrayLike, truth: ArrayLike) -> float:

@@ -262,12 +262,12 @@ class Resamples:
         `StudyError` (too few architectures) is NaN.
         """
         values = [self._aligned(column) for column in columns]
-        found = np.full(self.n_resamples, np.nan)
+        values_of = np.full(self.n_resamples, np.nan)
         for b in range(self.n_resamples):
             drawn = np.repeat(np.arange(self.n_archs), self.counts[:, b].astype(np.intp))
             with contextlib.suppress(StudyError):
-                found[b] = statistic(*(v[drawn] for v in values))
-        return found
+                values_of[b] = statistic(*(v[drawn] for v in values))
+        return values_of
 
     def _blocks(self) -> list[slice]:
         width = max(16, min(self.n_resamples, BLOCK // max(1, self.n_archs)))

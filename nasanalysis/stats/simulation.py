@@ -98,10 +98,10 @@ def _plain(n: int, simulations: int, n_boot: int, rng: np.random.Generator, tall
                 measure = get_statistic(name)
                 each, estimate = measure.on_resamples(drawn, x), measure(x, y)
                 for kind in kinds:
-                    made = make_interval(
+                    interval = make_interval(
                         kind, each, estimate, measure.on_resamples, x, y, excess=measure.excess
                     )  # fmt: skip
-                    _add(tally, (f"tau {tau}", name, kind), made.low <= value <= made.high)
+                    _add(tally, (f"tau {tau}", name, kind), interval.low <= value <= interval.high)
     return "coverage"
 
 
@@ -121,8 +121,8 @@ def _tied(n: int, simulations: int, n_boot: int, rng: np.random.Generator, tally
                 continue
             ours = make_interval("fisher_z", each, estimate, measure.on_resamples, x, y, excess=measure.excess)
             plain = fisher_z_interval(each, estimate, n, excess=measure.excess)
-            for how, made in (("fisher_z without the rule", plain), ("default", ours)):
-                _add(tally, (f"tau {tau}, {levels} levels", "kendall_tau", how), made.low <= true <= made.high)
+            for how, interval in (("fisher_z without the rule", plain), ("default", ours)):
+                _add(tally, (f"tau {tau}, {levels} levels", "kendall_tau", how), interval.low <= true <= interval.high)
     return "coverage"
 
 
@@ -141,10 +141,10 @@ def _clustered(n: int, simulations: int, n_boot: int, rng: np.random.Generator, 
             for name, value in true.items():
                 measure = get_statistic(name)
                 each, how = measure.on_resamples(drawn, x), measure.on_resamples
-                made = make_interval(
+                interval = make_interval(
                     "fisher_z", each, measure(x, y), how, x, y, excess=measure.excess, units=units
                 )  # fmt: skip
-                _add(tally, ("triples, tau 0.5", name, f"over {units.noun}"), made.low <= value <= made.high)
+                _add(tally, ("triples, tau 0.5", name, f"over {units.noun}"), interval.low <= value <= interval.high)
     return "coverage"
 
 
@@ -179,8 +179,8 @@ def _by_step(n: int, simulations: int, n_boot: int, rng: np.random.Generator, ta
         low, high = np.quantile(gaps, [0.025, 0.975], axis=1)
         band = simultaneous_band(estimates, gaps)
         for name, ends in (("single intervals", (low, high)), ("band", (band.low, band.high))):
-            found = bool((ends[0] > 0).any() or (ends[1] < 0).any())
-            _add(tally, (f"{STEPS} steps", "spearman_rho", f"somewhere, {name}"), found)
+            excluded = bool((ends[0] > 0).any() or (ends[1] < 0).any())
+            _add(tally, (f"{STEPS} steps", "spearman_rho", f"somewhere, {name}"), excluded)
     return "type I"
 
 
@@ -192,8 +192,8 @@ def _reliability(n: int, simulations: int, n_boot: int, rng: np.random.Generator
             runs = _runs(n, r, rng)
             estimate = reliability(runs, fraction=0.5)
             each = resampled_reliability(runs, 0.5, bootstrap_counts(n, n_boot, rng))
-            made = fisher_z_interval(each, estimate, max(n // 2, 3), method=FISHER_Z)
-            _add(tally, (setting, "spearman_rho", "chosen by a run left out"), made.low <= true <= made.high)
+            interval = fisher_z_interval(each, estimate, max(n // 2, 3), method=FISHER_Z)
+            _add(tally, (setting, "spearman_rho", "chosen by a run left out"), interval.low <= true <= interval.high)
             _add(tally, (setting, "spearman_rho", "bias, chosen by a run left out"), estimate - true)
             by_mean = reliability(top_fraction(runs, 0.5))
             _add(tally, (setting, "spearman_rho", "bias, chosen by the mean of all"), by_mean - true)

@@ -58,19 +58,19 @@ def _labelled(rows: pl.DataFrame, file: str, benchmark: Benchmark, asker: str, t
 
 
 def scores_of(
-    benchmark: Benchmark, own: pl.DataFrame | None, proxies: str | Sequence[str], *, dataset: str, **how: Any
+    benchmark: Benchmark, recorded: pl.DataFrame | None, proxies: str | Sequence[str], *, dataset: str, **how: Any
 ) -> pl.DataFrame:
     """`nasanalysis.score`, where proxies that the user's files hold are read from them.
 
     how: `step`, `schedule`, `archs` as there; a file's scores are those of its steps.
     """
     names = [proxies] if isinstance(proxies, str) else list(proxies)
-    here = set() if own is None else set(own["proxy"])
+    here = set() if recorded is None else set(recorded["proxy"])
     parts = []
     if computed := [name for name in names if name not in here]:
         parts.append(score(benchmark, computed, dataset=dataset, **how))
-    if own is not None and len(computed) < len(names):
-        parts.append(_of(own.filter(pl.col("proxy").is_in(names)), dataset, how.get("step"), how.get("archs")))
+    if recorded is not None and len(computed) < len(names):
+        parts.append(_of(recorded.filter(pl.col("proxy").is_in(names)), dataset, how.get("step"), how.get("archs")))
     return pl.concat(parts)
 
 

@@ -109,8 +109,10 @@ def _space(asked: Asked, truth: PlainTable | None, scores: PlainTable | None, sa
     if asked.space is not None:
         return asked.space
     tables = [table for table in (truth, scores) if table is not None and "arch" in table.frame.columns]
-    found = [(table, space_of(names_of(table))) for table in tables]
-    table, space = next(((t, s) for t, s in found if s in SPACES), next(((t, s) for t, s in found if s), (None, None)))
+    spaces = [(table, space_of(names_of(table))) for table in tables]
+    table, space = next(
+        ((t, s) for t, s in spaces if s in SPACES), next(((t, s) for t, s in spaces if s), (None, None))
+    )
     note = said_of_space(table or tables[0], space) if tables else None
     if note is not None:
         say(f"{note} (--space says otherwise)")

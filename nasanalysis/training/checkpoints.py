@@ -59,7 +59,7 @@ def load(path: Path, kind: str, *, device: str = "cpu") -> dict[str, Any]:
     """What `save` wrote; `CheckpointError` says what is wrong with anything else. Executes nothing."""
     try:
         _check(path)
-        found = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location=device, weights_only=True)
     except MissingDataError:
         raise CheckpointError(f"{path}: expected a checkpoint, found nothing there") from None
     except NasAnalysisError as error:
@@ -68,15 +68,15 @@ def load(path: Path, kind: str, *, device: str = "cpu") -> dict[str, Any]:
         raise _no_checkpoint(path, f"it {reason.partition(';')[0]}, nothing was run" if unsafe else reason) from None
     except Exception as error:  # torch raises many kinds; what it says advises to run what is in the file
         raise _no_checkpoint(path, type(error).__name__) from error
-    if not isinstance(found, dict) or found.get("nasanalysis") != kind:
-        got = shown.repr(found.get("nasanalysis")) if isinstance(found, dict) else repr(type(found).__name__)
+    if not isinstance(content, dict) or content.get("nasanalysis") != kind:
+        got = shown.repr(content.get("nasanalysis")) if isinstance(content, dict) else repr(type(content).__name__)
         raise CheckpointError(f"{path}: expected a checkpoint of kind {kind!r}, got {got}")
-    if found.get("version") != VERSION:
+    if content.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: expected a checkpoint of version {VERSION}, got {shown.repr(found.get('version'))}; "
+            f"{path}: expected a checkpoint of version {VERSION}, got {shown.repr(content.get('version'))}; "
             "use the release of nasanalysis that wrote it, or train again"
         )
-    return found
+    return content
 
 
 def _no_checkpoint(path: Path, reason: str) -> CheckpointError:

@@ -211,15 +211,15 @@ def genotypes(search: Run) -> dict[int, str]:
     """Logged epoch -> genotype as text ``s1:key``: of the last epoch, and of every one where the log is at hand."""
     last = errors(search)["epoch"].to_list()[-1]
     path = search.file("arch", "")
-    found = {last: _arch(_utf8(read_bytes(path), path), search.space, path)}
+    by_epoch = {last: _arch(_utf8(read_bytes(path), path), search.space, path)}
     if search.log.exists():
         epoch = None
         for line in _utf8(read_bytes(search.log), search.log).splitlines():
             if started := _EPOCH.search(line):
                 epoch = int(started[1])
             elif (match := _GENOTYPE.search(line)) and epoch is not None:
-                found[epoch] = _arch(match[1], search.space, search.log)
-    return dict(sorted(found.items()))
+                by_epoch[epoch] = _arch(match[1], search.space, search.log)
+    return dict(sorted(by_epoch.items()))
 
 
 def trace(root: Path) -> pl.DataFrame:

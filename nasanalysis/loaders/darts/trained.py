@@ -198,12 +198,12 @@ def _truth(
 
 def _number_runs(archs: Sequence[Arch], results: Sequence[object]) -> tuple[list[int | None], list[int]]:
     """The rule for duplicates: seed of each row (null where an architecture has one result), and the rows to keep."""
-    found: dict[Arch, dict[object, int]] = {}
+    runs_of: dict[Arch, dict[object, int]] = {}
     keep = []
     for i, (arch, result) in enumerate(zip(archs, results, strict=True)):
-        runs = found.setdefault(arch, {})
+        runs = runs_of.setdefault(arch, {})
         if result not in runs:
             runs[result] = len(runs)
             keep.append(i)
-    seeds = [found[a][r] if len(found[a]) > 1 else None for a, r in zip(archs, results, strict=True)]
+    seeds = [runs_of[a][r] if len(runs_of[a]) > 1 else None for a, r in zip(archs, results, strict=True)]
     return seeds, keep

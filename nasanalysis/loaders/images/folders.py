@@ -160,10 +160,10 @@ def _parts(names: list[str], path: Path) -> dict[str, dict[str, list[str]]]:
         raise DataFileError(f"{path}: expected a folder train beside test, got none")
     by_part: dict[str, dict[str, list[str]]] = {}
     for parts in split:
-        own = parts[depth + levels :]
-        if len(own) < 2:
+        inside = parts[depth + levels :]
+        if len(inside) < 2:
             raise DataFileError(f"{path}: expected every image in the folder of its class, got {'/'.join(parts)}")
-        by_part.setdefault(parts[depth] if levels else "train", {}).setdefault(own[0], []).append("/".join(parts))
+        by_part.setdefault(parts[depth] if levels else "train", {}).setdefault(inside[0], []).append("/".join(parts))
     unknown = sorted(set(by_part.get("test", {})) - set(by_part["train"]))
     if unknown:
         raise DataFileError(

@@ -141,11 +141,11 @@ class Archive:
     @cached_property
     def modified(self) -> int:
         """When the newest of the files changed, in nanoseconds."""
-        own = self.path.stat().st_mtime_ns
+        folder_time = self.path.stat().st_mtime_ns
         if self.kind != "folder":
-            return own
+            return folder_time
         files = [*self.members, *([self.meta] if self.meta else [])]
-        return max([(self.path / member.name).stat().st_mtime_ns for member in files], default=own)
+        return max([(self.path / member.name).stat().st_mtime_ns for member in files], default=folder_time)
 
     @cached_property
     def key(self) -> str:

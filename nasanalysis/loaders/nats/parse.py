@@ -144,7 +144,7 @@ class Rows:
                     *times.values(),
                 )
             except struct.error:  # not all are numbers: None is missing, others are refused
-                values = chain.from_iterable(held.values() for held in dicts)
+                values = chain.from_iterable(table.values() for table in dicts)
                 packed = np.fromiter(values, np.float64, len(keys)).tobytes()
             params, flops = round(float(run["params"]) * 1e6), float(round(float(run["flop"]) * 1e6))
             self.runs.append((dataset, name, epochs, int(seed), params, flops))
@@ -221,11 +221,11 @@ def _layout(dicts: Sequence[dict[Any, Any]], dataset: str, epochs: int) -> Layou
     """The layout of a training's dicts `_READ`; an error where a key is no epoch, or no split, that it can have."""
     rows: list[int] = []
     steps: list[int] = []
-    for row, held in zip((0, 1), dicts[:2], strict=True):
-        rows += [row] * len(held)
-        steps += _epochs(held, epochs)
-    for what, held in enumerate(dicts[2:4]):
-        splits, epochs_of = _evaluations(held, dataset, epochs)
+    for row, table in zip((0, 1), dicts[:2], strict=True):
+        rows += [row] * len(table)
+        steps += _epochs(table, epochs)
+    for what, table in enumerate(dicts[2:4]):
+        splits, epochs_of = _evaluations(table, dataset, epochs)
         rows += [2 * split + what for split in splits]
         steps += epochs_of
     recorded = len(rows)
@@ -234,7 +234,7 @@ def _layout(dicts: Sequence[dict[Any, Any]], dataset: str, epochs: int) -> Layou
     places = {row: [i for i, other in enumerate(rows) if other == row] for row in set(rows)}
     return Layout(
         struct.Struct(f"{len(rows)}d"),
-        tuple((row, _span(held), _span([steps[i] for i in held])) for row, held in places.items()),
+        tuple((row, _span(table), _span([steps[i] for i in table])) for row, table in places.items()),
         recorded,
         tuple(
             (split, i)

@@ -83,10 +83,10 @@ class NB101Benchmark(Benchmark):
 
     def _archs_of(self, dataset: str, rule: str) -> pl.DataFrame:
         get_space(self.space, Isomorphic).unique_archs(rule)  # refuses an unknown rule
-        held = (
+        archs = (
             self.lazy("TRUTH").filter(pl.col("dataset") == dataset).select("arch").unique(maintain_order=True).collect()
         )
-        if len(held) < _MANY:
+        if len(archs) < _MANY:
             return super()._archs_of(dataset, rule)
         if self.space == "nb101":
             table = cells_table().select("arch", "params", "flops", unique_arch="arch")
@@ -95,8 +95,8 @@ class NB101Benchmark(Benchmark):
                 cells_table(), left_on="cell", right_on="arch", maintain_order="left"
             )
             table = table.rename({"cell": "unique_arch"})
-        found = held.join(table, on="arch", how="left", maintain_order="left")
-        return found.select(
+        joined = archs.join(table, on="arch", how="left", maintain_order="left")
+        return joined.select(
             pl.lit(self.name).alias("benchmark"),
             pl.lit(dataset).alias("dataset"),
             "arch",
@@ -320,12 +320,12 @@ def read_records(path: Path) -> pl.DataFrame:
     for name, record in loaded.items():
         try:
             spec, by_schedule = record
-            found = list(spec_runs(spec, by_schedule))
-            if any(SPACE.hash(row[0]) != name for row in found[:1]):
-                raise ValueError(f"expected the hash of its cell, {SPACE.hash(found[0][0])}")
+            runs = list(spec_runs(spec, by_schedule))
+            if any(SPACE.hash(row[0]) != name for row in runs[:1]):
+                raise ValueError(f"expected the hash of its cell, {SPACE.hash(runs[0][0])}")
         except (ArchError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path}: record {words([name])}: {type(error).__name__}: {error}") from error
-        rows += found
+        rows += runs
     return runs_frame(rows)
 
 

@@ -205,14 +205,14 @@ def graph_of(bits: str) -> tuple[int, int]:
 
 def _checked(accuracies: Iterable[float], seconds: float) -> list[float | None]:
     """Fractions from 0 to 1 and seconds; NaN (a run that failed) becomes null."""
-    found: list[float | None] = []
+    fields: list[float | None] = []
     for value in accuracies:
         if not (0 <= value <= 1 or math.isnan(value)):
             raise BadRecordError(f"expected accuracies as fractions from 0 to 1, got {value!r}")
-        found.append(None if math.isnan(value) else value)
+        fields.append(None if math.isnan(value) else value)
     if not 0 <= seconds < math.inf:
         raise BadRecordError(f"expected seconds of training, got {seconds!r}")
-    return [*found, seconds]
+    return [*fields, seconds]
 
 
 def spec_runs(spec: Any, by_schedule: Any) -> Iterator[tuple[str, int, int, list[float | None]]]:
@@ -247,20 +247,20 @@ def runs_frame(rows: Iterable[tuple[str, int, int, list[float | None]]]) -> pl.D
     """(arch, schedule, seed, values) -> RUNS, in chunks, as 32-bit floats where those are exact (as they are)."""
     chunks: list[pl.DataFrame] = []
     schema = {"arch": pl.String(), "schedule": pl.Int64(), "seed": pl.Int64(), **dict.fromkeys(VALUES, pl.Float64())}
-    held: list[tuple[Any, ...]] = []
+    chunk: list[tuple[Any, ...]] = []
 
     def flush() -> None:
-        frame = pl.DataFrame(held, schema=schema, orient="row")
+        frame = pl.DataFrame(chunk, schema=schema, orient="row")
         small = frame.select(pl.col(VALUES).cast(pl.Float32))
         exact = small.select(pl.col(VALUES).cast(pl.Float64)).equals(frame.select(VALUES))
         chunks.append((frame.with_columns(small) if exact else frame).with_columns(pl.col("arch").cast(pl.Categorical)))
-        held.clear()
+        chunk.clear()
 
     for arch, schedule, seed, values in rows:
-        held.append((arch, schedule, seed, *values))
-        if len(held) == _CHUNK:
+        chunk.append((arch, schedule, seed, *values))
+        if len(chunk) == _CHUNK:
             flush()
-    if held or not chunks:
+    if chunk or not chunks:
         flush()
     return pl.concat(chunks, how="vertical_relaxed")
 

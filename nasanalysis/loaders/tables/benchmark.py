@@ -101,8 +101,8 @@ def _assemble(table: TableDescriptor, rows: Rows) -> pl.DataFrame:
     )
     if table.frame != "SCORES":
         _refuse_twins(table, rows, frame, list(schema.keys))
-    if table.expected is not None and (found := frame["arch"].n_unique()) != table.expected:
-        raise DataFileError(f"{rows.path}: expected {table.expected} architectures, got {found}; is the file complete?")
+    if table.expected is not None and (count := frame["arch"].n_unique()) != table.expected:
+        raise DataFileError(f"{rows.path}: expected {table.expected} architectures, got {count}; is the file complete?")
     return check(frame.drop(_ROW, strict=False), table.frame, where=str(rows.path))
 
 
@@ -153,17 +153,17 @@ def _key(rows: Rows, name: str, value: Any) -> pl.Series:
     if isinstance(value, Column):
         values = rows.column(value.column)
         if name in ("dataset", "split"):
-            found = pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+            column = pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
         else:
-            found = numbers(rows, values).alias(name)
-            whole = (found.is_null() | (found == found.round())) & found.is_finite().fill_null(True)
+            column = numbers(rows, values).alias(name)
+            whole = (column.is_null() | (column == column.round())) & column.is_finite().fill_null(True)
             if not whole.all():
                 row = int((~whole).arg_true()[0])
-                raise rows.fail(row, f"{name}: expected a whole number, got {found[row]}")
-            found = found.cast(pl.Int64)
-        if name != "seed" and found.null_count():
-            raise rows.fail(int(found.is_null().arg_true()[0]), f"{name}: expected a value, got nothing")
-        return found
+                raise rows.fail(row, f"{name}: expected a whole number, got {column[row]}")
+            column = column.cast(pl.Int64)
+        if name != "seed" and column.null_count():
+            raise rows.fail(int(column.is_null().arg_true()[0]), f"{name}: expected a value, got nothing")
+        return column
     dtype = pl.String if name in ("dataset", "split") else pl.Int64
     return pl.Series(name, [value], dtype=dtype).new_from_index(0, rows.count)
 
@@ -317,16 +317,16 @@ def load_nb201_thesis(data: Path | None = None) -> Benchmark:
 def _shipped(name: str, data: Path | None) -> Benchmark:
     every = [load_descriptor(path) for path in sorted(shipped("data/descriptors").glob("*.toml"))]
     ours = [d for d in every if d.benchmark == name]
-    found, absent = [], []
+    present, absent = [], []
     for descriptor in ours:
         try:
-            found.append((descriptor, locate(descriptor, data)))
+            present.append((descriptor, locate(descriptor, data)))
         except MissingDataError:
             absent.append(descriptor)
-    if not found:
+    if not present:
         looked = [path for d in ours for path in candidates(d.file, data)[:1]]
         raise missing(f"benchmark {name}", looked, [d.file for d in ours])
-    return _union(name, found, data, absent)
+    return _union(name, present, data, absent)
 
 
 def load_tables(paths: Iterable[Path | str], data: Path | str | None = None) -> Benchmark:
@@ -339,10 +339,13 @@ def load_tables(paths: Iterable[Path | str], data: Path | str | None = None) -> 
 
 
 def _union(
-    name: str, found: Sequence[tuple[TableDescriptor, Path]], data: Path | str | None, absent: Sequence[TableDescriptor]
+    name: str,
+    present: Sequence[tuple[TableDescriptor, Path]],
+    data: Path | str | None,
+    absent: Sequence[TableDescriptor],
 ) -> Benchmark:
     def reader(frame: str) -> Callable[[], pl.LazyFrame]:
-        ours = [(d, path) for d, path in found if d.frame == frame]
+        ours = [(d, path) for d, path in present if d.frame == frame]
 
         @cache
         def read() -> pl.DataFrame:
@@ -357,23 +360,23 @@ def _union(
 
     datasets: dict[str, None] = {}
     images: dict[str, Images] = {}
-    for descriptor, path in found:
-        held = _datasets(descriptor, lambda d=descriptor, p=path: _converted(d, p, data))  # type: ignore[misc]
-        datasets.update(dict.fromkeys(held))
-        images |= {name: of for name in held if (of := descriptor.images(name)) is not None}
-    notes = list(dict.fromkeys(f"{d.file}: {note}" for d, _ in found for note in d.notes))
+    for descriptor, path in present:
+        names = _datasets(descriptor, lambda d=descriptor, p=path: _converted(d, p, data))  # type: ignore[misc]
+        datasets.update(dict.fromkeys(names))
+        images |= {name: of for name in names if (of := descriptor.images(name)) is not None}
+    notes = list(dict.fromkeys(f"{d.file}: {note}" for d, _ in present for note in d.notes))
     if absent:
         notes.append("not on this machine: " + ", ".join(dict.fromkeys(d.file for d in absent)))
     return Benchmark(
         name=name,
-        space=found[0][0].space,
+        space=present[0][0].space,
         datasets=tuple(sorted(datasets, key=str.casefold)),
-        inputs=tuple(dict.fromkeys(path for _, path in found)),
+        inputs=tuple(dict.fromkeys(path for _, path in present)),
         read={
-            frame: reader(frame) for frame in ("TRUTH", "CURVES", "SCORES") if any(d.frame == frame for d, _ in found)
+            frame: reader(frame) for frame in ("TRUTH", "CURVES", "SCORES") if any(d.frame == frame for d, _ in present)
         },
         notes=tuple(notes),
-        metadata={"licences": {d.file: d.licence for d, _ in found if d.licence}, "images": images},
+        metadata={"licences": {d.file: d.licence for d, _ in present if d.licence}, "images": images},
     )
 
 

@@ -67,9 +67,9 @@ def _content(path: Path, kind: str) -> bytes:
 
 
 def _no_twins(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    cells = dict(pairs)
+    if len(cells) != len(pairs):
         seen: set[str] = set()
         twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise DataFileError(f"{path}: key {shown.repr(twin)} appears twice; keep one")
-    return found
+    return cells

@@ -34,12 +34,12 @@ def nested_column(rows: Rows, name: str) -> list[Any] | None:
         return None
     column, path = start
     cells = [_cell(value) for value in _listed(rows.columns[column])]
-    found = [_walk(cell, path) for cell in cells]
-    if cells and all(value is _ABSENT for value in found):
+    values = [_walk(cell, path) for cell in cells]
+    if cells and all(value is _ABSENT for value in values):
         raise DataFileError(
             f"{rows.path}: {rows.label(0)}: expected {name!r} in column {column!r}, got {_holds(cells[0])}"
         )
-    return [None if value is _ABSENT else value for value in found]
+    return [None if value is _ABSENT else value for value in values]
 
 
 def _start(rows: Rows, name: str) -> tuple[str, str] | None:

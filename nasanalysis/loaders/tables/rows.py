@@ -162,13 +162,13 @@ def numbers(rows: Rows, values: Any) -> pl.Series:
     if all(type(v) is float or type(v) is np.float64 for v in values):
         return pl.Series(np.asarray(values, dtype=float))
     nested = any(isinstance(v, list | tuple | np.ndarray) for v in values)
-    found: list[Any] = []
+    column: list[Any] = []
     for i, value in enumerate(values):
         try:
-            found.append([_number(v) for v in value] if nested and value is not None else _number(value))
+            column.append([_number(v) for v in value] if nested and value is not None else _number(value))
         except TypeError as error:
             raise rows.fail(i, error) from None
-    return pl.Series(found, dtype=pl.List(pl.Float64) if nested else pl.Float64)
+    return pl.Series(column, dtype=pl.List(pl.Float64) if nested else pl.Float64)
 
 
 def _number(value: Any) -> float | None:
@@ -187,15 +187,15 @@ def _number(value: Any) -> float | None:
 def _parse_text(rows: Rows, text: pl.Series) -> pl.Series:
     stripped = text.str.strip_chars()
     if stripped.str.starts_with("[").any():
-        found = []
+        column = []
         for i, cell in enumerate(stripped):
             try:
-                found.append(None if cell is None else [_number(v) for v in json.loads(cell)])
+                column.append(None if cell is None else [_number(v) for v in json.loads(cell)])
             except (ValueError, TypeError, RecursionError) as error:
                 raise rows.fail(
                     i, f"expected a list of numbers such as [1.5, 2.5], got {shown.repr(cell)} ({error})"
                 ) from None
-        return pl.Series(found, dtype=pl.List(pl.Float64))
+        return pl.Series(column, dtype=pl.List(pl.Float64))
     parsed = stripped.cast(pl.Float64, strict=False)
     bad = parsed.is_null() & stripped.is_not_null() & (stripped != "")
     if bad.any():

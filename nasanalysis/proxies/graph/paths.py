@@ -59,8 +59,8 @@ def through(open_paths: Bools, members: Bools) -> Bools:
 def widths(paths: Paths, open_paths: Bools) -> NDArray[np.int64]:
     """(n,) the most slots on open paths, no two of them on one such path: operations that run side by side."""
     patterns, which = np.unique(open_paths, axis=0, return_inverse=True)
-    found = np.array([_widest(paths.slots[pattern]) for pattern in patterns], dtype=np.int64)
-    return np.asarray(found[np.ravel(which)])
+    widest = np.array([_widest(paths.slots[pattern]) for pattern in patterns], dtype=np.int64)
+    return np.asarray(widest[np.ravel(which)])
 
 
 def _widest(slots: Bools) -> int:

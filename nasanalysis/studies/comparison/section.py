@@ -39,10 +39,10 @@ class DirectionWarning(UserWarning):
 def comparison_section(item: Comparison, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where the benchmark is not here."""
     benchmark = sources.benchmark(item.benchmark)
-    own = own_scores(sources, item.scores, benchmark, asker=item.name, transfer=item.scores_dataset is not None)
-    if own is not None and not item.proxies:
-        item = item.model_copy(update={"proxies": tuple(own["proxy"].unique(maintain_order=True))})
-    run = ComparisonRun(item, sources, benchmark, resampling, own)
+    scores = own_scores(sources, item.scores, benchmark, asker=item.name, transfer=item.scores_dataset is not None)
+    if scores is not None and not item.proxies:
+        item = item.model_copy(update={"proxies": tuple(scores["proxy"].unique(maintain_order=True))})
+    run = ComparisonRun(item, sources, benchmark, resampling, scores)
     tables: list[Table] = []
     figures: list[Figure] = []
     if item.proxies:

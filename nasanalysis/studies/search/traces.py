@@ -128,14 +128,14 @@ def found_curvature(
             f"{len(lost)} lack them, first {lost[0]}; measure these (`archs` of a [[measure]] part)"
         )
     parts = []
-    for (label,), own in judged.group_by("search", maintain_order=True):
-        archs = own["arch"].unique(maintain_order=True).to_list()
-        part = own["part"][0]
+    for (label,), members in judged.group_by("search", maintain_order=True):
+        archs = members["arch"].unique(maintain_order=True).to_list()
+        part = members["part"][0]
         losses = rows.filter(pl.col("arch").is_in(archs))
         if part in losses["setting"]:  # measured by the search itself, where others may have found the same
             losses = losses.filter(pl.col("setting") == part)
         curve = loss_curvature(losses, truth)
-        accuracy = float(own["true_accuracy"].to_numpy().mean())
+        accuracy = float(members["true_accuracy"].to_numpy().mean())
         parts.append(
             curve.group_by("sigma", maintain_order=True)
             .agg(pl.col("loss", "low", "high").mean(), pl.col("n_draws", "n_undefined").sum())
