@@ -16,6 +16,8 @@ from ..plots.style import arch_label
 from ..proxies import score
 from ..spaces import get_space
 from ..spaces.capabilities import HasLivePath
+from ..stats.averages import mean_scores
+from ..stats.pairs import mean_accuracy
 
 ZERO_COST = (
     "synflow",
@@ -68,9 +70,8 @@ class Sources:
     def digits_pairs(self) -> pl.DataFrame:
         """arch, sotl, params, accuracy of digits after the last epoch."""
         last = last_step(self.scores("sotl", "params"))
-        wide = last.group_by("arch", "proxy").agg(pl.col("value").mean()).pivot("proxy", index="arch", values="value")
-        means = self.digits_truth.filter(pl.col("seed").is_null()).select("arch", "accuracy")
-        return wide.join(means, on="arch").sort("arch")
+        wide = mean_scores(last).pivot("proxy", index="arch", values="value")
+        return wide.join(mean_accuracy(self.digits_truth), on="arch").sort("arch")
 
     @cached_property
     def nb201_truth(self) -> pl.DataFrame:

@@ -13,8 +13,10 @@ import polars as pl
 
 from ..core.errors import SearchError
 from ..core.frames import check, to_polars, truth_quantity
+from ..core.means import exact_means
 from ..loaders.tables.own import completed_scores, completed_truth
 from ..proxies import direction as proxy_direction
+from ..stats.averages import counting_rows
 from .fitness import Answers
 
 #: Seconds of a query: one number for all, or of each architecture.
@@ -89,7 +91,8 @@ class TableFitness:
         scores: SCORES, or a plain table ``arch, proxy, value``, of any table library.
         proxy, dataset, method, setting, step: which rows; may be left out where there is only one.
         direction: +1 where a higher score is better, -1 where a lower one is; by default the proxy's own.
-        seed: of the scores; None for the mean over seeds (where rows without a seed are there, these are it).
+        seed: of the scores; None for the mean over seeds: the row without a seed of an architecture that has one (a
+            `MixedSeedsWarning` where others have seeds only), else the exact mean of its seeds.
             An architecture whose score one of the seeds lacks is undefined.
         seconds: of one query.
         name: by default that of the proxy.
@@ -103,7 +106,7 @@ class TableFitness:
         sign = proxy_direction(only) if direction is None else direction
         if sign not in (1, -1):
             raise SearchError(f"{only}: direction: expected +1 or -1, got {direction!r}")
-        values = _by_arch(_of_seed(table, seed, label), "value", sign)
+        values = _by_arch(table, "value", sign, seed, label)
         return cls(name or only, _space(values), values, seconds, label)
 
     @classmethod
@@ -126,7 +129,7 @@ class TableFitness:
         asked = {"dataset": dataset, "split": split, "schedule": schedule}
         table, label = _select(table, asked, _TRUTH_KEYS, "TRUTH")
         quantity = truth_quantity(table)
-        values = _by_arch(_of_seed(table, seed, label), quantity.column, quantity.direction)
+        values = _by_arch(table, quantity.column, quantity.direction, seed, label)
         return cls(name or f"{table['split'][0]} {quantity.name}", _space(values), values, seconds, label)
 
     @property
@@ -241,24 +244,31 @@ def _select(
     return rows, f"{frame} of {rows['benchmark'][0]}, {rows['dataset'][0]}"
 
 
-def _of_seed(table: pl.DataFrame, seed: int | None, label: str) -> pl.DataFrame:
-    if seed is not None:
-        rows = table.filter(pl.col("seed") == seed)
-        if rows.is_empty():
-            raise SearchError(f"{label}: no rows of seed {seed}; there are {_few(table['seed'].unique().to_list())}")
-        return rows
-    means = table.filter(pl.col("seed").is_null())
-    return table if means.is_empty() else means
+def _by_arch(table: pl.DataFrame, column: str, sign: int, seed: int | None, label: str) -> dict[str, float]:
+    """The value of each architecture, higher is better: of `seed`, or by `averages.counting_rows` and exact means.
+
+    An architecture whose value one of the table's seeds lacks is undefined: a mean over fewer seeds is noisier, and a
+    search would choose it for that.
+    """
+    rows = _of_seed(table, seed, label) if seed is not None else counting_rows(table, (), what=label)
+    means = exact_means(rows, ["arch"], column)
+    lacking = _lacking_a_seed(rows, column)
+    values = {arch: math.nan if value is None or arch in lacking else value for arch, value in means.iter_rows()}
+    return {arch: sign * value for arch, value in values.items()}
 
 
-def _by_arch(table: pl.DataFrame, column: str, sign: int) -> dict[str, float]:
-    """Means over seeds; undefined where one of the table's seeds has none."""
-    lacks = pl.col(column).is_null().any() | (pl.col("seed").n_unique() < table["seed"].n_unique())
-    means = table.group_by("arch", maintain_order=True).agg(
-        pl.when(lacks).then(None).otherwise(pl.col(column).mean()).alias("value")
-    )
-    values = sign * means["value"].cast(pl.Float64).fill_null(math.nan).to_numpy()
-    return dict(zip(means["arch"].to_list(), values.tolist(), strict=True))
+def _of_seed(table: pl.DataFrame, seed: int, label: str) -> pl.DataFrame:
+    rows = table.filter(pl.col("seed") == seed)
+    if rows.is_empty():
+        raise SearchError(f"{label}: no rows of seed {seed}; there are {_few(table['seed'].unique().to_list())}")
+    return rows
+
+
+def _lacking_a_seed(rows: pl.DataFrame, column: str) -> set[str]:
+    """The architectures of `rows` for which a seed of the table has no row, or none with a value."""
+    seeded = rows.drop_nulls("seed")
+    present = seeded.group_by("arch").agg(pl.col("seed").filter(pl.col(column).is_not_null()).n_unique().alias("n"))
+    return set(present.filter(pl.col("n") < seeded["seed"].n_unique())["arch"])
 
 
 def _space(values: Mapping[str, float]) -> str:

@@ -25,6 +25,7 @@ from nasanalysis.search import (
     seconds_of,
 )
 from nasanalysis.stats import normalise
+from nasanalysis.stats.averages import MixedSeedsWarning
 
 A, B, C = "nb201:a", "nb201:b", "nb201:c"
 
@@ -76,6 +77,26 @@ def test_a_table_is_oriented_and_averages_its_seeds() -> None:
 def test_rows_without_a_seed_are_the_mean() -> None:
     table = scores([(A, "val_acc", None, 1, 9.0), (A, "val_acc", 0, 1, 1.0), (B, "val_acc", None, 1, 8.0)])
     assert TableFitness.from_scores(table)([A, B]).values.tolist() == [9.0, 8.0]
+
+
+def test_mean_or_seeds_is_decided_for_each_architecture() -> None:
+    rows = [
+        (A, "val_acc", None, 1, 9.0),
+        (A, "val_acc", 0, 1, 1.0),
+        (B, "val_acc", 0, 1, 8.0),
+        (B, "val_acc", 1, 1, 6.0),
+    ]
+    with pytest.warns(MixedSeedsWarning, match="1 of 2 architectures have a row of null seed"):
+        fitness = TableFitness.from_scores(scores([*rows]))
+    assert fitness([A, B]).values.tolist() == [9.0, 7.0]
+
+
+def test_means_over_seeds_keep_ties() -> None:
+    rows = [(A, "val_acc", seed, 1, 0.1) for seed in range(3)] + [
+        (B, "val_acc", seed, 1, v) for seed, v in enumerate((0.1, 0.2, 0.0))
+    ]
+    values = TableFitness.from_scores(scores(rows))([A, B]).values
+    assert values[0] == values[1] == 0.1
 
 
 def test_a_table_that_is_not_one_list_says_what_tells_its_rows_apart() -> None:

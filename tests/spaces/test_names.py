@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasanalysis.core.errors import ArchError, NasAnalysisError, UnknownNameError
-from nasanalysis.spaces import SPACES, get_space, names
-from nasanalysis.spaces.names import ArchReader, guess_space, read_arch
+from nasanalysis.spaces import SPACES, get_space, guessing
+from nasanalysis.spaces.guessing import guess_space
+from nasanalysis.spaces.names import ArchReader, read_arch
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 OPS = ["nor_conv_3x3", "nor_conv_3x3", "none", "skip_connect", "none", "nor_conv_1x1"]
@@ -250,7 +251,7 @@ def test_guess(given_: list[object], space: str | None) -> None:
 
 def test_guessing_looks_at_few_names(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    monkeypatch.setattr(names, "_reads", lambda name, space: read.append(name))
+    monkeypatch.setattr(guessing, "_reads", lambda name, space: read.append(name))
     assert guess_space([f"|none~0|+{i}" for i in range(100_000)]) is None
     assert len(read) <= 40
 

@@ -27,7 +27,8 @@ from ...core.frames import check, to_polars
 from ...core.schemas import SCHEMAS
 from ...core.shown import shown, words
 from ...spaces import SPACES
-from ...spaces.names import ArchReader, guess_space
+from ...spaces.guessing import guess_space
+from ...spaces.names import ArchReader
 from .plain import PlainTable
 from .units import AccuracyUnit, refuse_fractions, to_percent
 

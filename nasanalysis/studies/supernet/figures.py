@@ -12,6 +12,7 @@ from ... import plots, stats
 from ...core.errors import UnknownNameError
 from ...plots.style import legend_beside, new_axes, new_panels, statistic_label
 from ...report.model import Figure
+from ...stats.pairs import mean_accuracy
 from .frames import ARM, ItemFrames, arms_of, resampled
 from .items import SupernetFigure
 
@@ -103,7 +104,7 @@ def losses(run: ItemFrames, figure: SupernetFigure) -> Figure:
 def curvature(run: ItemFrames, figure: SupernetFigure) -> Figure:
     """Loss under noise of architectures from the best to the worst, a panel for each arm."""
     truth = run.truth
-    means = truth.group_by("arch").agg(pl.col("accuracy").mean()).filter(pl.col("accuracy") >= figure.above)
+    means = mean_accuracy(truth).filter(pl.col("accuracy") >= figure.above)
     order = means.sort("accuracy", "arch", descending=True)["arch"]
     panels = []
     for label in figure.arms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from ...core.means import exact_means
 from ...plots.style import proxy_axis
 from ...report.cells import significant
 from ...report.model import Table
@@ -14,7 +15,7 @@ from .frames import ARM, ItemFrames
 
 def spread_table(run: ItemFrames) -> Table:
     """How far the architectures lie apart in every reading: raw scores, means over supernets."""
-    means = run.readings.group_by(*ARM, "proxy", "step", "arch").agg(pl.col("value").mean())
+    means = exact_means(run.readings, [*ARM, "proxy", "step", "arch"], "value")
     rows = []
     for arm in run.item.arms:
         for reading in run.item.readings:
