@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from ..core.errors import ArchError, UnknownNameError
@@ -21,7 +20,6 @@ from ..spaces import get_space
 from ..spaces.base import Arch
 from ..spaces.darts import CellSpace
 from ..spaces.darts_genotype import Genotype, read
-from .base import initialised
 from .capabilities import InputShape
 from .config import NetworkConfig
 from .darts_body import Body
@@ -95,18 +93,6 @@ def cell_space(name: str) -> CellSpace:
     if name not in SPACES:
         raise UnknownNameError("space of DARTS cells", name, SPACES)
     return get_space(name)  # type: ignore[return-value]
-
-
-def build_darts_network(
-    arch: Arch | str | Genotype,
-    skeleton: DartsSkeleton,
-    generator: torch.Generator,
-    randomness: Randomness | None = None,
-) -> DartsNetwork:
-    """A freshly initialised network; only `generator` is advanced."""
-    with torch.device("meta"):  # no draw from the global generator
-        net = DartsNetwork(arch, skeleton, randomness)
-    return initialised(net, generator)
 
 
 def _decoded(arch: Arch | str | Genotype) -> Genotype:

@@ -20,7 +20,7 @@ from ..spaces.base import Arch
 from ..spaces.nb1shot1 import SPACES_1SHOT1
 from ..spaces.nb101_enumeration import Skeleton101
 from ..spaces.nb101_graph import SHORT, Cell
-from .base import Choice, Supernet, initialised
+from .base import Choice, Supernet
 from .capabilities import InputShape
 from .config import NetworkConfig
 from .nb101_plan import OUTPUT, Plan, Wiring, encoded, plan, wiring
@@ -272,13 +272,6 @@ class NB1Shot1Supernet(Supernet):
             shapes = {name: value.shape for name, value in self.standalone(arch).state_dict().items()}
         shared = self.state_dict()
         return {name: shared[name][tuple(slice(size) for size in shape)] for name, shape in shapes.items()}
-
-
-def build_network101(arch: Arch | Cell | str, skeleton: Skeleton101, generator: torch.Generator) -> NB101Network:
-    """A freshly initialised network; only `generator` is advanced."""
-    with torch.device("meta"):  # no draw from the global generator
-        net = NB101Network(arch, skeleton)
-    return initialised(net, generator)
 
 
 def skeleton_of(network: NetworkConfig, shape: InputShape) -> Skeleton101:

@@ -7,9 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from ..core.errors import StudyError
 from ..plots.style import proxy_label, statistic_label
-from .cells import EMPHASIS_NOTE, emphasis, number, with_interval, with_spread
+from .cells import EMPHASIS_NOTE, emphasis, number, with_interval
 from .model import Mark, Table
 from .published import Cells, Published
 
@@ -94,87 +93,6 @@ def _emphasised(stats: pl.DataFrame) -> dict[tuple[object, ...], Mark]:
         keys = group.select("dataset", "proxy", "step", "statistic").rows()
         marks |= dict(zip(keys, emphasis(group["estimate"].to_list(), *ends), strict=True))
     return marks
-
-
-def wide_table(
-    name: str,
-    title: str,
-    frame: pl.DataFrame,
-    *,
-    rows: str,
-    columns: str,
-    estimate: str = "estimate",
-    spread: str | None = None,
-    interval: tuple[str, str] | None = None,
-    digits: int = 3,
-    direction: int = 1,
-    baseline: str | None = None,
-    published: Cells | None = None,
-    note: str = "",
-) -> Table:
-    """A tidy frame as a reader compares it: a line for each `rows`, a column for each `columns`.
-
-    Parameters
-    ----------
-    frame: one row for each (`rows`, `columns`), with `estimate`, and `spread` (shown as ``±``) or `interval`
-        (two columns, shown in brackets). Where there is a spread only, values within it of the best are ties.
-    direction: +1 if higher is better, -1 if lower is.
-    baseline: a value of `rows`; the difference to it then stands beside every value.
-    published: figures as printed elsewhere ((row,), column), in a column of its own beside ours.
-
-    `StudyError` if a cell stands there twice or the baseline is missing.
-    """
-    if frame.select(rows, columns).is_duplicated().any():
-        raise StudyError(f"table {name!r}: several rows for one ({rows}, {columns}); filter first")
-    lines = frame[rows].unique(maintain_order=True).to_list()
-    heads = frame[columns].unique(maintain_order=True).to_list()
-    if baseline is not None and baseline not in lines:
-        raise StudyError(f"table {name!r}: no row {baseline!r} to compare with; got {', '.join(map(str, lines))}")
-    by_cell = {(row[rows], row[columns]): row for row in frame.to_dicts()}
-    header, numeric = [rows.replace("_", " ")], [False]
-    cells: list[list[str]] = [[str(line)] for line in lines]
-    marks = [[Mark.NONE] for _ in lines]
-    said: dict[tuple[object, object], Mark] = {}
-    for head in heads:
-        column = [by_cell.get((line, head), {}) for line in lines]
-        values = [row.get(estimate) for row in column]
-        if interval:
-            ends = [row.get(interval[0]) for row in column], [row.get(interval[1]) for row in column]
-            texts = [with_interval(v, a, b, digits) for v, a, b in zip(values, *ends, strict=True)]
-        elif spread:
-            wide = [row.get(spread) for row in column]
-            around = [(v, s) if v is not None and s is not None else None for v, s in zip(values, wide, strict=True)]
-            ends = [a and a[0] - a[1] for a in around], [a and a[0] + a[1] for a in around]
-            texts = [with_spread(v, s, digits) for v, s in zip(values, wide, strict=True)]
-        else:
-            ends = [None] * len(lines), [None] * len(lines)
-            texts = [number(v, digits) for v in values]
-        emphasised = emphasis(values, *ends, direction=direction)
-        said |= {(line, head): mark for line, mark in zip(lines, emphasised, strict=True)}
-        parts = [(str(head), texts, emphasised)]
-        plain = [Mark.NONE] * len(lines)
-        if baseline is not None:
-            base = by_cell.get((baseline, head), {}).get(estimate)
-            deltas = ["–" if v is None or base is None else f"{v - base:+.{digits}f}" for v in values]
-            parts.append((f"Δ {baseline}", deltas, plain))
-        printed = [(published or {}).get(((str(line),), str(head))) for line in lines]
-        if any(printed):
-            parts.append(("published", [figure.text if figure else "–" for figure in printed], plain))
-        for text, column_cells, column_marks in parts:
-            header.append(text)
-            numeric.append(True)
-            for i, cell in enumerate(column_cells):
-                cells[i].append(cell)
-                marks[i].append(column_marks[i])
-    words = [said[row[rows], row[columns]].words for row in frame.to_dicts()]
-    data = frame.with_columns(pl.Series("mark", words, dtype=pl.String))
-    if any(said.values()):
-        note = f"{note} {EMPHASIS_NOTE if interval else _SPREAD_NOTE if spread else _PLAIN_NOTE}".strip()
-    return Table(name, title, header, cells, data, numeric, note, marks)
-
-
-_SPREAD_NOTE = "Bold: best; underlined: second; †: within the spread of the best."
-_PLAIN_NOTE = "Bold: best; underlined: second."
 
 
 def reliability_text(name: str, title: str, table: pl.DataFrame, note: str = "") -> Table:

@@ -1,7 +1,8 @@
 """The one training loop: epochs of updates under a schedule, a checkpoint after each, gone on with after any kill.
 
 What is trained is a `Learner`: shared weights (`nasanalysis.training.train`), one architecture alone
-(`nasanalysis.training.alone`), or anything that makes an update and can say its state. The loop knows of epochs, of the
+(`nasanalysis.training.alone`), the runs of `digits` (`nasanalysis.builders.digits`), or anything that makes an update
+and can say its state. The loop knows of epochs, of the
 learning rate, of files, and of losses that are not finite; it draws nothing.
 """
 
@@ -13,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,13 @@ from ..core.errors import BuildError
 from ..core.reading import reading
 from ..jobs.units import exclusive
 from . import checkpoints
-from .schedules import Schedule
+
+
+class Rates(Protocol):
+    """Learning rates of a training, such as `nasanalysis.training.schedules.Schedule`."""
+
+    def rate(self, *, update: int, updates: int, epoch: int, epochs: int) -> float:
+        """The rate of the next update; `update` and `epoch` count what is done."""
 
 
 class Reading(NamedTuple):
@@ -63,7 +70,10 @@ class Learner(ABC):
         """One update, in place."""
 
     def read(self, done: int) -> dict[str, float]:
-        """More columns of an epoch's row, after `done` updates of the whole training: losses on other images ..."""
+        """More columns of an epoch's row, after `done` updates of the whole training: losses on other images ...
+
+        A column of the loop's own name replaces the loop's.
+        """
         return {}
 
     @abstractmethod
@@ -86,7 +96,7 @@ class Loop:
     epoch, done: epochs and updates so far. rows: one for each epoch.
     """
 
-    def __init__(self, learner: Learner, schedule: Schedule, *, epochs: int) -> None:
+    def __init__(self, learner: Learner, schedule: Rates, *, epochs: int) -> None:
         self.learner, self.schedule, self.epochs = learner, schedule, epochs
         self.epoch, self.done = 0, 0
         self.rows: list[dict[str, float]] = []

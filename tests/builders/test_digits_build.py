@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -29,8 +30,12 @@ pytest.importorskip("sklearn")
 
 from nasanalysis.builders import build_digits as module
 from nasanalysis.builders.build_digits import always_included, build_digits, sample_architectures
-from nasanalysis.builders.digits import train_architecture
+from nasanalysis.builders.digits import DigitsLearner, TorchCosine, Watcher, train_architecture, train_network
+from nasanalysis.core.seeding import torch_generator
+from nasanalysis.networks.nb201 import build_network
+from nasanalysis.spaces.skeletons import SKELETONS
 from nasanalysis.training.digits import DigitsConfig, load_digits, place
+from nasanalysis.training.loop import Loop
 
 pytestmark = pytest.mark.torch
 
@@ -153,6 +158,60 @@ def test_training_is_repeatable_whatever_the_global_generators_and_leaves_them_a
     again = train_architecture(ARCH, 0, TINY, load_digits(TINY))
     assert again.equals(first)
     assert not train_architecture(ARCH, 1, TINY, data).equals(first), "the seed is honoured"
+
+
+def by_a_plain_loop(arch: str, seed: int, config: DigitsConfig, data: Any) -> tuple[Any, list[float]]:
+    """A training as one would write it down: torch's own schedule, sums of single floats, one stream."""
+    stream = torch_generator(seed, "digits", "train", arch)
+    net = build_network(arch, SKELETONS["digits"], stream)
+    sgd = torch.optim.SGD(
+        net.parameters(), config.learning_rate, config.momentum, 0, config.weight_decay, nesterov=True, fused=True
+    )
+    n = len(data.train_labels)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, config.epochs * -(-n // config.batch_size))
+    losses = []
+    for _ in range(config.epochs):
+        net.train()
+        order = torch.randperm(n, generator=stream)
+        images, labels = place(data.train_images[order], config.noise, stream), data.train_labels[order]
+        total = torch.zeros(())
+        for x, y in zip(images.split(config.batch_size), labels.split(config.batch_size), strict=True):
+            loss = torch.nn.functional.cross_entropy(net(x), y)
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+            cosine.step()
+            total += loss.detach() * len(y)
+        losses.append(float(total) / n)
+    return net, losses
+
+
+def test_the_shared_loop_trains_to_the_bit_what_a_plain_one_does() -> None:
+    config = DigitsConfig(epochs=3, train=200, valid=20, test=20, draws=1, batch_size=32)
+    data = load_digits(config)
+    net, rows = train_network(ARCH, 1, config, data)
+    plain, losses = by_a_plain_loop(ARCH, 1, config, data)
+    assert rows["train_loss"].to_list() == losses
+    for name, value in plain.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
+
+
+def test_a_run_goes_on_from_its_state_to_the_same_bits() -> None:
+    config = DigitsConfig(epochs=2, train=64, valid=20, test=20, draws=1, batch_size=32)
+    data = load_digits(config)
+
+    def loop() -> Loop:
+        learner = DigitsLearner(ARCH, 1, config, data, Watcher())
+        return Loop(learner, TorchCosine(config.learning_rate, learner.updates), epochs=config.epochs)
+
+    whole, broken, resumed = loop(), loop(), loop()
+    whole.run_epoch()
+    broken.run_epoch()
+    resumed.restore(copy.deepcopy(broken.state()))
+    for one in (whole, resumed):
+        one.run_epoch()
+    for name, value in whole.learner.net.state_dict().items():
+        assert torch.equal(resumed.learner.net.state_dict()[name], value), name
 
 
 def test_a_dead_network_stays_at_chance_and_a_live_one_learns() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
 
+from drawn_networks import build_darts_network, build_network101
 from torch import nn
 
 from nasanalysis.core.errors import NasAnalysisError, ParameterError
@@ -17,9 +18,7 @@ from nasanalysis.core.seeding import generator as numpy_generator
 from nasanalysis.measures.angle import angle
 from nasanalysis.measures.parameters import used_names
 from nasanalysis.measures.paths import Constant, WeightPaths
-from nasanalysis.networks.darts import build_darts_network
 from nasanalysis.networks.darts_cells import DartsSkeleton
-from nasanalysis.networks.nb101 import build_network101
 from nasanalysis.networks.nb201 import build_network
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.nb101_enumeration import Skeleton101

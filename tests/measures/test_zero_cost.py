@@ -461,7 +461,8 @@ def test_a_network_that_ignores_its_input() -> None:
 
 
 def nb101_net() -> nn.Module:
-    from nasanalysis.networks.nb101 import build_network101
+    from drawn_networks import build_network101
+
     from nasanalysis.spaces.nb101_enumeration import Skeleton101
 
     arch = "nb101-2:conv3x3~0+conv3x3~0+maxpool3x3~01+conv1x1~12+output~134"
@@ -469,7 +470,8 @@ def nb101_net() -> nn.Module:
 
 
 def darts_net(space: str) -> nn.Module:
-    from nasanalysis.networks.darts import build_darts_network
+    from drawn_networks import build_darts_network
+
     from nasanalysis.networks.darts_cells import DartsSkeleton
     from nasanalysis.spaces import get_space
 

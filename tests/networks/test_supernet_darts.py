@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
 
+from drawn_networks import build_darts_network
 from torch import nn
 from torch.nn import functional as F
 
 from nasanalysis.core.errors import ArchError, NasAnalysisError, ParameterError, UnknownNameError
 from nasanalysis.core.seeding import torch_generator
 from nasanalysis.networks.base import UndefinedProtocolError, initialised
-from nasanalysis.networks.darts import SPACES, DartsNetwork, build_darts_network
+from nasanalysis.networks.darts import SPACES, DartsNetwork
 from nasanalysis.networks.darts_cells import DartsSkeleton, FixedCell, Place, darts_skeleton
 from nasanalysis.networks.darts_operations import Randomness, operation
 from nasanalysis.networks.darts_supernet import DartsSupernet, darts_supernet

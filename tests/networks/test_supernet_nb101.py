@@ -27,8 +27,10 @@ from nasanalysis.spaces.nb101_graph import (
 
 torch = pytest.importorskip("torch")
 
+from drawn_networks import build_network101
+
 from nasanalysis.networks.base import UndefinedProtocolError, initialised
-from nasanalysis.networks.nb101 import NB1Shot1Supernet, NB101Network, SharedModule, build_network101
+from nasanalysis.networks.nb101 import NB1Shot1Supernet, NB101Network, SharedModule
 from nasanalysis.networks.nb101_plan import plan, wiring
 
 pytestmark = pytest.mark.torch

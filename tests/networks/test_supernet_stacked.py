@@ -18,8 +18,9 @@ from nasanalysis.spaces.skeletons import SKELETONS, Skeleton
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from drawn_networks import build_network101
+
 from nasanalysis.networks.base import initialised
-from nasanalysis.networks.nb101 import build_network101
 from nasanalysis.networks.nb201 import build_network
 from nasanalysis.networks.nb201_supernet import NB201Supernet
 from nasanalysis.networks.stacked import StackedNetwork

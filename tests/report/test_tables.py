@@ -10,21 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_frames import stats_frame
 
-from nasanalysis.core.errors import StudyError
 from nasanalysis.report import Mark, Table
 from nasanalysis.report.cells import emphasis, significant, with_spread
 from nasanalysis.report.markup import to_html, to_latex, to_markdown
 from nasanalysis.report.published import Published, by_cell
-from nasanalysis.report.tables import statistics_table, wide_table
-
-TIDY = pl.DataFrame(
-    {
-        "proxy": ["a", "b", "c", "a", "b", "c"],
-        "dataset": ["x", "x", "x", "y", "y", "y"],
-        "estimate": [0.5, 0.6, 0.1, None, 0.2, 0.3],
-        "spread": [0.05, 0.2, 0.01, None, 0.01, 0.01],
-    }
-)
+from nasanalysis.report.tables import statistics_table
 
 
 def test_best_second_and_ties_within_the_interval_of_the_best() -> None:
@@ -70,24 +60,16 @@ def test_spread_is_shown_only_where_there_is_one() -> None:
     assert with_spread(None, 0.1, 2) == "–"
 
 
-def test_wide_table_in_every_format() -> None:
-    table = wide_table(
-        "t",
-        "A & B",
-        TIDY,
-        rows="proxy",
-        columns="dataset",
-        spread="spread",
-        digits=2,
-        baseline="a",
-        published=by_cell([Published(row=("b",), column="x", value="0.61", where="a paper")]),
+def marked(rows: list[list[str]], marks: list[list[Mark]]) -> Table:
+    numeric = [False, *[True] * (len(rows[0]) - 1)]
+    return Table("t", "A & B", ["proxy", *"xyz"[: len(rows[0]) - 1]], rows, pl.DataFrame(), numeric, marks=marks)
+
+
+def test_marks_in_every_format() -> None:
+    table = marked(
+        [["a", "0.50 ± 0.05"], ["b", "0.60 ± 0.20"]],
+        [[Mark.NONE, Mark.SECOND | Mark.TIE], [Mark.NONE, Mark.BEST]],
     )
-    assert table.header == ["proxy", "x", "Δ a", "published", "y", "Δ a"]
-    assert table.rows[0] == ["a", "0.50 ± 0.05", "+0.00", "–", "–", "–"]
-    assert table.rows[1] == ["b", "0.60 ± 0.20", "+0.10", "0.61", "0.20 ± 0.01", "–"]
-    assert table.marks[0][1] == Mark.SECOND | Mark.TIE  # 0.5 lies within 0.6 ± 0.2
-    assert table.marks[1][1] == Mark.BEST
-    assert table.marks[2][4] == Mark.BEST
     markdown, latex, html = to_markdown(table), to_latex(table), to_html(table)
     assert "| **0.60 ± 0.20** |" in markdown
     assert "| <ins>0.50 ± 0.05</ins>† |" in markdown
@@ -98,13 +80,10 @@ def test_wide_table_in_every_format() -> None:
     assert "<strong>0.60 ± 0.20</strong>" in html
     assert "<u>0.50 ± 0.05</u><sup>†</sup>" in html
     assert "A &amp; B" in html
-    assert table.data["mark"].to_list() == ["second, tie", "best", None, None, "second", "best"]
-    assert table.note.endswith("†: within the spread of the best.")
 
 
 def test_intervals_stay_plain_beside_a_bold_estimate() -> None:
-    frame = TIDY.with_columns(low=pl.col("estimate") - 0.2, high=pl.col("estimate") + 0.2)
-    table = wide_table("t", "T", frame, rows="proxy", columns="dataset", interval=("low", "high"), digits=1)
+    table = marked([["b", "0.6 [0.4, 0.8]"]], [[Mark.NONE, Mark.BEST]])
     assert "| **0.6** [0.4, 0.8] |" in to_markdown(table)
     assert "<strong>0.6</strong> [0.4, 0.8]" in to_html(table)
 
@@ -114,13 +93,6 @@ def test_text_is_escaped_in_every_format() -> None:
     assert "**<b>\\|_%**" in to_markdown(table)
     assert "<strong>&lt;b&gt;|_%</strong>" in to_html(table)
     assert r"\textbf{<b>|\_\%}" in to_latex(table)
-
-
-def test_wide_table_says_what_is_wrong() -> None:
-    with pytest.raises(StudyError, match=r"several rows for one \(proxy, dataset\)"):
-        wide_table("t", "T", pl.concat([TIDY, TIDY]), rows="proxy", columns="dataset")
-    with pytest.raises(StudyError, match="no row 'z' to compare with; got a, b, c"):
-        wide_table("t", "T", TIDY, rows="proxy", columns="dataset", baseline="z")
 
 
 def test_statistics_table_marks_the_best_of_each_statistic() -> None:
