@@ -80,31 +80,32 @@ class Published:
     data: Mapping[str, Any]
 
 
-#: Family -> the published evaluation on CIFAR-10.
+_DARTS = AloneSettings(
+    epochs=600,
+    batch_size=96,
+    learning_rate=0.025,
+    schedule_by="epoch",
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=3e-4,
+    clip=5.0,
+    auxiliary_weight=0.4,
+    drop_path=0.2,
+)
+_CROPPED: Mapping[str, Any] = {"crop": 4, "flip": True}
+
+#: Name -> a published evaluation, each figure as the paper's public code has it.
 PUBLISHED: dict[str, Published] = {
-    # Liu et al. 2019, Section 3.2, and the defaults of its train.py (SGD without Nesterov; the rate falls by epoch)
-    "darts": Published(
-        AloneSettings(
-            epochs=600,
-            batch_size=96,
-            learning_rate=0.025,
-            schedule_by="epoch",
-            momentum=0.9,
-            nesterov=False,
-            weight_decay=3e-4,
-            clip=5.0,
-            auxiliary_weight=0.4,
-            drop_path=0.2,
-        ),
-        NetworkConfig(channels=36, layers=20, auxiliary=True),
-        {"crop": 4, "flip": True, "cutout": 16},
-    ),
-    # Dong and Yang 2020, Section 2.3
-    "nb201": Published(AloneSettings(), NetworkConfig(channels=16, cells=5), {"crop": 4, "flip": True}),
-    # Ying et al. 2019, Section 2.4 and the benchmark's configuration
+    # Liu et al. 2019, Section 3.2; quark0/darts, cnn/train.py: no Nesterov, the rate falls by epoch
+    "darts": Published(_DARTS, NetworkConfig(channels=36, layers=20, auxiliary=True), {**_CROPPED, "cutout": 16}),
+    # Zela et al. 2020 (RobustDARTS): S1 to S4 on CIFAR-100 and SVHN, a smaller network, otherwise as DARTS
+    "robust-darts": Published(_DARTS, NetworkConfig(channels=16, layers=8, auxiliary=True), {**_CROPPED, "cutout": 16}),
+    # Dong and Yang 2020, Section 2.3 (momentum 0.9 with Nesterov are the optimiser's own defaults)
+    "nb201": Published(AloneSettings(), NetworkConfig(channels=16, cells=5), _CROPPED),
+    # Ying et al. 2019; google-research/nasbench, lib/config.py: a rate of 0.1 for each of two shards of 256 images
     "nb101": Published(
         AloneSettings(epochs=108, optimiser="rmsprop", learning_rate=0.2, momentum=0.9, weight_decay=1e-4),
         NetworkConfig(channels=128, cells=3),
-        {"crop": 4, "flip": True},
+        _CROPPED,
     ),
 }
