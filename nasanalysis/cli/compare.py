@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from .options import DataOption, DirectionOption, JsonOption, read_directions
+from .options import (
+    DataOption,
+    DirectionOption,
+    InfiniteOption,
+    JsonOption,
+    QuantityOption,
+    SpaceOption,
+    TransferOption,
+    UnitOption,
+    read_directions,
+)
 from .output import print_json, print_table, warn, with_better
 
 
@@ -34,6 +44,11 @@ def compare(
         int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last of each).")
     ] = None,
     direction: DirectionOption = None,
+    quantity: QuantityOption = None,
+    transfer: TransferOption = None,
+    unit: UnitOption = None,
+    space: SpaceOption = None,
+    infinite: InfiniteOption = "missing",
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
     permutations: Annotated[
         int | None,
@@ -68,6 +83,11 @@ def compare(
         seed=seed,
         data=data,
         warn=lambda text: warn("note:", text),
+        quantity=quantity,
+        transfer=transfer,
+        unit=unit,
+        space=space,
+        infinite=infinite,  # type: ignore[arg-type]  # checked where it is read
     )
     rows = [{**row, "sentence": sentence(row)} for row in frame.to_dicts()]
     if as_json:

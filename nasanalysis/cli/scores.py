@@ -37,19 +37,27 @@ def score(
     step: Annotated[
         int | None, typer.Option("--step", help="Completed epochs or minibatches (default: every step).")
     ] = None,
+    unit: UnitOption = None,
+    space: SpaceOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute proxies from a benchmark's curves and costs; raw values, never sign-flipped."""
     from ..core.frames import write_frame
+    from ..core.notes import told
     from ..core.provenance import provenance
     from ..loaders import load_benchmark
+    from ..loaders.tables.load import load_plain
+    from ..loaders.tables.plain import is_plain
     from ..proxies import score as compute
     from ..report.writer import write_csv
 
     check_suffix(out, (".parquet", ".csv"))
-    loaded = load_benchmark(benchmark, data)
-    frame = compute(loaded, proxy, dataset=dataset, step=step)
+    loaded = load_plain(benchmark, dataset, unit, space) if is_plain(benchmark) else load_benchmark(benchmark, data)
+    for note in loaded.notes if is_plain(benchmark) else ():
+        warn("note:", note)
+    with told(lambda text: warn("note:", text)):
+        frame = compute(loaded, proxy, dataset=dataset, step=step)
     if out.suffix == ".csv":
         write_csv(frame, out)
     else:
@@ -159,6 +167,7 @@ def card(
     transfer: TransferOption = None,
     unit: UnitOption = None,
     space: SpaceOption = None,
+    infinite: InfiniteOption = "missing",
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("card.html"),
@@ -189,6 +198,7 @@ def card(
         transfer=transfer,
         unit=unit,
         space=space,
+        infinite=infinite,  # type: ignore[arg-type]
     )
     write_card(page, out)
     for line in page.notes:

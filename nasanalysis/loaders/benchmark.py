@@ -24,6 +24,7 @@ from ..core.registry import resolve
 from ..spaces import SPACES, Space, get_space, require
 from ..spaces.base import Images
 from ..spaces.capabilities import HasFlops, Isomorphic, counter
+from .unnamed import images_of
 
 #: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
 BENCHMARKS: dict[str, str] = {
@@ -260,7 +261,7 @@ class Benchmark:
         return self._costs_of(names.to_list(), dataset, rule)
 
     def _costs_of(self, names: list[str], dataset: str, rule: str) -> pl.DataFrame:
-        images: str | Images = self.metadata.get("images", {}).get(dataset, dataset)
+        images: str | Images = self.metadata.get("images", {}).get(dataset) or images_of(dataset, stacklevel=5)
         try:
             table = archs_frame(self._home(), names, images, rule=rule)
         except UnknownNameError as error:

@@ -10,10 +10,12 @@ import polars as pl
 from ..core.errors import FrameError, StudyError, UnknownNameError
 from ..core.reading import reads
 from ..core.seeding import generator
+from ..core.shown import shown
 from ..core.text import decode
 from ..spaces import get_space, parse_arch
 from ..spaces.capabilities import HasLivePath, Samplable
 from .benchmark import Benchmark, load_benchmark
+from .tables.formats import json_content
 from .tables.own import names_of, read_names, space_of
 from .tables.plain import read_plain
 from .thesis_samples import read_structures, thesis_sample
@@ -116,22 +118,40 @@ def named_archs(sample: str, *, benchmark: Benchmark, data: Path | str | None = 
 def read_sample(path: Path, space: str | None) -> list[str]:
     """Architectures listed in a file, as text ``space:key``, in any spelling that `nasanalysis.spaces.names` reads.
 
-    CSV or Parquet with a column ``arch``, plain text with one architecture a line, or the thesis's
-    pickles of ``Structure`` objects (read through an allow-list). Without a `space` it is guessed by the spelling;
-    names that no space of ours explains are kept as texts.
+    CSV or Parquet with a column ``arch``, plain text with one architecture a line, JSON (a list of architectures or of
+    objects with a key ``arch``, such a list under a key, or an object whose keys they are), or the thesis's pickles of
+    ``Structure`` objects (read through an allow-list). Without a `space` it is guessed by the spelling; names that no
+    space of ours explains are kept as texts.
     """
     if not path.exists():
         raise StudyError(f"{path}: expected a file that lists architectures, found nothing there")
     if path.suffix in (".pkl", ".pickle"):
         return read_structures(path, space or "nb201")
+    if path.suffix.lower() == ".json":
+        names = _in_json(json_content(path), path)
+        return read_names(names, space or space_of(names), str(path), lambda i: f"item {i + 1}").to_list()
     if path.suffix == ".txt":
         lines = _lines(path)
-        names: list[Any] = list(lines.values())
+        names = list(lines.values())
         places = list(lines)
         return read_names(names, space or space_of(names), str(path), lambda i: f"line {places[i]}").to_list()
     table = read_plain(path, ("arch",))
     names = names_of(table)
     return read_names(names, space or space_of(names), table.name, table.place).to_list()
+
+
+def _in_json(content: Any, path: Path) -> list[Any]:
+    """The architectures of a JSON file, in any spelling; `FrameError` where it lists none."""
+    if isinstance(content, dict):
+        lists = [value for key, value in content.items() if isinstance(value, list) and key in ("arch", "archs")]
+        if not lists and len(content) == 1:
+            lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if lists else list(content)
+    if not isinstance(content, list) or not content:
+        raise FrameError(
+            f"{path}: expected a JSON list of architectures, or an object whose keys they are, got {shown.repr(content)}"
+        )
+    return [item["arch"] if isinstance(item, dict) and "arch" in item else item for item in content]
 
 
 def _lines(path: Path) -> dict[int, str]:

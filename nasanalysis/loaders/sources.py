@@ -6,7 +6,7 @@ in `Sources.inputs`, and from there, with its SHA-256, in the provenance: nobody
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..core.resources import shipped
 from .benchmark import BENCHMARKS, Benchmark, load_benchmark
 from .files import find
 from .samples import read_sample, take_sample
+from .tables.load import load_plain, named
 from .thesis_samples import read_thesis_sample, thesis_sample_file
 
 #: Where the package keeps results that took long to compute.
@@ -50,9 +51,27 @@ class Sources:
         self._inputs[path] = None
         return path
 
-    def benchmark(self, name: str) -> Benchmark:
-        """`nasanalysis.load_benchmark`; `MissingDataError` where its files are not on this machine."""
-        benchmark = load_benchmark(name if name in BENCHMARKS else self._own(name), self.data)
+    def benchmark(
+        self,
+        name: str | Sequence[str],
+        *,
+        unit: str | None = None,
+        space: str | None = None,
+        dataset: str | None = None,
+    ) -> Benchmark:
+        """`nasanalysis.load_benchmark`; `MissingDataError` where its files are not on this machine.
+
+        name: of a benchmark, or the path of a user's own file, or several of these. unit, space, dataset: of plain
+        tables that do not say them (`StudyError` where a unit or a space is asked of anything else).
+        """
+        if isinstance(name, str) and name in BENCHMARKS:
+            own: str | list[str] = name
+        else:
+            own = self._own(name) if isinstance(name, str) else [self._own(one) for one in name]
+        if unit is None and space is None:
+            benchmark = named(load_benchmark(own, self.data), dataset)
+        else:
+            benchmark = load_plain(own, dataset, unit, space)
         self._inputs.update(dict.fromkeys(benchmark.inputs))
         self.notes[benchmark.name] = [*benchmark.notes]
         return benchmark

@@ -6,6 +6,7 @@ import polars as pl
 
 from ..plots.style import UNIT_LABELS, proxy_label
 from ..proxies import Direction
+from ..stats.infinite import RANKED_LAST
 
 
 def step_text(scores: pl.DataFrame) -> str:
@@ -53,6 +54,8 @@ def subject(proxy: str, scores: pl.DataFrame, direction: Direction, same_runs: b
         parts.append("read from the very training runs whose accuracy is the truth")
     if direction.source in ("assumed", "given"):
         parts.append(f"with {direction.word} taken as better ({direction.source})")
+    if RANKED_LAST in scores["setting"][0]:
+        parts.append(RANKED_LAST)
     return "".join([proxy_label(proxy), *(f", {part}" for part in parts if part)])
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from ..core.errors import ArchError, MissingCapabilityError, StudyError, UnknownNameError
 from ..core.frames import to_polars
+from ..loaders.unnamed import images_of
 from ..spaces import SPACES, get_space
 from ..spaces.capabilities import COSTS, counter
 from .averages import PLACE, checked_costs, checked_scores, counting_rows, in_order, over_seeds
@@ -65,14 +66,14 @@ def _covariate(table: pl.DataFrame, name: str, place: Place, archs: Sequence[str
 def costs_of_space(name: str, dataset: str, archs: Sequence[str]) -> Floats | None:
     """``params`` or ``flops`` of `archs` (n_archs,) as their space counts them; None where it cannot.
 
-    dataset: whose images and classes; that of an empty name is ``cifar10``.
+    dataset: whose images and classes; for an empty name see `nasanalysis.loaders.unnamed`.
     """
     spaces = {arch.partition(":")[0] for arch in archs}
     if name not in COSTS or len(spaces) != 1 or not spaces <= set(SPACES):
         return None
     try:
         space = get_space(spaces.pop())
-        count = counter(space, name)
-        return np.array([count(space.parse(arch), dataset or "cifar10") for arch in archs], dtype=np.float64)
+        count, images = counter(space, name), images_of(dataset)
+        return np.array([count(space.parse(arch), images) for arch in archs], dtype=np.float64)
     except (ArchError, MissingCapabilityError, UnknownNameError):  # names, costs or a dataset that the space lacks
         return None

@@ -24,13 +24,17 @@ RANKED_LAST = "infinite scores ranked last"
 
 def with_infinite(scores: Any, infinite: Infinite, directions: Mapping[str, int | str] | None = None) -> pl.DataFrame:
     """Scores whose infinite values, for ``worst``, are finite and below all others of their proxy (oriented)."""
-    if infinite not in get_args(Infinite):
-        raise StudyError(f"infinite: expected {' or '.join(get_args(Infinite))}, got {infinite!r}")
+    _check(infinite)
     table = to_polars(scores)
     if infinite == "missing" or not table["value"].dtype.is_float() or not table["value"].is_infinite().any():
         return table
     parts = [_of_proxy(part, directions) for part in table.partition_by("proxy", maintain_order=True)]
     return pl.concat(parts)
+
+
+def _check(infinite: str) -> None:
+    if infinite not in get_args(Infinite):
+        raise StudyError(f"infinite: expected {' or '.join(get_args(Infinite))}, got {infinite!r}")
 
 
 def _of_proxy(part: pl.DataFrame, directions: Mapping[str, int | str] | None) -> pl.DataFrame:
@@ -55,11 +59,12 @@ def _named(part: pl.DataFrame) -> pl.Expr:
     return pl.when(setting == "").then(pl.lit(RANKED_LAST)).otherwise(setting + pl.lit(f"; {RANKED_LAST}"))
 
 
-def infinite_note(scores: pl.DataFrame, infinite: Infinite) -> str | None:
-    """A sentence on the infinite scores there are; None without any."""
+def infinite_note(scores: pl.DataFrame, infinite: Infinite, how: str = "--infinite worst") -> str | None:
+    """A sentence on the infinite scores there are; None without any. `how`: what asks for them to be ranked last."""
+    _check(infinite)
     lost = scores.filter(pl.col("value").is_infinite())
     if lost.is_empty():
         return None
     names = ", ".join(sorted(set(lost["proxy"])))
-    done = "left out as undefined; --infinite worst ranks them last" if infinite == "missing" else "ranked last"
+    done = f"left out as undefined; {how} ranks them last" if infinite == "missing" else "ranked last"
     return f"{len(lost):,} of {len(scores):,} scores are infinite ({names}): {done}"

@@ -10,12 +10,15 @@ import polars as pl
 
 from ..core.errors import DataFileError, MissingCapabilityError, ParameterError, StudyError, UnknownNameError
 from ..core.frames import read_frame
+from ..core.notes import told
 from ..loaders import archs_frame
 from ..loaders.sources import Sources
 from ..loaders.tables.load import is_own
+from ..loaders.unnamed import images_of
 from ..report.card import Card, make_card
 from ..spaces import SPACES, get_space
-from .files import read_pair, refuse_strange_directions
+from ..stats.infinite import Infinite
+from .files import finite_scores, read_pair, refuse_strange_directions
 
 
 def proxy_card(
@@ -34,6 +37,7 @@ def proxy_card(
     seed: int = 0,
     data: Path | str | None = None,
     say: Callable[[str], None] = lambda _: None,
+    infinite: Infinite = "missing",
     **asked: Any,
 ) -> Card:
     """The card of one proxy.
@@ -50,7 +54,7 @@ def proxy_card(
     step: completed epochs or minibatches; by default the last.
     directions: proxy -> ``higher`` or ``lower`` (or +1, -1), where ours, or what the name says, is wrong.
 
-    asked: `quantity`, `transfer`, `unit` and `space`, as in `nasanalysis.compare`.
+    asked: `quantity`, `transfer`, `unit` and `space`, and `infinite`, as in `nasanalysis.compare`.
     say: told what was guessed or left out.
 
     Raises `StudyError` where something must be chosen, and what `nasanalysis.compare` raises for its files.
@@ -61,7 +65,7 @@ def proxy_card(
         raise StudyError(f"{scores}: name the truth with --truth, a benchmark or a file with columns arch,accuracy")
     dataset = dataset or (named.get("dataset") if truth == named.get("benchmark") else None)
     sources = Sources(data)
-    wanted_truth = {"dataset": dataset, "split": split, "schedule": schedule, **asked}
+    wanted_truth = {"dataset": dataset, "split": split, "schedule": schedule, "infinite": infinite, **asked}
     facts, table = read_pair(truth, scores, sources=sources, say=say, **wanted_truth)
     if len(several := facts["dataset"].unique().sort().to_list()) > 1:
         raise StudyError(f"{scores}: a card is of one dataset; choose it with --dataset: {', '.join(several)}")
@@ -86,11 +90,12 @@ def proxy_card(
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == last))
     if table.is_empty():
         raise StudyError(f"--step {step}: the scores hold no such step")
+    table = finite_scores(table, infinite, directions)
     config = {"truth": truth, "scores": scores, "dataset": facts["dataset"][0], "step": last, "bootstrap": n_boot}
     record = sources.provenance(seeds={"bootstrap": seed}, config=config)
-    return make_card(
-        facts, table, _costs(facts, sources, truth), n_boot=n_boot, seed=seed, directions=directions, provenance=record
-    )
+    with told(say):
+        costs = _costs(facts, sources, truth)
+    return make_card(facts, table, costs, n_boot=n_boot, seed=seed, directions=directions, provenance=record)
 
 
 def _costs(facts: pl.DataFrame, sources: Sources, truth: str) -> pl.DataFrame | None:
@@ -102,7 +107,7 @@ def _costs(facts: pl.DataFrame, sources: Sources, truth: str) -> pl.DataFrame | 
     try:
         if Path(truth).suffix == ".toml":
             return sources.benchmark(truth).archs(facts["dataset"][0], archs=names.to_list())
-        return archs_frame(get_space(space), names, facts["dataset"][0] or "cifar10")
+        return archs_frame(get_space(space), names, images_of(facts["dataset"][0]))
     except (
         ParameterError,
         UnknownNameError,

@@ -11,11 +11,12 @@ import polars as pl
 
 from .. import stats
 from ..core.errors import StudyError, UnknownNameError
+from ..core.notes import told
 from ..loaders.samples import read_sample
 from ..loaders.sources import Sources
 from ..loaders.tables.units import AccuracyUnit
 from ..proxies import ALIASES
-from ..stats.infinite import Infinite, infinite_note
+from ..stats.infinite import Infinite, infinite_note, with_infinite
 from . import pairs
 from .pairs import Asked
 
@@ -64,7 +65,8 @@ def compare(
     both sides hold, and counts the others.
     """
     asked = Asked(dataset, split, schedule, quantity, transfer, unit, space)
-    facts, table = pairs.read_pair(truth, scores, asked, Sources(data), warn)
+    with told(warn):
+        facts, table = pairs.read_pair(truth, scores, asked, Sources(data), warn)
     if step is not None:
         table = table.filter(pl.col("step").is_null() | (pl.col("step") == step))
         if table.is_empty():
@@ -74,8 +76,7 @@ def compare(
         warn(note)
     spaces = sorted({arch.partition(":")[0] for arch in facts["arch"]})
     chosen = None if sample is None else read_sample(Path(sample), spaces[0] if len(spaces) == 1 else None)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with told(warn):
         frame: pl.DataFrame = stats.correlate(
             facts,
             table,
@@ -87,7 +88,7 @@ def compare(
             sample=chosen,
             sample_name="all" if sample is None else Path(sample).name,
         )
-    for note in (*(str(warning.message) for warning in caught), *stats.direction_notes(frame, table, directions)):
+    for note in stats.direction_notes(frame, table, directions):
         warn(note)
     return frame
 
@@ -109,13 +110,27 @@ def read_pair(
     schedule: int | None = None,
     sources: Sources,
     say: Callable[[str], None] = lambda _: None,
+    infinite: Infinite = "missing",
     **asked: Any,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The TRUTH and SCORES frames that `compare` sets against each other (parameters as there); infinite is null."""
-    facts, table = pairs.read_pair(truth, scores, Asked(dataset, split, schedule, **asked), sources, say)
-    if (note := infinite_note(table, "missing")) is not None:
+    """The TRUTH and SCORES frames that `compare` sets against each other (parameters as there).
+
+    Infinite scores are left as they are, and told: `finite_scores` makes of them what `infinite` says, once the scores
+    that count are chosen.
+    """
+    with told(say):
+        facts, table = pairs.read_pair(truth, scores, Asked(dataset, split, schedule, **asked), sources, say)
+    if (note := infinite_note(table, infinite)) is not None:
         say(note)
-    return facts, table.with_columns(pl.when(pl.col("value").is_finite()).then("value").alias("value"))
+    return facts, table
+
+
+def finite_scores(
+    scores: pl.DataFrame, infinite: Infinite, directions: Mapping[str, int | str] | None = None
+) -> pl.DataFrame:
+    """Scores of which the infinite ones are null, or the worst of their proxy and named in `setting`."""
+    scores = with_infinite(scores, infinite, directions)
+    return scores.with_columns(value=pl.when(pl.col("value").is_finite()).then("value"))
 
 
 __all__ = ["compare"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -12,25 +13,47 @@ from ..loaders import Benchmark
 from ..loaders.tables.own import completed, score_rows
 from ..loaders.tables.plain import is_plain, read_plain
 from ..proxies import canonical, score
+from ..stats.infinite import Infinite, infinite_note
+from .files import finite_scores
 from .items import Sources
 
 
+class DirectionWarning(UserWarning):
+    """A score whose direction is in doubt."""
+
+
+class InfiniteWarning(UserWarning):
+    """Infinite scores, and what was made of them."""
+
+
 def own_scores(
-    sources: Sources, files: Sequence[str], benchmark: Benchmark, *, asker: str, transfer: bool = False
+    sources: Sources,
+    files: Sequence[str],
+    benchmark: Benchmark,
+    *,
+    asker: str,
+    transfer: bool = False,
+    infinite: Infinite = "missing",
+    directions: Mapping[str, int | str] | None = None,
 ) -> pl.DataFrame | None:
     """SCORES of plain tables and descriptions, under the labels of `benchmark`; None without files.
 
-    transfer: whether scores of another benchmark were asked for (``scores_dataset``). `StudyError` in the name of
-    `asker` where a table does not say of which of several data sets it is, or names another benchmark unasked.
+    Parameters
+    ----------
+    transfer: whether scores of another benchmark were asked for (``scores_dataset``).
+    infinite: what an infinite score is, an `InfiniteWarning` says so; ``worst`` by `directions`.
+
+    `StudyError` in the name of `asker` where a table does not say of which of several data sets it is, or names another
+    benchmark unasked.
     """
     if not files:
         return None
     tables = [_labelled(_rows(sources, file, benchmark), file, benchmark, asker, transfer) for file in files]
     rows = pl.concat([completed(table, "SCORES", where=file) for table, file in zip(tables, files, strict=True)])
-    return rows.with_columns(
-        proxy=pl.Series([canonical(name) for name in rows["proxy"]], dtype=pl.String),
-        value=pl.when(pl.col("value").is_finite()).then("value"),
-    )
+    rows = rows.with_columns(proxy=pl.Series([canonical(name) for name in rows["proxy"]], dtype=pl.String))
+    if (note := infinite_note(rows, infinite, 'infinite = "worst"')) is not None:
+        warnings.warn(f"{asker}: {note}", InfiniteWarning, stacklevel=2)
+    return finite_scores(rows, infinite, directions)
 
 
 def _rows(sources: Sources, file: str, benchmark: Benchmark) -> pl.DataFrame:

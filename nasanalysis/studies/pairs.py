@@ -27,7 +27,7 @@ from ..loaders.tables.own import (
     truth_rows,
 )
 from ..loaders.tables.plain import STDIN, SUFFIXES, PlainTable, is_plain, read_plain
-from ..loaders.tables.units import UNITS, AccuracyUnit
+from ..loaders.tables.units import AccuracyUnit, known_unit
 from ..proxies import PROXIES, get_proxy, score
 from ..spaces import SPACES
 
@@ -58,8 +58,7 @@ class Asked:
     space: str | None = None
 
     def __post_init__(self) -> None:
-        if self.unit is not None and self.unit not in UNITS:
-            raise UnknownNameError("unit", self.unit, UNITS)
+        known_unit(self.unit)
 
 
 def read_pair(
@@ -80,7 +79,11 @@ def read_pair(
         facts = _recorded(benchmark, asked, several=labelled)
     if score_table is None and not is_own(scores):
         return _of_proxy(scores, facts, benchmark, space, truth, asked)
-    rows = score_rows(score_table, space) if score_table is not None else _described(sources.benchmark(scores), scores)
+    rows = (
+        score_rows(score_table, space, say)
+        if score_table is not None
+        else _described(sources.benchmark(scores), scores)
+    )
     facts, rows = _matched(facts, rows, asked, scores, say)
     if "benchmark" not in facts.columns and "benchmark" not in rows.columns:
         facts = facts.with_columns(benchmark=pl.lit(_stem(truth)))
@@ -225,7 +228,6 @@ def _of_costs(proxy: str, facts: pl.DataFrame, space: str) -> Benchmark:
         space=space,
         datasets=tuple(facts["dataset"].unique(maintain_order=True)),
         read={"TRUTH": lambda: facts.lazy()},
-        metadata={"images": {"": "cifar10"}},
     )
 
 

@@ -6,15 +6,14 @@ The keys of a study file are described in ``docs/studies.md``; which kinds of it
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, InstanceOf, PrivateAttr, model_validator
 
 from ..core.errors import MissingDataError
+from ..core.notes import told
 from ..core.toml import StrictModel
 from ..loaders.sources import Sources
 from ..report.model import Result
@@ -77,7 +76,7 @@ class Study(StudyHead):
         for item in self.items:
             say(f"{self.name}: {item.title}")
             try:
-                with _notes_to(say):
+                with told(lambda note: say(f"note: {note}")):
                     sections.append(item.section(sources, resampling))
             except MissingDataError as error:
                 skipped.append(f"{item.title}: not run here. {error.short}")
@@ -94,19 +93,6 @@ def _plain(item: Item) -> dict[str, Any]:
     if isinstance(item, BaseModel):
         return item.model_dump(mode="json")
     return {"name": item.name, "title": item.title, "repr": repr(item)}
-
-
-@contextmanager
-def _notes_to(say: Callable[[str], None]) -> Iterator[None]:
-    """Warnings of an item, each told once: what was left out belongs beside the table, not on stderr."""
-    caught: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            yield
-    finally:
-        for text in dict.fromkeys(str(warning.message) for warning in caught):
-            say(f"note: {text}")
 
 
 __all__ = ["Study", "StudyHead"]

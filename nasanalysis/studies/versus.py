@@ -12,8 +12,9 @@ import polars as pl
 from .. import stats
 from ..core.errors import StudyError, UnknownNameError
 from ..loaders.sources import Sources
+from ..stats.infinite import Infinite
 from ..stats.verdicts import NEITHER
-from .files import read_pair, refuse_strange_directions
+from .files import finite_scores, read_pair, refuse_strange_directions
 
 
 def compare_scores(
@@ -36,6 +37,8 @@ def compare_scores(
     seed: int = 0,
     data: Path | str | None = None,
     warn: Callable[[str], None] = lambda text: warnings.warn(text, stacklevel=3),
+    infinite: Infinite = "missing",
+    **asked: Any,
 ) -> pl.DataFrame:
     """Paired differences between proxies, as `nasanalysis.stats.compare_proxies` answers them.
 
@@ -45,12 +48,16 @@ def compare_scores(
     proxies: which of them (all by default); baseline: the one that every other is compared with (all pairs by default).
     method, setting: which, where a proxy stands under several. step: completed epochs or minibatches; by default the
         last of each proxy.
-    directions, warn: as in `nasanalysis.compare`; the rest as in `compare_proxies`.
+    directions, warn: as in `nasanalysis.compare`, and so are `quantity`, `transfer`, `unit`, `space` and `infinite`
+        (asked); the rest as in `compare_proxies`.
     """
     sources = Sources(data)
     texts = [scores] if isinstance(scores, str) else list(scores)
-    where = {"dataset": dataset, "split": split, "schedule": schedule}
-    read = [read_pair(truth, text, **where, sources=sources) for text in texts]  # type: ignore[arg-type]
+    where = {"dataset": dataset, "split": split, "schedule": schedule, "infinite": infinite, **asked}
+    told: list[str] = []
+    read = [read_pair(truth, text, sources=sources, say=told.append, **where) for text in texts]
+    for note in dict.fromkeys(told):  # each once: the truth is read beside every table of scores
+        warn(note)
     facts, table = read[0][0], pl.concat([scored for _, scored in read], how="vertical_relaxed")
     names = table["proxy"].unique(maintain_order=True).to_list()
     for name in (*proxies, *([baseline] if baseline else [])):
@@ -61,7 +68,7 @@ def compare_scores(
         table = table.filter(pl.col("proxy").is_in([*proxies, *([baseline] if baseline else [])]))
     if baseline is None and table["proxy"].n_unique() == 2:
         baseline = [*proxies, *table["proxy"].unique(maintain_order=True)][1]  # of two, the one that was named second
-    table = _one_of_each(table, method=method, setting=setting, step=step)
+    table = finite_scores(_one_of_each(table, method=method, setting=setting, step=step), infinite, directions)
     options: dict[str, Any] = {"directions": directions, "seed": seed, "n_boot": n_boot}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -23,6 +23,11 @@ def read_pickle(path: Path, table: TableDescriptor) -> Any:
 
 def read_json(path: Path, table: TableDescriptor) -> Any:
     """The object of a JSON file; a key that stands twice is refused."""
+    return json_content(path)
+
+
+def json_content(path: Path) -> Any:
+    """The same without a description."""
     content = _content(path, "json")
     try:
         return json.loads(content, object_pairs_hook=lambda pairs: _no_twins(pairs, path))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ...core.errors import DataFileError, MissingDataError
+from ...core.errors import DataFileError, MissingDataError, StudyError
 from ..benchmark import Benchmark
 from .benchmark import load_tables
 from .own import OPAQUE, UNNAMED, completed, kind_of, names_of, paired, said_of_space, score_rows, space_of, truth_rows
 from .plain import STDIN, SUFFIXES, PlainTable, is_plain, read_plain
-from .units import AccuracyUnit
+from .units import AccuracyUnit, known_unit
 
 
 def is_own(source: object) -> bool:
@@ -51,6 +51,31 @@ def load_own(
     return plain_benchmark([read_plain(path) for path in paths], paths, unit=unit, space=space)
 
 
+def load_plain(
+    path: Path | str | Sequence[Path | str],
+    dataset: str | None = None,
+    unit: str | None = None,
+    space: str | None = None,
+) -> Benchmark:
+    """`load_own` of plain tables, which are of `dataset` where they name none; `StudyError` for anything else."""
+    for one in [path] if isinstance(path, Path | str) else path:
+        if not is_plain(str(one)):
+            raise StudyError(f"{one}: unit and space are of plain tables ({', '.join(SUFFIXES)}); leave them out")
+    return named(load_own(path, unit=known_unit(unit), space=space), dataset)
+
+
+def named(benchmark: Benchmark, dataset: str | None) -> Benchmark:
+    """`benchmark`, all of `dataset` where its tables name no data set."""
+    if dataset is None or benchmark.datasets != (UNNAMED["dataset"],):
+        return benchmark
+    read = {kind: _labelled(frame, dataset) for kind, frame in benchmark.read.items()}
+    return replace(benchmark, datasets=(dataset,), read=read)
+
+
+def _labelled(read: Callable[[], pl.LazyFrame], dataset: str) -> Callable[[], pl.LazyFrame]:
+    return lambda: read().with_columns(dataset=pl.lit(dataset))
+
+
 def _unfolded(path: Path | str) -> list[Path | str]:
     if str(path) == STDIN or not Path(path).is_dir():
         if not is_plain(str(path)) and Path(path).suffix.lower() != ".toml":
@@ -73,7 +98,8 @@ def plain_benchmark(
     space = space or next((s for table in tables if (s := space_of(names_of(table)))), None) or OPAQUE
     kinds = [kind_of(table) for table in tables]
     truths = [truth_rows(t, space, unit=unit) for t, kind in zip(tables, kinds, strict=True) if kind == "TRUTH"]
-    scores = [score_rows(t, space) for t, kind in zip(tables, kinds, strict=True) if kind == "SCORES"]
+    notes: list[str] = []
+    scores = [score_rows(t, space, notes.append) for t, kind in zip(tables, kinds, strict=True) if kind == "SCORES"]
     frames: dict[str, pl.DataFrame] = {}
     if truths:
         frames["TRUTH"] = pl.concat(truths, how="diagonal_relaxed")
@@ -94,8 +120,7 @@ def plain_benchmark(
         datasets=_datasets(frames),
         inputs=tuple(Path(path) for path in paths if str(path) != STDIN),
         read={kind: _reader(frame) for kind, frame in frames.items()},
-        notes=tuple(note for table in tables if (note := said_of_space(table, None if space == OPAQUE else space))),
-        metadata={"images": {"": "cifar10"}},
+        notes=(*notes, *(n for table in tables if (n := said_of_space(table, None if space == OPAQUE else space)))),
     )
 
 

@@ -6,7 +6,9 @@ kind       must have                         may have
 TRUTH      ``arch, accuracy``                ``dataset, benchmark, split, schedule, seed, origin``; with
                                              ``quantity, quantity_unit, quantity_direction`` another quantity
                                              in ``value``
-SCORES     ``arch, proxy, value``            ``step, unit, seed, method, setting, dataset, benchmark``
+SCORES     ``arch, proxy, value``, or        ``step, unit, seed, method, setting, dataset, benchmark``
+           ``arch`` and a column for each
+           proxy (`wide`)
 =========  ================================  ==============================================================
 
 What is left out means: split ``test``, no schedule and no seed (a mean over seeds), no method, no setting, no step. A
@@ -31,6 +33,7 @@ from ...spaces.guessing import guess_space
 from ...spaces.names import ArchReader
 from .plain import PlainTable
 from .units import AccuracyUnit, refuse_fractions, to_percent
+from .wide import is_wide, long, tell
 
 #: The space of architectures that no known space explains: texts, kept as they are.
 OPAQUE = "user"
@@ -43,7 +46,10 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 _NUMBERS = ("accuracy", "value")
 _WHOLE = ("schedule", "seed", "step", "quantity_direction")
-_ASK = "Say --unit percent if they are right as they are, or --unit fraction, error-percent or error-fraction"
+_ASK = (
+    "Say --unit percent if they are right as they are, or --unit fraction, error-percent or error-fraction; in a study "
+    "it is a key, unit = 'fraction'"
+)
 _ASK_IN_PYTHON = (
     "Multiply by 100 where they are fractions; a column quantity_unit of 'percent' says that they are right as they are"
 )
@@ -56,9 +62,11 @@ def kind_of(table: PlainTable) -> str:
         return "SCORES"
     if "accuracy" in names or {"quantity", "value"} <= names:
         return "TRUTH"
+    if is_wide(table.frame.columns):
+        return "SCORES"
     raise FrameError(
-        f"{table.name}: expected columns arch,accuracy (a truth) or arch,proxy,value (scores), "
-        f"got {words(table.frame.columns, 40)}"
+        f"{table.name}: expected columns arch,accuracy (a truth), arch,proxy,value (scores), or arch and a column for "
+        f"each proxy, got {words(table.frame.columns, 40)}"
     )
 
 
@@ -120,8 +128,12 @@ def truth_rows(
     return rows.with_columns(_finite(rows["value"])) if "value" in rows.columns else rows
 
 
-def score_rows(table: PlainTable, space: str | None) -> pl.DataFrame:
-    """A plain table of scores, its columns typed; infinite values stay, key columns that it lacks are still lacking."""
+def score_rows(table: PlainTable, space: str | None, say: Callable[[str], None] = tell) -> pl.DataFrame:
+    """A plain table of scores, its columns typed; infinite values stay, key columns that it lacks are still lacking.
+
+    `say` is told which columns were taken as proxies, where the table has one for each.
+    """
+    table = long(table, say)
     table.need(["arch", "proxy", "value"])
     rows = _typed(table, space)
     return rows.with_columns(proxy=table.texts("proxy"))
@@ -244,6 +256,8 @@ def refuse_unsaid_fractions(truth: pl.DataFrame) -> None:
 
 def _is_plain(frame: pl.DataFrame, kind: str) -> bool:
     """Whether it has what a plain table must have, and none of what makes it a frame."""
+    if kind == "SCORES" and is_wide(frame.columns):
+        return True
     columns = {"arch", "accuracy"} if kind == "TRUTH" else {"arch", "proxy", "value"}
     lacking = {"benchmark", "dataset", *_DEFAULTS[kind]} - set(frame.columns) - {"unit", "step"}
     return columns <= set(frame.columns) and bool(lacking)

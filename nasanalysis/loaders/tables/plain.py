@@ -38,6 +38,7 @@ class PlainTable:
     ----------
     name: the file, or ``standard input``. frame: columns of text (CSV), or as stored (Parquet).
     first: number of the first row of values. noun: ``line`` or ``row``. decimal_comma: whether numbers have one.
+    height: rows of the file, where each stands here several times, one after another (0: once).
     """
 
     name: str
@@ -45,10 +46,11 @@ class PlainTable:
     first: int = 1
     noun: str = "row"
     decimal_comma: bool = False
+    height: int = 0
 
     def place(self, row: int) -> str:
         """What to call a row: ``line 4``."""
-        return f"{self.noun} {row + self.first}"
+        return f"{self.noun} {(row % self.height if self.height else row) + self.first}"
 
     def fail(self, row: int, problem: object) -> FrameError:
         return FrameError(f"{self.name}, {self.place(row)}: {problem}")

@@ -7,10 +7,17 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from ...core.errors import FrameError
+from ...core.errors import FrameError, UnknownNameError
 
 AccuracyUnit = Literal["percent", "fraction", "error-percent", "error-fraction"]
 UNITS: tuple[AccuracyUnit, ...] = ("percent", "fraction", "error-percent", "error-fraction")
+
+
+def known_unit(unit: str | None) -> AccuracyUnit | None:
+    """`unit`, typed; `UnknownNameError` for one that does not exist."""
+    if unit is not None and unit not in UNITS:
+        raise UnknownNameError("unit", unit, UNITS)
+    return unit
 
 
 def all_fractions(values: pl.Series) -> bool:

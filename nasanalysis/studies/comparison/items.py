@@ -5,7 +5,9 @@ An item is one truth, one sample of architectures and several proxies::
     [[compare]]
     name = "digits"                     # file stem of its tables and figures
     title = "Which proxy ranks best?"
-    benchmark = "digits"                # or a file of your own: "my.toml", "my_truth.csv" (paths from the study file)
+    benchmark = "digits"                # or files of your own: "my.toml", "my_truth.csv", ["c10.toml", "c100.toml"]
+    unit = "fraction"                   # of a plain table's accuracies, and the space of its architectures ...
+    space = "nb201"                     # ... where it does not say them (paths begin at the study file)
     scores = "my_scores.csv"            # of your own (arch,proxy,value[,step]); their proxies may be named below
     datasets = ["digits"]               # default: all of the benchmark
     split = "test"                      # of the truth
@@ -17,6 +19,7 @@ An item is one truth, one sample of architectures and several proxies::
     by_step = true                      # a figure of the first statistic against epochs
     scatter = ["params"]                # figures of score against truth
     directions = { mine = "lower" }     # which way is better, where a name misleads
+    infinite = "worst"                  # infinite scores of your files: ranked last; default: missing
     rival = ["sotl", "val_acc"]         # two proxies whose difference is followed step by step
     reliability = true                  # how well the truth repeats itself, and the ceiling that follows
     scores_dataset = "cifar10-valid"    # where curves were recorded on another dataset than the truth
@@ -33,8 +36,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from ...loaders.tables.units import AccuracyUnit
 from ...proxies import canonical
 from ...report.published import Published
+from ...stats.infinite import Infinite
 from ..items import ItemModel, Many, Resampling, Section, Sources
 
 
@@ -51,7 +56,9 @@ def _pairs(given: object) -> object:
 class Comparison(ItemModel):
     """One ``[[compare]]`` of a study (keys: see the module)."""
 
-    benchmark: str = ""
+    benchmark: str | Many[str] = ""
+    unit: AccuracyUnit | None = None
+    space: str | None = None
     table: str | None = None
     scores: Annotated[Many[str], BeforeValidator(as_many)] = ()
     datasets: Many[str] | None = None
@@ -73,6 +80,7 @@ class Comparison(ItemModel):
         BeforeValidator(_pairs),
         Field(strict=False),
     ] = ()
+    infinite: Infinite = "missing"
     published: Many[Published] = ()
 
     @field_validator("proxies", "rival", "scatter")
@@ -89,6 +97,12 @@ class Comparison(ItemModel):
     @classmethod
     def _of_a_proxy(cls, figures: tuple[Published, ...], info: ValidationInfo) -> tuple[Published, ...]:
         return figures if info.data.get("table") else tuple(_named(figure) for figure in figures)
+
+    @model_validator(mode="after")
+    def _ranks_what_is_last(self) -> Self:
+        if self.infinite == "worst" and "pearson_r" in self.statistics:
+            raise ValueError("infinite: pearson_r measures distances, and last has none; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _draws_what_it_scores(self) -> Self:

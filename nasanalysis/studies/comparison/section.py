@@ -14,12 +14,15 @@ from ...core.frames import truth_quantity
 from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
+from ...loaders.unnamed import STAND_IN
 from ...proxies import direction_of
 from ...report.model import Figure, Section, Table
 from ...report.published import by_cell
 from ...report.tables import reliability_text, statistics_table
+from ...spaces.capabilities import COSTS
+from ...stats.infinite import RANKED_LAST
 from ..items import Resampling, Sources
-from ..own_scores import own_scores, scores_of
+from ..own_scores import DirectionWarning, own_scores, scores_of
 from ..truth import read_truth
 from .figures import scatter_figure, steps_figure
 from .items import Comparison
@@ -32,14 +35,19 @@ _RELIABILITY_NOTE = (
 )
 
 
-class DirectionWarning(UserWarning):
-    """A score whose direction is in doubt."""
-
-
 def comparison_section(item: Comparison, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where the benchmark is not here."""
-    benchmark = sources.benchmark(item.benchmark)
-    scores = own_scores(sources, item.scores, benchmark, asker=item.name, transfer=item.scores_dataset is not None)
+    dataset = item.datasets[0] if item.datasets and len(item.datasets) == 1 else None
+    benchmark = sources.benchmark(item.benchmark, unit=item.unit, space=item.space, dataset=dataset)
+    scores = own_scores(
+        sources,
+        item.scores,
+        benchmark,
+        asker=item.name,
+        transfer=item.scores_dataset is not None,
+        infinite=item.infinite,
+        directions=dict(item.directions),
+    )
     if scores is not None and not item.proxies:
         item = item.model_copy(update={"proxies": tuple(scores["proxy"].unique(maintain_order=True))})
     run = ComparisonRun(item, sources, benchmark, resampling, scores)
@@ -172,6 +180,16 @@ class ComparisonRun:
         if not doubtful.is_empty():
             named = (f"{name} {direction_of(name, dict(i.directions))}" for name in doubtful["proxy"])
             sentences.append(f"Better: {', '.join(named)}.")
+        if (
+            last_ones := last.filter(pl.col("setting").str.contains(RANKED_LAST, literal=True))["proxy"]
+            .unique()
+            .sort()
+            .to_list()
+        ):
+            sentences.append(f"{', '.join(last_ones)}: {RANKED_LAST}.")
+        costs = [*i.proxies, *(name.partition("@")[2] for name in i.statistics)]
+        if "" in self.datasets and any(name in COSTS for name in costs):
+            sentences.append(f"Parameters and FLOPs as for {STAND_IN}: the truth names no data set.")
         intervals = sorted({text for text in last["interval"].drop_nulls() if "halves" not in text})
         if intervals:
             draws = f"{self.resampling.n:,} draws, seed {self.resampling.seed}"

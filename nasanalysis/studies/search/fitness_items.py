@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ...core.terms import TermModel
+from ...proxies import Direction, direction_of
 from ...proxies.registry import is_computed
 from ..items import Many, StrictModel
 
@@ -35,7 +37,8 @@ class FitnessItem(StrictModel):
     """What a search asks: a proxy, an accuracy of the benchmark (its split), or a weighted sum of proxies.
 
     `step`, `dataset`, `schedule`, `method`, `setting`, `seed` say which of its scores; `stepped` leaves the step to
-    the algorithm (``successive_halving``).
+    the algorithm (``successive_halving``). `direction`: whether a higher or a lower score is better, where the name of
+    a proxy does not tell it.
     """
 
     label: str
@@ -49,6 +52,7 @@ class FitnessItem(StrictModel):
     setting: str | None = None
     seed: int | None = None
     stepped: bool = False
+    direction: Literal["higher", "lower"] | None = None
     cost: float | Cost = 0.0
 
     @field_validator("cost")
@@ -70,7 +74,14 @@ class FitnessItem(StrictModel):
             raise ValueError(f"fitness {self.label!r}: this label belongs to the truth itself, which is always there")
         if self.stepped and (not self.proxy or self.step is not None):
             raise ValueError(f"fitness {self.label!r}: stepped: expected a proxy without a step")
+        if self.direction is not None and not self.proxy:
+            raise ValueError(f"fitness {self.label!r}: direction: expected a proxy that it is of")
         return self
+
+    @property
+    def pointing(self) -> Direction:
+        """Which way is better in its proxy, and who says so."""
+        return direction_of(self.proxy, None if self.direction is None else {self.proxy: self.direction})
 
     @property
     def source(self) -> str:
@@ -82,6 +93,8 @@ class FitnessItem(StrictModel):
             )
         elif self.proxy:
             what = self.proxy if is_computed(self.proxy) else f"{self.proxy} as recorded"
+            if (pointing := self.pointing).source != "ours":
+                what += f", {pointing} is better"
         else:
             what = {"valid": "validation"}.get(self.accuracy, self.accuracy) + " accuracy"
         parts = [
@@ -93,3 +106,15 @@ class FitnessItem(StrictModel):
             f"training seed {self.seed}" if self.seed is not None else "",
         ]
         return ", ".join([what, *(part for part in parts if part)])
+
+
+def assumed_directions(fitnesses: Sequence[FitnessItem]) -> list[str]:
+    """A sentence for each proxy of which nothing says whether a higher score is better."""
+    notes = [
+        f"direction of {f.proxy}: not known, higher is taken as better; if lower is: direction = 'lower' in its fitness"
+        for f in fitnesses
+        if f.proxy and f.pointing.source == "assumed"
+    ]
+    terms = dict.fromkeys(t.proxy for f in fitnesses for t in f.terms if direction_of(t.proxy).source == "assumed")
+    notes += [f"direction of {p}: not known, higher is taken as better; if lower is: a negative weight" for p in terms]
+    return list(dict.fromkeys(notes))

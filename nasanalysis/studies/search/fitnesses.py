@@ -87,6 +87,7 @@ class Searched:
         seedless = fitness.terms and frame["seed"].is_null().all()  # a term such as params, beside one of a training
         return TableFitness.from_scores(
             frame,
+            direction=fitness.pointing.sign if fitness.proxy else None,  # of a term: its proxy's own
             method=fitness.method,
             setting=fitness.setting,
             seed=None if seedless else fitness.seed,
@@ -99,6 +100,7 @@ class Searched:
         frame = scores_of(self.benchmark, self.own, fitness.proxy, dataset=dataset, schedule=fitness.schedule)
         return SteppedTable.from_scores(
             frame,
+            direction=fitness.pointing.sign,
             seconds_per_step=self._seconds(fitness, each_step=True),
             name=fitness.label,
             method=fitness.method,
@@ -156,7 +158,10 @@ def truth_of(item: SearchItem, sources: Sources, benchmark: Benchmark) -> pl.Dat
         asker=item.name,
     )
     if (quantity := truth_quantity(frame)).name != "accuracy":
-        raise StudyError(f"{item.name}: expected a truth in accuracies to search by, got {quantity.label}")
+        raise StudyError(
+            f"{item.name}: expected a truth in accuracies to search by, got {quantity.label}; [[compare]] ranks by it, "
+            "and from Python nasanalysis.search.TableFitness.from_truth searches by any quantity"
+        )
     values = TableFitness.from_truth(frame, seed=item.truth_seed).values
     return (
         frame.select(pl.exclude("seed", "accuracy"))

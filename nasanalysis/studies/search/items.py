@@ -6,7 +6,9 @@ with the truth itself::
     [[search]]
     name = "digits"
     title = "What does a search find?"
-    benchmark = "digits"                # of the truth, or a file of your own ("my.toml", "my_truth.csv")
+    benchmark = "digits"                # of the truth, or files of your own ("my.toml", "my_truth.csv", a list of them)
+    unit = "fraction"                   # of a plain table's accuracies, and the space of its architectures ...
+    space = "nb201"                     # ... where it does not say them
     scores = "my_scores.csv"            # of your own; fitnesses may name their proxies
     dataset = "digits"                  # of the truth; so are the next four keys
     split = "test"
@@ -21,6 +23,7 @@ with the truth itself::
     fitnesses = [
       { label = "parameters", proxy = "params" },
       { label = "SoTL, 3 epochs", proxy = "sotl", step = 3, seed = 0, cost = 3 },
+      { label = "mine", proxy = "mine", direction = "lower" },                    # where its name does not tell it
       { label = "SoTL", proxy = "sotl", seed = 0, stepped = true, cost = 1 },     # for successive_halving: of each step
       { label = "validation accuracy", accuracy = "valid", dataset = "cifar10-valid", schedule = 12,
         cost = { proxy = "training_seconds", dataset = "cifar10-valid", setting = "12_epochs" } },
@@ -61,6 +64,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ...core.errors import NasAnalysisError
+from ...loaders.tables.units import AccuracyUnit
 from ...plots.search import ALGORITHM_LABELS
 from ...search import SearchResult
 from ...search.bind import bind
@@ -149,7 +153,9 @@ class LivePart(StrictModel):
 class SearchItem(ItemModel):
     """One ``[[search]]`` of a study (keys: see the module)."""
 
-    benchmark: str
+    benchmark: str | Many[str]
+    unit: AccuracyUnit | None = None
+    space: str | None = None
     scores: Many[str] = ()
     dataset: str = "cifar10"
     split: str = "test"

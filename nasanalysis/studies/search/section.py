@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import polars as pl
 
 from ...report.model import Figure, Section, Table
 from ...search.traces import read_search_trace
 from ..items import Resampling, Sources
-from ..own_scores import own_scores
+from ..own_scores import DirectionWarning, own_scores
 from .figures import against_cost, against_queries
+from .fitness_items import assumed_directions
 from .fitnesses import Searched, truth_of
 from .items import SearchItem
 from .runs import Runs
@@ -18,9 +21,12 @@ from .traces import found_curvature, found_table
 
 def search_section(item: SearchItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
-    benchmark = sources.benchmark(item.benchmark)
+    dataset = item.dataset if "dataset" in item.model_fields_set else None
+    benchmark = sources.benchmark(item.benchmark, unit=item.unit, space=item.space, dataset=dataset)
     if "dataset" not in item.model_fields_set and len(benchmark.datasets) == 1:
         item = item.model_copy(update={"dataset": benchmark.datasets[0]})
+    for note in assumed_directions(item.fitnesses):
+        warnings.warn(f"{item.name}: {note}", DirectionWarning, stacklevel=2)
     truth = truth_of(item, sources, benchmark)
     tables: list[Table] = []
     figures: dict[str, Figure] = {}
