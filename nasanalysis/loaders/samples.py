@@ -149,7 +149,8 @@ def _in_json(content: Any, path: Path) -> list[Any]:
         content = lists[0] if lists else list(content)
     if not isinstance(content, list) or not content:
         raise FrameError(
-            f"{path}: expected a JSON list of architectures, or an object whose keys they are, got {shown.repr(content)}"
+            f"{path}: expected a JSON list of architectures, or an object whose keys they are, got "
+            f"{shown.repr(content)}"
         )
     return [item["arch"] if isinstance(item, dict) and "arch" in item else item for item in content]
 
