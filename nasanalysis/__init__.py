@@ -6,7 +6,8 @@ From a benchmark to an answer, in the order of the work:
 a benchmark            `load_benchmark`, `Benchmark`; architectures: `Arch`, `parse_arch`, `get_space`
 its frames             ``.truth() .curves() .archs()``; your own tables: `check`, `read_frame`, `write_frame`
 scores                 `score`, `get_proxy`
-how well they rank     `correlate`, `compare_proxies`, `difference_by_step`, `reliability_table`; files: `compare`
+how well they rank     `correlate`, `compare_proxies`, `difference_by_step`, `multiverse`, `reliability_table`;
+                       files: `compare`
 pictures               `plot_scatter`, `plot_correlation_by_step`, `score_against_truth`, and `plots`
 all of it, on a page   `Study`
 =====================  =======================================================================================
@@ -50,7 +51,14 @@ if _TYPE_CHECKING:  # what checkers and editors see; "as" hands it on to them; a
     from .plots import plot_correlation_by_step, plot_scatter, score_against_truth
     from .proxies import get_proxy, score
     from .spaces import Arch, get_space, parse_arch
-    from .stats import compare_proxies, correlate, difference_by_step, reliability_table
+    from .stats import (
+        compare_proxies,
+        correlate,
+        difference_by_step,
+        multiverse,
+        reliability_table,
+        summarise_multiverse,
+    )
     from .studies.files import compare
     from .studies.study import Study
 
@@ -62,6 +70,8 @@ _PUBLIC = {
     "check": "core.frames",
     "compare": "studies.files",
     "compare_proxies": "stats",
+    "multiverse": "stats",
+    "summarise_multiverse": "stats",
     "correlate": "stats",
     "difference_by_step": "stats",
     "get_proxy": "proxies",
@@ -94,6 +104,7 @@ __all__ = [
     "get_proxy",
     "get_space",
     "load_benchmark",
+    "multiverse",
     "parse_arch",
     "plot_correlation_by_step",
     "plot_scatter",
@@ -102,6 +113,7 @@ __all__ = [
     "reliability_table",
     "score",
     "score_against_truth",
+    "summarise_multiverse",
     "write_frame",
 ]
 

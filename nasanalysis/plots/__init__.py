@@ -12,6 +12,7 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_rank_density`              rank against rank, for many architectures
 `plot_topk`                      accuracy of the k scored best, for every k
 `plot_forest`                    proxies with their intervals
+`plot_specification_curve`       one claim in every defensible setting (multiverse)
 `plot_critical_difference`       mean ranks over data sets, ties joined
 `plot_ablation_lines`, `-heatmap` one or two settings of an ablation
 `plot_proxy_matrix`              which proxies say the same
@@ -43,6 +44,7 @@ from .pareto import plot_pareto
 from .ranks import plot_rank_density
 from .scatter import plot_scatter
 from .search import budget_frame, plot_budget, plot_search, search_frame
+from .specification import plot_specification_curve, specification_curve
 from .steps import correlation_by_step, plot_correlation_by_step
 from .surfaces import loss_line, plot_loss_line, plot_loss_surface
 from .topk import plot_topk
@@ -77,11 +79,13 @@ __all__ = [
     "plot_rank_density",
     "plot_scatter",
     "plot_search",
+    "plot_specification_curve",
     "plot_topk",
     "proxy_matrix",
     "rank_pairs",
     "score_against_truth",
     "search_frame",
+    "specification_curve",
     "topk_by_k",
     "with_front",
 ]

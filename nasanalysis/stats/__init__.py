@@ -11,9 +11,10 @@ Arrays, uncertainty
 Frames
     `correlate` (how well a score ranks), `correlate_seeds`, `seeds_against_baseline`, `repeated_samples` (seeds and
     samples apart),
-    `compare_proxies`, `difference_by_step` (is one better?), `rank_sets` (which ranks are certain), `friedman` (over
-    many data sets), `verdict`, `in_words`, `tiers`, `emphasis_from_pairs` (what may be said of a
-    comparison), `reliability_table`, `disattenuated` (how well truth repeats), `aggregate`, `profile` (many datasets),
+    `compare_proxies`, `difference_by_step` (is one better?), `multiverse`, `summarise_multiverse` (one claim in every
+    defensible setting), `rank_sets` (which ranks are certain), `friedman` (over many data sets), `verdict`, `in_words`,
+    `tiers`, `emphasis_from_pairs` (what may be said of a comparison), `reliability_table`, `disattenuated` (how well
+    truth repeats), `aggregate`, `profile` (many datasets),
     `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
@@ -43,6 +44,8 @@ from .friedman import friedman
 from .front import with_front
 from .groups import losses_by_group
 from .matrix import square_matrix
+from .multiverse import multiverse
+from .multiverse_words import MultiverseSummary, summarise_multiverse
 from .ndcg import ndcg
 from .neighbours import isomorph_spread, neighbour_concordance
 from .paired import difference_by_step
@@ -75,6 +78,7 @@ __all__ = [
     "Interval",
     "MismatchWarning",
     "MixedSeedsWarning",
+    "MultiverseSummary",
     "Resamples",
     "Resampling",
     "Statistic",
@@ -119,6 +123,7 @@ __all__ = [
     "losses_by_group",
     "mean_scores",
     "mean_truth",
+    "multiverse",
     "ndcg",
     "neighbour_concordance",
     "normalise",
@@ -151,6 +156,7 @@ __all__ = [
     "spearman_rho_counts",
     "square_matrix",
     "stratified_interval",
+    "summarise_multiverse",
     "term_shares",
     "tiers",
     "topk_by_k",

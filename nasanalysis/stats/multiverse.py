@@ -23,7 +23,7 @@ from ..proxies import canonical
 from .bootstrap import Interval, percentile_interval
 from .classes import Labels, class_labels
 from .many_ranks import spearman_of_all
-from .multiverse_frames import OnePair, OneTruth, every_pair, every_truth, mask_of
+from .multiverse_frames import MEAN, OnePair, OneTruth, every_pair, every_truth, mask_of
 from .paired import PAIRED, correlation_to_compare
 from .rank import Floats
 from .registry import Statistic
@@ -50,6 +50,7 @@ def multiverse(
     scores_from: Mapping[str, str] | None = None,
     truth_seeds: bool = True,
     score_seeds: bool = False,
+    other_runs_only: bool = False,
     directions: Mapping[str, int | str] | None = None,
     margin: float | None = None,
     n_boot: int = 1000,
@@ -64,6 +65,8 @@ def multiverse(
         `truth_seeds`, each of its runs.
     scores: SCORES of both proxies, one method and setting each. Every step that both have is a choice; a proxy without
         steps (a cost) stands at every step of the other. With `score_seeds` each seed of the scores is one too.
+    other_runs_only: for scores and truth of the same training runs, where a lucky run would praise itself: leave out
+        the specifications in which both are of one seed, or one of them is a mean over seeds.
     statistics: correlations, as in `compare_proxies`.
     samples: name -> architectures, None for all; by default ``{"all": None}``.
     units: what is resampled. Where a sample holds no class twice ``class`` is the same specification as ``arch`` and
@@ -96,6 +99,7 @@ def multiverse(
         for target in truths
         for pair in pairs
         if pair.dataset == (scores_from or {}).get(target.dataset, target.dataset)
+        and not (other_runs_only and _of_one_run(target, pair))
         for sample in chosen.items()
     ]
     if (n := len(asked) * len(measures) * len(units)) < 2:
@@ -260,6 +264,11 @@ def _distinct(rows: Sequence[Floats]) -> tuple[Floats, NDArray[np.intp]]:
     which = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], dtype=np.intp)
     _, first = np.unique(which, return_index=True)
     return np.array([rows[k] for k in first]), which
+
+
+def _of_one_run(target: OneTruth, pair: OnePair) -> bool:
+    """Whether a run may stand on both sides: costs have none."""
+    return pair.seeded and (target.seed in (MEAN, pair.seed) or pair.seed == MEAN)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ def as_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _pairs(given: object) -> object:
+def as_pairs(given: object) -> object:
     """A table of the file as pairs, so that an item can be hashed."""
     return tuple(given.items()) if isinstance(given, dict) else given
 
@@ -77,7 +77,7 @@ class Comparison(ItemModel):
     reliability: bool = False
     directions: Annotated[
         tuple[Annotated[tuple[str, Literal["higher", "lower"]], Field(strict=False)], ...],
-        BeforeValidator(_pairs),
+        BeforeValidator(as_pairs),
         Field(strict=False),
     ] = ()
     infinite: Infinite = "missing"

@@ -1,0 +1,1 @@
+"""``[[multiverse]]`` items: one claim in every defensible setting."""
