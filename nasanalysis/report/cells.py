@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .model import Mark
 
@@ -42,25 +42,22 @@ def with_spread(estimate: float | None, spread: float | None, digits: int) -> st
 
 
 #: What the marks of `emphasis` mean, for a table's note.
-EMPHASIS_NOTE = "Bold: best; underlined: second; †: within the 95 % interval of the best."
+EMPHASIS_NOTE = "Bold: best; underlined: second; †: not told apart from the best (95 % paired interval)."
+#: The same where nothing was compared.
+PLAIN_NOTE = "Bold: best; underlined: second."
 
 
 def emphasis(
-    estimates: Sequence[float | None],
-    lows: Sequence[float | None] | None = None,
-    highs: Sequence[float | None] | None = None,
-    *,
-    direction: int = 1,
-    tied: Sequence[bool] | None = None,
+    estimates: Sequence[float | None], tied: Sequence[bool] | None = None, *, direction: int = 1
 ) -> list[Mark]:
-    """Which of several values is best, second, and not told from the best.
+    """Which of several values is best, second, and not told apart from the best.
 
     Parameters
     ----------
     estimates: (n,); undefined ones get no mark. Equal values share their mark.
-    lows, highs: intervals; a value within the interval of the best is a tie.
+    tied: (n,), what a paired comparison with the best says (`nasanalysis.stats.beside_best`); without it nothing is
+        tied: intervals of single values do not settle a comparison.
     direction: +1 if higher is better, -1 if lower is.
-    tied: where a paired test says which are ties, its answer, used instead of the intervals.
 
     Fewer than two defined values are not compared.
     """
@@ -69,8 +66,6 @@ def emphasis(
     marks = [Mark.NONE] * len(estimates)
     if sum(defined) < 2:
         return marks
-    best = next(i for i, v in enumerate(estimates) if v is not None and direction * v == order[0])
-    low, high = lows[best] if lows else None, highs[best] if highs else None
     for i, value in enumerate(estimates):
         if value is None or not math.isfinite(value):
             continue
@@ -79,7 +74,14 @@ def emphasis(
             continue
         if direction * value == order[1]:
             marks[i] |= Mark.SECOND
-        within = low is not None and high is not None and low <= value <= high
-        if tied[i] if tied is not None else within:
+        if tied is not None and tied[i]:
             marks[i] |= Mark.TIE
     return marks
+
+
+def emphasis_note(marks: Iterable[Iterable[Mark]]) -> str:
+    """What the marks of a table mean: of ties only where there are some; nothing without marks."""
+    every = [mark for line in marks for mark in line if mark]
+    if not every:
+        return ""
+    return EMPHASIS_NOTE if any(Mark.TIE in mark for mark in every) else PLAIN_NOTE

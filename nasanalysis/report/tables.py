@@ -8,19 +8,24 @@ from typing import Any
 import polars as pl
 
 from ..plots.style import proxy_label, statistic_label
-from .cells import EMPHASIS_NOTE, emphasis, number, with_interval
+from .cells import emphasis, emphasis_note, number, with_interval
 from .model import Mark, Table
 from .published import Cells, Published
 
 
 def statistics_table(
-    name: str, title: str, stats: pl.DataFrame, published: Cells | None = None, note: str = ""
+    name: str,
+    title: str,
+    stats: pl.DataFrame,
+    published: Cells | None = None,
+    note: str = "",
+    standings: pl.DataFrame | None = None,
 ) -> Table:
     """One row for each (dataset, proxy), one column for each statistic with its interval.
 
     `stats`: STATS frame with one step for each proxy. Published figures (rows are (dataset, proxy), columns
     statistics) stand in a column of their own beside ours, with the difference. The best of each dataset and
-    statistic is marked, see `emphasis`.
+    statistic is marked; `standings` (of `nasanalysis.stats.beside_best`) says which are not told apart from it.
     """
     published = published or {}
     statistics = stats["statistic"].unique(maintain_order=True).to_list()
@@ -38,7 +43,7 @@ def statistics_table(
     header += ["n", "missing"]
     numeric += [True, True]
     rows, record, marks = [], [], []
-    emphasised = _emphasised(stats)
+    emphasised = _emphasised(stats, standings)
     for (dataset, proxy, step), group in stats.group_by("dataset", "proxy", "step", maintain_order=True):
         line = [
             *([str(dataset)] if several else []),
@@ -74,8 +79,7 @@ def statistics_table(
         line += [f"{first['n_archs']:,}", f"{first['n_missing']:,}"]
         rows.append(line)
         marks.append([*marked, Mark.NONE, Mark.NONE])
-    if any(mark for line in marks for mark in line):
-        note = f"{note} {EMPHASIS_NOTE}".strip()
+    note = f"{note} {emphasis_note(marks)}".strip()
     return Table(name, title, header, rows, pl.DataFrame(record, infer_schema_length=None), numeric, note, marks)
 
 
@@ -84,14 +88,14 @@ def _difference(estimate: float | None, printed: Published | None) -> str:
     return "–" if printed is None or estimate is None else f"{estimate - printed.number:+.3f}"
 
 
-def _emphasised(stats: pl.DataFrame) -> dict[tuple[object, ...], Mark]:
-    """(dataset, proxy, step, statistic) -> mark; intervals from halves belong to smaller samples and tie nothing."""
+def _emphasised(stats: pl.DataFrame, standings: pl.DataFrame | None) -> dict[tuple[object, ...], Mark]:
+    """(dataset, proxy, step, statistic) -> mark."""
+    keys = ["dataset", "proxy", "step", "statistic"]
+    ties = set() if standings is None else set(standings.filter(standing="tied").select(keys).rows())
     marks: dict[tuple[object, ...], Mark] = {}
     for _, group in stats.group_by("dataset", "statistic", maintain_order=True):
-        whole = not any("halves" in text for text in group["interval"].drop_nulls())
-        ends = (group["ci_low"].to_list(), group["ci_high"].to_list()) if whole else (None, None)
-        keys = group.select("dataset", "proxy", "step", "statistic").rows()
-        marks |= dict(zip(keys, emphasis(group["estimate"].to_list(), *ends), strict=True))
+        rows = group.select(keys).rows()
+        marks |= dict(zip(rows, emphasis(group["estimate"].to_list(), [row in ties for row in rows]), strict=True))
     return marks
 
 

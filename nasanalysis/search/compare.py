@@ -12,6 +12,7 @@ import polars as pl
 from ..core.errors import SearchError
 from ..core.seeding import generator
 from ..stats.bootstrap import bootstrap_counts, check_level, percentile_interval
+from ..stats.verdicts import verdict
 from .fitness import Fitness, Memoised
 from .result import SearchResult
 from .space import Listed, Moves
@@ -144,6 +145,41 @@ def summarise_searches(
     schema = {k: pl.String if k in text else pl.Int64 if k in whole else pl.Float64 for k in rows[0]} if rows else {}
     table = pl.DataFrame(rows, schema=schema)
     return table.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def searches_beside_best(runs: pl.DataFrame, *, n_boot: int = 1000, level: float = 0.95, seed: int = 0) -> pl.DataFrame:
+    """How each search stands beside the one with the best mean, after each number of queries.
+
+    runs: of `run_searches`. n_boot, level, seed: of a percentile bootstrap over seeds of the difference, seed by seed.
+    Returns columns algorithm, fitness, query, standing: ``best``, ``tied`` (the difference with the best is not told
+    apart from 0, `nasanalysis.stats.verdict`), ``behind``, or null where it cannot be said: fewer than two seeds that
+    both have, or a search that found nothing.
+    """
+    rows = []
+    for (query,), here in runs.group_by("query", maintain_order=True):
+        values = {
+            (algorithm, fitness): np.array(part.sort("seed")["true_accuracy"].to_list(), dtype=np.float64)
+            for (algorithm, fitness), part in here.group_by("algorithm", "fitness", maintain_order=True)
+        }
+        means = {key: float(np.mean(v)) for key, v in values.items() if np.isfinite(v).all()}
+        best = max(means, key=lambda key: means[key], default=None)
+        for key in values:
+            standing = None if best is None else _beside(values[best], values[key], n_boot, level, seed)
+            if key in means and best is not None and means[key] == means[best]:
+                standing = "best"
+            rows.append((*key, query, standing))
+    schema = {"algorithm": pl.String, "fitness": pl.String, "query": pl.Int64, "standing": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _beside(best: Any, other: Any, n_boot: int, level: float, seed: int) -> str | None:
+    if len(best) != len(other) or len(best) < 2 or not n_boot or not np.isfinite(other).all():
+        return None
+    draws = bootstrap_counts(len(best), n_boot, generator(seed, "search", "bootstrap", len(best))) / len(best)
+    gaps = best - other
+    interval = percentile_interval(draws @ gaps, OVER_SEEDS, level=level)
+    said = verdict(float(gaps.mean()), interval.low, interval.high)
+    return "behind" if said in ("ahead", "behind") else "tied"
 
 
 def compare_searches(

@@ -13,8 +13,8 @@ Frames
     samples apart),
     `compare_proxies`, `difference_by_step` (is one better?), `multiverse`, `summarise_multiverse` (one claim in every
     defensible setting), `rank_sets` (which ranks are certain), `friedman` (over many data sets), `verdict`, `in_words`,
-    `tiers`, `emphasis_from_pairs` (what may be said of a comparison), `reliability_table`, `disattenuated` (how well
-    truth repeats), `aggregate`, `profile` (many datasets),
+    `tiers`, `beside_best`, `seeds_beside_best`, `emphasis_from_pairs` (what may be said of a comparison),
+    `reliability_table`, `disattenuated` (how well truth repeats), `aggregate`, `profile` (many datasets),
     `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
@@ -39,6 +39,7 @@ from .combine import Term, aggregate_ranks, combine, held_out_weight, normalise,
 from .components import Component, disattenuate, disattenuated, variance_components
 from .correlate import correlate
 from .direction_notes import direction_notes
+from .emphasis import beside_best, seeds_beside_best
 from .explain import Explanation, explain_proxy
 from .friedman import friedman
 from .front import with_front
@@ -89,6 +90,7 @@ __all__ = [
     "ablation",
     "aggregate",
     "aggregate_ranks",
+    "beside_best",
     "best_rank_at_k",
     "bootstrap",
     "bootstrap_over_seeds",
@@ -149,6 +151,7 @@ __all__ = [
     "repeated_samples",
     "score_against_truth",
     "seeds_against_baseline",
+    "seeds_beside_best",
     "simultaneous_band",
     "sparse_kendall_tau",
     "spearman_brown",

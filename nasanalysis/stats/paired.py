@@ -86,9 +86,16 @@ def paired_difference(measure: Statistic, one: Series, other: Series, drawn: Dra
 
 
 def resampled_gaps(measure: Statistic, resamples: Resamples, scores: Floats, baseline: Floats | None) -> Floats:
-    """`measure` of each of `scores` (k, n_archs), minus that of `baseline` (n_archs,), on every resample: (k, B)."""
+    """`measure` of each of `scores` (k, n_archs), minus that of `baseline`, on every resample: (k, B).
+
+    baseline: (n_archs,), the same for all, or (k, n_archs), one for each.
+    """
     each = np.array([measure.on_resamples(resamples, row) for row in scores])
-    return each if baseline is None else each - measure.on_resamples(resamples, baseline)
+    if baseline is None:
+        return each
+    if baseline.ndim == 2:
+        return np.asarray(each - np.array([measure.on_resamples(resamples, row) for row in baseline]))
+    return each - measure.on_resamples(resamples, baseline)
 
 
 @any_frame

@@ -8,6 +8,7 @@ n architectures, mean and standard deviation).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -63,8 +64,8 @@ def bootstrap_over_seeds(
         of `classes` stands twice) at once, which is what a claim on the method needs. A statistic of extremes
         (``topk_mean`` ...) has no valid bootstrap over architectures: `StudyError` unless ``seeds``.
     classes: (n_archs,), equal where two architectures are one network; by default each is its own.
-    baseline: (n_archs,), a score without seeds (``params``): the interval is then that of the mean difference to
-        its statistic, on the same resamples.
+    baseline: (n_archs,), a score without seeds (``params``), or (n_seeds, n_archs), one of the same seeds: the interval
+        is then that of the mean difference to its statistic, on the same resamples.
 
     With few seeds the interval over seeds is too short (two seeds give three different means): state their number.
     """
@@ -83,7 +84,7 @@ def bootstrap_over_seeds(
     if over == "seeds":
         values = np.array([statistic(row, truth) for row in table])
         if baseline is not None:
-            values = values - statistic(baseline, truth)
+            values = values - np.array([statistic(row, truth) for row in np.atleast_2d(baseline)])
         each = np.repeat(values[:, None], n_boot, axis=1)
     else:
         counts = units.spread(bootstrap_counts(units.n, n_boot, rng))
@@ -233,6 +234,24 @@ def seeds_against_baseline(
     real = dict.fromkeys(["difference", "ci_low", "ci_high"], pl.Float64())
     text = dict.fromkeys(["unit", "interval", "resampled", "verdict"], pl.String())
     return pl.DataFrame(rows, schema_overrides={**real, "step": pl.Int64(), **text})
+
+
+def paired_seeds(
+    measure: Statistic, first: Sequence[Series], second: Sequence[Series], resampling: Resampling
+) -> tuple[float, Interval | None]:
+    """Mean over seeds of `measure` of `first` minus that of `second`, seed by seed, and its interval.
+
+    first, second: series of the same seeds, in order; only architectures that all of them score count.
+    """
+    used = np.logical_and.reduce([one.used for one in (*first, *second)])
+    y = first[0].truth.values[used]
+    one, other = (np.array([series.values[used] for series in side]) for side in (first, second))
+    gap = float(np.mean([measure(a, y) - measure(b, y) for a, b in zip(one, other, strict=True)]))
+    if not np.isfinite(gap):
+        return gap, None
+    if len(one) < 2 and resampling.unit != "arch":  # of one seed no other can be drawn
+        resampling = replace(resampling, unit="class")
+    return gap, _interval(measure, one, y, resampling, _classes(first[0], used, resampling), other)
 
 
 def _named(interval: Interval | None, resampling: Resampling, gap: float, margin: float | None) -> Row:

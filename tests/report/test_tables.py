@@ -17,8 +17,8 @@ from nasanalysis.report.published import Published, by_cell
 from nasanalysis.report.tables import statistics_table
 
 
-def test_best_second_and_ties_within_the_interval_of_the_best() -> None:
-    marks = emphasis([0.50, 0.70, 0.66, None], [0.4, 0.65, 0.6, None], [0.6, 0.75, 0.7, None])
+def test_best_second_and_ties_as_the_paired_comparison_says() -> None:
+    marks = emphasis([0.50, 0.70, 0.66, None], [False, False, True, False])
     assert marks == [Mark.NONE, Mark.BEST, Mark.SECOND | Mark.TIE, Mark.NONE]
     assert emphasis([3.0, 1.0, 2.0], direction=-1) == [Mark.NONE, Mark.BEST, Mark.SECOND]
     assert emphasis([1.0, 1.0, 0.0]) == [Mark.BEST, Mark.BEST, Mark.SECOND]

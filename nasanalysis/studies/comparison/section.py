@@ -141,7 +141,14 @@ class ComparisonRun:
         """The statistics of the last step, and how two rivals differ step by step."""
         i = self.item
         last = _in_order(_last_step(self.statistics), self.datasets, i.proxies)
-        tables = [statistics_table(i.name, i.title, last, by_cell(i.published), self._note(last))]
+        standings = stats.beside_best(
+            self.truth,
+            _last_step(self.scores),
+            i.statistics,
+            directions=dict(i.directions),
+            resampling=self.resampling,
+        )
+        tables = [statistics_table(i.name, i.title, last, by_cell(i.published), self._note(last), standings)]
         if i.rival:
             tables.append(rivals_table(i, self.truth, self.scores, self.resampling))
         return tables
@@ -200,7 +207,7 @@ class ComparisonRun:
 
 
 def _last_step(frame: pl.DataFrame) -> pl.DataFrame:
-    """STATS without steps, and of those that have some the last of each kind of score."""
+    """Rows without steps, and of those that have some the last of each kind of score."""
     last = pl.col("step").max().over("dataset", "proxy", "setting", "method")
     return frame.filter(pl.col("step").is_null() | (pl.col("step") == last))
 

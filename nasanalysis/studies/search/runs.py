@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from ...search import get_moves, run_searches, summarise_searches
-from ...search.compare import log_spaced
+from ...search.compare import log_spaced, searches_beside_best
 from ..items import Resampling
+from .fitness_items import TRUTH
 from .fitnesses import Searched
 
 #: What the truth as fitness is called in tables and figures.
@@ -25,8 +26,8 @@ class Runs:
     resampling: Resampling
 
     @cached_property
-    def summary(self) -> pl.DataFrame:
-        """`summarise_searches` of all, by label."""
+    def each(self) -> pl.DataFrame:
+        """`run_searches` of all, by label."""
         item, known, space = self.searched.item, self.searched.known, self.searched.benchmark.space
         moves = get_moves(space, archs=known)
         parts = [
@@ -41,9 +42,21 @@ class Runs:
             )
             for algorithm in item.algorithms
         ]
+        return pl.concat(parts)
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """`summarise_searches` of all."""
         return summarise_searches(
-            pl.concat(parts), n_boot=self.resampling.n, seed=self.resampling.seed, best_possible=self.best
+            self.each, n_boot=self.resampling.n, seed=self.resampling.seed, best_possible=self.best
         )
+
+    @cached_property
+    def ties(self) -> frozenset[tuple[str, str, int]]:
+        """(algorithm, fitness, query) of those that are not told apart from the best search with a proxy."""
+        rivals = self.each.filter(pl.col("fitness") != TRUTH, pl.col("query").is_in(list(self.searched.item.at)))
+        table = searches_beside_best(rivals, n_boot=self.resampling.n, seed=self.resampling.seed)
+        return frozenset(table.filter(standing="tied").select("algorithm", "fitness", "query").rows())
 
     @property
     def best(self) -> float:

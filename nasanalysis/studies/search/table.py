@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from inspect import signature
 from typing import Any
 
@@ -25,7 +25,7 @@ def search_table(runs: Runs) -> Table:
     i = runs.searched.item
     rows: Rows = {(r["algorithm"], r["fitness"], r["query"]): r for r in runs.summary.to_dicts()}
     lines = [(algorithm, label) for algorithm in i.algorithms for label in i.asked_by(algorithm)]
-    marks = _marks(rows, [(a.key, label) for a, label in lines if label != TRUTH], i.at)
+    marks = _marks(rows, [(a.key, label) for a, label in lines if label != TRUTH], i.at, runs.ties)
     bars = {"best possible": runs.best, "mean of all architectures": runs.mean}
     shown = [[name, "–", *[number(value, 2)] * len(i.at), "–"] for name, value in bars.items()]
     emphasised = [[Mark.NONE] * len(line) for line in shown]
@@ -42,14 +42,15 @@ def search_table(runs: Runs) -> Table:
     return Table(i.name, i.title, header, shown, data, numeric, " ".join(_note(runs)), emphasised)
 
 
-def _marks(rows: Rows, judged: Sequence[tuple[str, str]], at: Sequence[int]) -> dict[tuple[str, str, int], Mark]:
+def _marks(
+    rows: Rows, judged: Sequence[tuple[str, str]], at: Sequence[int], ties: Set[tuple[str, str, int]]
+) -> dict[tuple[str, str, int], Mark]:
     """Emphasis among the searches with a proxy, at each number of queries: the truth as fitness is no rival."""
     marks: dict[tuple[str, str, int], Mark] = {}
     for n in at:
         keys = [(algorithm, label, n) for algorithm, label in judged]
         column = [rows[key] for key in keys]
-        ends = [r["ci_low"] for r in column], [r["ci_high"] for r in column]
-        marks |= dict(zip(keys, emphasis([r["mean"] for r in column], *ends), strict=True))
+        marks |= dict(zip(keys, emphasis([r["mean"] for r in column], [key in ties for key in keys]), strict=True))
     return marks
 
 

@@ -30,6 +30,7 @@ class Column:
     ----------
     ours: STATS. second: the same against the second truth. gaps: difference to the parameter count.
     published: figures of the item; those of other statistics are left aside.
+    ties: (measure, arm) of those that are not told apart from the best of their arm.
     """
 
     statistic: str
@@ -38,6 +39,7 @@ class Column:
     gaps: Rows
     published: Cells
     second_truth: str | None
+    ties: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def digits(self) -> int:
@@ -47,16 +49,14 @@ class Column:
         return self.published.get(((arm, measure) if arm else (measure,), self.statistic))
 
     def marks(self) -> dict[tuple[str, str], Mark]:
-        """The best, second and ties among the measures of each arm, by interval or, without one, by spread."""
+        """The best, second and ties among the measures of each arm."""
         marks: dict[tuple[str, str], Mark] = {}
         if self.statistic in WITH_PARAMS:  # neither high nor low is better
             return marks
         for arm in dict.fromkeys(arm for _, arm in self.ours if arm):
             keys = [key for key in self.ours if key[1] == arm]
-            rows = [self.ours[key] for key in keys]
-            lows = [_first(row["ci_low"], row["estimate"], row["sd"], -1) for row in rows]
-            highs = [_first(row["ci_high"], row["estimate"], row["sd"], 1) for row in rows]
-            marks |= dict(zip(keys, emphasis([row["estimate"] for row in rows], lows, highs), strict=True))
+            estimates = [self.ours[key]["estimate"] for key in keys]
+            marks |= dict(zip(keys, emphasis(estimates, [key in self.ties for key in keys]), strict=True))
         return marks
 
     def shown(self, lines: Sequence[Line]) -> Iterator[tuple[str, list[str], list[Mark]]]:
@@ -118,10 +118,3 @@ def _gap(row: dict[str, Any] | None, digits: int) -> str:
     if row["ci_low"] is None:
         return f"{row['difference']:+.{digits}f}"
     return f"{row['difference']:+.{digits}f} [{row['ci_low']:+.{digits}f}, {row['ci_high']:+.{digits}f}]"
-
-
-def _first(end: float | None, estimate: float | None, sd: float | None, sign: int) -> float | None:
-    """The end of an interval, or else of the spread."""
-    if end is not None or estimate is None or sd is None:
-        return end
-    return estimate + sign * sd

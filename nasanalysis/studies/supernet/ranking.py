@@ -13,6 +13,7 @@ from ...proxies import direction
 from ...report.cells import EMPHASIS_NOTE, whole
 from ...report.model import Mark, Table
 from ...report.published import by_cell, places
+from ...stats.resampling import Resampling
 from .column import WITH_PARAMS, Column, Line, Rows
 from .frames import ARM, ItemFrames, resampled, resampling_of
 from .items import PARAMETERS
@@ -56,7 +57,14 @@ def _column(run: ItemFrames, statistic: str) -> Column:
         second[PARAMETERS, ""] = _bar(run, run.second, statistic, 0)
     with_intervals = stats.get_statistic(statistic).interval == "bootstrap"
     gaps = _by_label(run, _gaps(run, statistic)) if with_intervals else {}
-    return Column(statistic, ours, second, gaps, published, second_truth if second else None)
+    return Column(statistic, ours, second, gaps, published, second_truth if second else None, _ties(run, statistic))
+
+
+def _ties(run: ItemFrames, statistic: str) -> frozenset[tuple[str, str]]:
+    """The readings that are not told apart from the best of their arm, seed by seed."""
+    resampling = Resampling(run.resampling.n, run.resampling.seed)
+    rows = _by_label(run, stats.seeds_beside_best(run.truth, run.readings, (statistic,), resampling=resampling))
+    return frozenset(key for key, row in rows.items() if row["standing"] == "tied")
 
 
 def _gaps(run: ItemFrames, statistic: str) -> pl.DataFrame:
