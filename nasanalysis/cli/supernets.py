@@ -100,14 +100,33 @@ def _finetune(run: Any, only: str | None, as_json: bool) -> None:
     _print_folders(finetune_all(run, only=only), "curves.parquet, scores.parquet", as_json)
 
 
-@_on_parts("measure")
-def _measure(run: Any, only: str | None, as_json: bool) -> None:
+@supernet_app.command("measure")
+def supernet_measure(
+    config: ConfigOption,
+    out: RunOption,
+    only: OnlyOption = None,
+    epoch: Annotated[
+        list[int] | None,
+        typer.Option("--epoch", help="Measure the snapshot after this epoch of the training; may be repeated."),
+    ] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Read angle, flatness, Hessian and zero-cost measures from inherited weights, for each part."""
+    with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
+        _measure(run, only, epoch or [], as_json)
+
+
+def _measure(run: Any, only: str | None, epochs: Sequence[int], as_json: bool) -> None:
     from ..core.frames import read_frame, read_provenance, write_frame
     from ..live.measure import measure_all
     from ..proxies import flatness_of_each_kind
 
-    folders = measure_all(run, only=only)
+    folders = measure_all(run, only=only, epochs=epochs)
     for folder in folders:
         noise = folder / "perturbed.parquet"
         flat = flatness_of_each_kind(read_frame(noise, "PERTURBED"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -19,10 +19,11 @@ from ..core.resources import toml_file
 from ..core.settings import Settings
 from ..core.terms import TermModel
 from ..core.toml import Many, StrictModel, as_value_error, read_toml
+from ..measures.names import ZERO_COST_NAMES
 from ..networks.config import NetworkConfig
 from ..spaces import get_space
 from ..training.protocols import Protocol, get_protocol
-from ..training.settings import DataConfig, FinetuneSettings, MeasureSettings, TrainSettings
+from ..training.settings import ANGLES, DataConfig, FinetuneSettings, MeasureSettings, TrainSettings
 
 #: Where shipped configurations are.
 CONFIGS = "reports/configs"
@@ -32,7 +33,26 @@ PRESETS: dict[str, dict[str, Any]] = {
     "thesis-nb1shot1": {"epochs": 50, "weight_decay": 3e-4},
     "thesis-darts": {"epochs": 100, "weight_decay": 3e-4},
     "genas": {"epochs": 250, "weight_decay": 5e-4},
+    # with what `BY_SPACE` adds
+    "as-published": {"unsampled": "zero_grad", "compute": "equal-updates"},
+    "torch-2": {"compute": "equal-updates"},
 }
+#: What ``as-published`` and ``torch-2`` add on a space: table -> keys. nb201: RLNAS and the public code of
+#: NAS-Bench-201; the DARTS spaces: the public code of GeNAS; NAS-Bench-1shot1: its own, decay and epochs of the thesis.
+BY_SPACE: dict[str, dict[str, dict[str, Any]]] = {
+    "nb201": {
+        "train": {"epochs": 250, "weight_decay": 5e-4, "genotype": "per_cell", "empty_nodes": "redrawn"},
+        "network": {"affine": False},
+    },
+    "nb101": {"train": {"epochs": 50, "weight_decay": 3e-4, "nesterov": False, "clip": 5.0}},
+    "darts": {"train": {"epochs": 250, "weight_decay": 3e-4, "nesterov": False, "clip": 5.0}},
+}
+_PUBLISHED = ("as-published", "torch-2")
+
+
+def _said_by_space(space: str) -> dict[str, dict[str, Any]]:
+    family = space.partition("-")[0]
+    return BY_SPACE.get("darts" if family in ("s1", "s2", "s3", "s4", "s5") else family, {})
 
 
 def _require_seeds(what: str, seeds: Sequence[int]) -> None:
@@ -47,9 +67,12 @@ class TrainConfig(TrainSettings):
     ----------
     protocols: see `nasanalysis.training.protocols`. seeds: weights, order and architectures of each training.
     preset: defaults of the settings (`PRESETS`); without one, those of `TrainSettings`.
-    genotype: ``one`` for all cells or ``per_cell``.
+    genotype: ``one`` for all cells or ``per_cell``. empty_nodes: ``kept`` or ``redrawn`` (see `Protocol`).
+    snapshots: epochs after which the weights are kept beside those of the end, to be measured (`MeasureConfig.epochs`).
     outer_rate, inner_batch, squared: what Reptile and Metaprox leave open (see `Protocol`).
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"empty_nodes", "snapshots"})
 
     protocols: Many[str] = ("spos",)
     seeds: Many[int] = (0,)
@@ -58,6 +81,8 @@ class TrainConfig(TrainSettings):
     outer_rate: float | None = None
     inner_batch: str | None = None
     squared: bool | None = None
+    empty_nodes: Literal["kept", "redrawn"] = "kept"
+    snapshots: Many[int] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -74,10 +99,16 @@ class TrainConfig(TrainSettings):
         if not self.protocols or len(set(self.protocols)) < len(self.protocols):
             raise ValueError(f"protocols: expected at least one, each once, got {list(self.protocols)}")
         _require_seeds("seeds", self.seeds)
+        if outside := [epoch for epoch in self.snapshots if not 1 <= epoch <= self.epochs]:
+            raise ValueError(f"snapshots: expected epochs from 1 to {self.epochs}, got {outside}")
         with as_value_error():
             for name in self.protocols:
                 self.protocol(name)
         return self
+
+    def unwritten(self) -> frozenset[str]:
+        """None where a preset sets what came later: a default is then a decision."""
+        return frozenset() if self.preset in _PUBLISHED else super().unwritten()
 
     @property
     def settings(self) -> TrainSettings:
@@ -85,7 +116,7 @@ class TrainConfig(TrainSettings):
 
     def protocol(self, name: str) -> Protocol:
         """A protocol by name, with what this configuration says of it."""
-        said = {key: getattr(self, key) for key in ("genotype", "outer_rate", "inner_batch", "squared")}
+        said = {key: getattr(self, key) for key in ("genotype", "outer_rate", "inner_batch", "squared", "empty_nodes")}
         return replace(get_protocol(name), **{key: value for key, value in said.items() if value is not None})
 
 
@@ -131,9 +162,13 @@ class MeasureConfig(PartConfig, MeasureSettings):
     Attributes
     ----------
     noise_seed: draws the images and, for each architecture and supernet, the noise.
+    epochs: snapshots of the training that are measured, each into ``NAME-epoch-N``; none: the weights of the end.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"epochs"})
+
     noise_seed: int = Field(default=0, ge=0)
+    epochs: Many[int] = ()
 
     @property
     def settings(self) -> MeasureSettings:
@@ -169,6 +204,13 @@ class SearchConfig(MeasureConfig):
     flops_min: float | None = None
     flops_max: float | None = None
     curvature: Many[float] = ()
+
+    @field_validator("epochs")
+    @classmethod
+    def _at_the_end(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value:
+            raise ValueError("expected none in a search, which reads the weights of the end")
+        return value
 
     @field_validator("measures", mode="before")
     @classmethod
@@ -210,6 +252,15 @@ class SearchConfig(MeasureConfig):
         return MeasureConfig.of(self, measures=(), sigmas=self.curvature)
 
 
+def _reads_labels(part: MeasureConfig) -> list[str]:
+    """What a part reads that needs a supernet which knows the classes."""
+    terms = part.terms if isinstance(part, SearchConfig) else ()
+    names = [*part.measures, *(term.proxy for term in terms)]
+    noise = ["noise"] if part.sigmas and not terms else []
+    free = (*ANGLES, "params", "flops", *ZERO_COST_NAMES)
+    return [*(name for name in names if name not in free), *noise]
+
+
 class SupernetConfig(StrictModel):
     """The whole file. `threads`: of each process on the CPU; with 1, results do not depend on the machine's cores."""
 
@@ -222,6 +273,17 @@ class SupernetConfig(StrictModel):
     finetune: Many[FinetuneConfig] = ()
     measure: Many[MeasureConfig] = ()
     search: Many[SearchConfig] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published(cls, keys: Any) -> Any:
+        """What a preset says on this space, under what the file says itself."""
+        train = keys.get("train") if isinstance(keys, dict) else None
+        if not isinstance(train, dict) or train.get("preset") not in _PUBLISHED:
+            return keys
+        added = _said_by_space(str(keys.get("space")))
+        tables = {name: keys.get(name, {}) for name in added}
+        return {**keys, **{n: {**added[n], **t} if isinstance(t, dict) else t for n, t in tables.items()}}
 
     @field_validator("space")
     @classmethod
@@ -246,6 +308,26 @@ class SupernetConfig(StrictModel):
         self._check_parts("finetune", self.finetune)
         self._check_parts("measure", self.measure)
         self._check_parts("search", self.search)
+        return self
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> Self:
+        if self.network.affine is not None and self.space != "nb201":
+            raise ValueError(
+                f"network.affine: expected it on nb201 alone, got {self.network.affine} on {self.space}; leave it out "
+                "(the search cells of the darts spaces have none, those of NAS-Bench-1shot1 are the recorded networks')"
+            )
+        if self.data.labels == "random":
+            for part in (*self.measure, *self.search):
+                if read := _reads_labels(part):
+                    raise ValueError(
+                        f"{part.name!r} reads {', '.join(read)} on true labels, but labels = 'random': such a supernet "
+                        "has learned no class, so they say nothing of an architecture. Keep to the angles (measures = "
+                        "['angle', 'angle_cells'], sigmas = []), or train on labels = 'true'"
+                    )
+        for part in self.measure:
+            if lost := sorted(set(part.epochs) - {*self.train.snapshots, self.train.epochs}):
+                raise ValueError(f"measure {part.name!r}: epochs {lost} are not among train.snapshots")
         return self
 
     def _check_parts(self, kind: str, parts: Sequence[PartConfig]) -> None:

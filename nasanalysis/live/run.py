@@ -2,7 +2,7 @@
 
 A folder of results::
 
-    out/supernets/spos-0/        weights.pt, initial.pt, trace.parquet (checkpoint.pt while it trains)
+    out/supernets/spos-0/        weights.pt, initial.pt, trace.parquet (checkpoint.pt while it trains; epoch-N.pt)
     out/finetune/NAME/units/     one file for each finished architecture, from all supernets
     out/finetune/NAME/           curves.parquet, scores.parquet, failed.parquet
     out/measure/NAME/            the same, with perturbed.parquet in place of curves.parquet
@@ -10,6 +10,7 @@ A folder of results::
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -27,7 +28,7 @@ from ..training.devices import choose_device
 from ..training.gpu_slots import worker_gpu
 from ..training.settings import DataConfig
 from ..training.tasks import Task, load_task
-from ..training.train import load_weights
+from ..training.train import differences, load_weights, training_of
 from .config import SupernetConfig
 
 #: (protocol, seed) of a supernet.
@@ -42,12 +43,29 @@ class Run:
     ----------
     out: folder of results. device: ``cpu`` or ``cuda``, that of the processes that do the work.
     data: folder of benchmark and image files; None: as everywhere (``$NASANALYSIS_DATA``, then the user's cache).
+    epoch: after which the weights that are read were kept; None: those of the end.
     """
 
     config: SupernetConfig
     out: Path
     device: str
     data: Path | None = None
+    epoch: int | None = None
+
+    def weights(self, job: Job) -> Path:
+        """The file of a supernet's weights."""
+        last = self.epoch in (None, self.config.train.epochs)
+        return self.folder(*job) / ("weights.pt" if last else f"epoch-{self.epoch}.pt")
+
+    @property
+    def skeleton(self) -> dict[str, Any]:
+        """What a training depends on beside its protocol, settings and seed."""
+        config = self.config
+        return {
+            "network": config.network.model_dump(),
+            "data": config.data.model_dump(),
+            "threads": config.threads,
+        }
 
     def folder(self, protocol: str, seed: int) -> Path:
         """Where the supernet of a protocol and seed is."""
@@ -80,23 +98,46 @@ class Run:
 
     def supernet(self, job: Job) -> Supernet:
         """The trained supernet of (protocol, seed), kept by the process; not to be changed."""
-        return self._read(job, "weights.pt")
+        return self._read(self.weights(job))
 
     def initial_supernet(self, job: Job) -> Supernet:
         """The same before its training."""
-        return self._read(job, "initial.pt")
+        return self._read(self.folder(*job) / "initial.pt")
 
-    def _read(self, job: Job, file: str) -> Supernet:
-        path = self.folder(*job) / file
+    def _read(self, path: Path) -> Supernet:
         return _supernet(self, path, path.stat().st_mtime_ns if path.exists() else 0)
 
     def require_supernets(self, jobs: Sequence[Job]) -> None:
-        """`BuildError` where one is not trained yet."""
-        missing = [path for job in jobs if not (path := self.folder(*job) / "weights.pt").exists()]
+        """`BuildError` where one is not trained yet, or was trained under other options than the configuration's."""
+        missing = [path for job in jobs if not (path := self.weights(job)).exists()]
+        if missing and self.epoch is not None and (missing[0].parent / "weights.pt").exists():
+            raise BuildError(
+                f"{missing[0]}: expected the weights of epoch {self.epoch}, found none; the training kept no such "
+                "snapshot: add the epoch to `snapshots` of [train] and train into another --out"
+            )
         if missing:
             raise BuildError(
                 f"{missing[0]}: expected a trained supernet, found none ({len(missing)} of {len(jobs)} are missing); "
                 "run `nasanalysis supernet train` with the same --config and --out first"
+            )
+        for job in jobs:
+            self._require_same_training(job)
+
+    def _require_same_training(self, job: Job) -> None:
+        protocol, seed = job
+        trained = training_of(self.weights(job))
+        train = self.config.train
+        expected = {
+            "protocol": train.protocol(protocol).described(),
+            "settings": train.settings.model_dump(),
+            "seed": seed,
+            **{key: self.skeleton[key] for key in ("network", "data")},
+        }
+        if other := differences(json.loads(json.dumps(expected)), trained):
+            raise BuildError(
+                f"{self.weights(job)}: expected a supernet trained as the configuration says, got one trained under "
+                f"other options: {'; '.join(other)}. Use the configuration it was trained with, or train into another "
+                "--out"
             )
 
     def fingerprint(self, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -105,7 +146,7 @@ class Run:
             "space": self.config.space,
             "network": self.config.network.model_dump(),
             "data": {**self.config.data.model_dump(), "inputs": dict(self.on_cpu.task.inputs_sha256)},
-            "supernets": {f"{p}-{s}": sha256(self.folder(p, s) / "weights.pt") for p, s in jobs},
+            "supernets": {f"{p}-{s}": sha256(self.weights((p, s))) for p, s in jobs},
             "threads": self.config.threads,
             "device": self.device,
             "packages": package_versions(("torch", "numpy")),

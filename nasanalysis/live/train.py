@@ -44,11 +44,8 @@ def train_one(run: Run, job: Job) -> Path:
             settings,
             seed=seed,
             folder=folder,
-            config={
-                "network": config.network.model_dump(),
-                "data": config.data.model_dump(),
-                "threads": config.threads,
-            },
+            config=run.skeleton,
+            snapshots=config.train.snapshots,
             on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
         )
 

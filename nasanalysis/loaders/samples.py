@@ -13,7 +13,7 @@ from ..core.seeding import generator
 from ..core.shown import shown
 from ..core.text import decode
 from ..spaces import get_space, parse_arch
-from ..spaces.capabilities import HasLivePath, Samplable
+from ..spaces.capabilities import Enumerable, HasLivePath, Samplable
 from .benchmark import Benchmark, load_benchmark
 from .tables.formats import json_content
 from .tables.own import names_of, read_names, space_of
@@ -66,12 +66,15 @@ def take_sample(
 def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> list[str]:
     """Architectures of a space, each once, in the sample's order.
 
-    `sample`: ``thesis``; ``random-N@SEED`` (drawn from the space); ``BENCHMARK:random-N@SEED`` (drawn from those that a
-    benchmark has a truth for, such as ``digits:random-50@0``); or a file.
+    `sample`: ``thesis``; ``all`` of a space that can be enumerated; ``random-N@SEED`` (drawn from the space);
+    ``BENCHMARK:random-N@SEED`` (drawn from those that a benchmark has a truth for, such as ``digits:random-50@0``); or
+    a file.
     """
     name, colon, rest = sample.partition(":")
     if sample == "thesis":
         archs = thesis_sample(space, data)
+    elif sample == "all":
+        archs = [str(arch) for arch in get_space(space, Enumerable)]
     elif colon and (drawn := _drawn(rest)):
         known = load_benchmark(name, data).lazy("TRUTH").select("arch").unique().collect()
         archs = [str(parse_arch(arch, space)) for arch in _draw(known, drawn, sample)]
@@ -81,7 +84,7 @@ def space_archs(sample: str, space: str, *, data: Path | str | None = None) -> l
     elif Path(sample).suffix:
         archs = read_sample(Path(sample), space)
     else:
-        raise UnknownNameError("sample", sample, ["thesis", "random-N@SEED", "BENCHMARK:random-N@SEED", "FILE"])
+        raise UnknownNameError("sample", sample, ["thesis", "all", "random-N@SEED", "BENCHMARK:random-N@SEED", "FILE"])
     return list(dict.fromkeys(archs))
 
 

@@ -13,6 +13,13 @@ def tracking_layers(net: nn.Module) -> list[nn.BatchNorm2d]:
     return [m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
 
 
+def use_batch_statistics(net: nn.Module) -> None:
+    """Drop the running statistics of `net`: in evaluation mode too it normalises by those of the batch it reads."""
+    for layer in tracking_layers(net):
+        layer.track_running_stats = False
+        layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+
+
 @torch.no_grad()
 def recalibrate(net: nn.Module, batches: Sequence[Tensor]) -> None:
     """Replace the running statistics of `net` by the mean over `batches` of images; nothing else changes."""

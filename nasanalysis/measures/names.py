@@ -41,6 +41,8 @@ ZERO_COST_NAMES = {
 WEIGHT_NAMES = {
     "angle": Named(1, "GeNAS, Eq. 8; path by path as RLNAS (Zhang et al. 2021)"),
     "angle_flat": Named(1, "GeNAS, Eq. 8, each weight once"),
+    "angle_cells": Named(1, "GeNAS, Eq. 8, path by path, search cells alone"),
+    "angle_flat_cells": Named(1, "GeNAS, Eq. 8, each weight once, search cells alone"),
     "weight_hessian_ev": Named(-1, "largest eigenvalue of the Hessian in the weights (Yao et al. 2020, PyHessian)"),
     "weight_hessian_trace": Named(-1, "trace of the Hessian in the weights (Yao et al. 2020, PyHessian)"),
 }

@@ -69,6 +69,10 @@ class Supernet(nn.Module, ABC):
         """One architecture, uniform over the space."""
         return self.choice(get_space(self.space, Samplable).sample(1, rng)[0])
 
+    def sample_fed(self, rng: np.random.Generator) -> Choice:
+        """One architecture whose every node has an input: `sample`, where a space has no other architectures."""
+        return self.sample(rng)
+
     def fair(self, rng: np.random.Generator) -> list[Choice]:
         """Architectures that together use every operation of every edge exactly once (FairNAS)."""
         raise UndefinedProtocolError(

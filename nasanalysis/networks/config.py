@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ..core.settings import Settings
@@ -15,8 +17,13 @@ class NetworkConfig(Settings):
     channels: C of the first stage. cells: N, cells of each stage (nb201) or modules of each stack (nb101-*).
     reduction: nb201 only: ``residual`` (published) or ``pool``, which leaves the work to the cells.
     stem_kernel: nb201 only: kernel of the stem convolution.
+    affine: whether the batch-norms of the cells' operations have weights and offsets. Default: the space's own (nb201
+        and NAS-Bench-1shot1 as in the recorded networks, with; the darts spaces as DARTS searches, without). nb201
+        alone can be told ``false``, as RLNAS and the public code of NAS-Bench-201 search.
     layers, auxiliary: the darts spaces only: cells in all, and whether there is an auxiliary head.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"affine"})
 
     channels: int = Field(default=16, ge=1)
     cells: int = Field(default=5, ge=1)
@@ -24,3 +31,4 @@ class NetworkConfig(Settings):
     stem_kernel: int = Field(default=3, ge=1)
     layers: int = Field(default=8, ge=3)
     auxiliary: bool = False
+    affine: bool | None = None

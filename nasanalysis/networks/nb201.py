@@ -27,23 +27,23 @@ from .config import NetworkConfig
 Ops = tuple[str, ...]
 
 
-def relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def relu_conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, *, affine: bool = True) -> nn.Sequential:
     """ReLU, convolution without bias, batch-norm: the convolution edge of NAS-Bench-201."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.BatchNorm2d(outputs, affine=affine),
     )
 
 
-def edge_operation(name: str, channels: int) -> nn.Module:
+def edge_operation(name: str, channels: int, *, affine: bool = True) -> nn.Module:
     """The module of one edge (``none`` has none: the edge is left out)."""
     if name == "skip_connect":
         return nn.Identity()
     if name == "avg_pool_3x3":
         return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
     if name in ("nor_conv_1x1", "nor_conv_3x3"):
-        return relu_conv_bn(channels, channels, int(name[-1]))
+        return relu_conv_bn(channels, channels, int(name[-1]), affine=affine)
     raise ValueError(f"expected one of {OPERATIONS[1:]}, got {name!r}")
 
 
@@ -74,12 +74,13 @@ def sum_edges(x: Tensor, edges: Sequence[tuple[int, int, str]], operation: Calla
 class Cell(nn.Module):
     """The cell of one architecture; input and output are (batch, channels, height, width)."""
 
-    def __init__(self, ops: Sequence[str], channels: int) -> None:
+    def __init__(self, ops: Sequence[str], channels: int, *, affine: bool = True) -> None:
         super().__init__()
+        self.affine = affine
         self.read = read_edges(tuple(ops))
         self.edges = nn.ModuleDict(
             {
-                f"{source}-{target}": edge_operation(op, channels)
+                f"{source}-{target}": edge_operation(op, channels, affine=affine)
                 for op, (target, source) in zip(ops, EDGES, strict=True)
                 if op != "none"
             }
@@ -91,7 +92,8 @@ class Cell(nn.Module):
     def used(self, fed: bool) -> tuple[list[str], bool]:
         """Names of the parameters that the output depends on, and whether it depends on anything but zeros.
 
-        `fed`: whether the cell's input does. A convolution of zeros is zero whatever its weights, its batch-norm not.
+        `fed`: whether the cell's input does. A convolution of zeros is zero whatever its weights, its batch-norm not
+        if it has an offset.
         """
         names: list[str] = []
         live = {0} if fed else set()
@@ -100,7 +102,8 @@ class Cell(nn.Module):
                 edge = f"{source}-{target}"
                 weights = [f"edges.{edge}.{name}" for name, _ in self.edges[edge].named_parameters()]
                 names += weights if source in live else weights[1:]
-                live.add(target)
+                if self.affine or source in live:
+                    live.add(target)
             elif source in live:
                 live.add(target)
         return names, 3 in live
@@ -150,7 +153,7 @@ class CellNetwork(nn.Module):
         ops = SPACE.operations(arch)
         #: What the network computes but for its weights (see `nasanalysis.networks.stacked`).
         self.structure = (ops, skeleton)
-        self.features = nn.Sequential(*features(skeleton, lambda channels: Cell(ops, channels)))
+        self.features = nn.Sequential(*features(skeleton, lambda channels: Cell(ops, channels, affine=skeleton.affine)))
         self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -252,6 +255,7 @@ def skeleton_of(network: NetworkConfig, shape: InputShape) -> Skeleton:
         input_channels=shape.inputs,
         stem_kernel=network.stem_kernel,
         reduction=network.reduction,  # type: ignore[arg-type]
+        affine=network.affine is not False,
     )
 
 

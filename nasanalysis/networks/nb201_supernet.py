@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor, nn
 
+from ..core.errors import ParameterError
+from ..measures.parameters import Position
 from ..spaces.base import Arch
 from ..spaces.nb201 import OPERATIONS, SPACE
 from ..spaces.nb201_isomorphism import EDGES
 from ..spaces.skeletons import Skeleton
+from .angles import Angles, Vector
 from .base import Choice, Supernet
 from .capabilities import InputShape
 from .config import NetworkConfig
 from .nb201 import CellNetwork, Ops, edge_operation, features, read_edges, skeleton_of, sum_edges
+from .nb201_angles import angles
 
 
 class SharedCell(nn.Module):
     """The weights of every operation on every edge; a choice says which are used."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, affine: bool = True) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
             {
-                f"{source}-{target}": nn.ModuleDict({op: edge_operation(op, channels) for op in OPERATIONS[1:]})
+                f"{source}-{target}": nn.ModuleDict(
+                    {op: edge_operation(op, channels, affine=affine) for op in OPERATIONS[1:]}
+                )
                 for target, source in EDGES
             }
         )
@@ -46,7 +53,7 @@ class NB201Supernet(Supernet):
         super().__init__()
         self.skeleton = skeleton
         self.depth = 3 * skeleton.cells
-        self.features = nn.Sequential(*features(skeleton, SharedCell))
+        self.features = nn.Sequential(*features(skeleton, partial(SharedCell, affine=skeleton.affine)))
         self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
 
     def choice(self, arch: Arch | str) -> Ops:
@@ -54,6 +61,16 @@ class NB201Supernet(Supernet):
 
     def sample(self, rng: np.random.Generator) -> Ops:
         return tuple(OPERATIONS[i] for i in rng.integers(len(OPERATIONS), size=len(EDGES)).tolist())
+
+    def sample_fed(self, rng: np.random.Generator) -> Ops:
+        """Uniform as `sample`, the edges into a node drawn again while all of them are ``none`` (RLNAS)."""
+        ops: list[str] = []
+        for node in (1, 2, 3):
+            drawn = [0] * node
+            while not any(drawn):
+                drawn = rng.integers(len(OPERATIONS), size=node).tolist()
+            ops += [OPERATIONS[i] for i in drawn]
+        return tuple(ops)
 
     def fair(self, rng: np.random.Generator) -> list[Choice]:
         shuffled = [rng.permutation(len(OPERATIONS)).tolist() for _ in EDGES]
@@ -65,6 +82,12 @@ class NB201Supernet(Supernet):
             x = layer(x, next(each)) if isinstance(layer, SharedCell) else layer(x)
         out: Tensor = self.classifier(x)
         return out
+
+    def angles(self, initial: Supernet, archs: Sequence[Arch | str], vector: Vector, weights: Position) -> Angles:
+        """See `nasanalysis.networks.angles.supernet_angles`."""
+        if not isinstance(initial, NB201Supernet):
+            raise ParameterError(f"angles: expected the same supernet before its training, got one of {initial.space}")
+        return angles(initial, self, archs, vector, weights)
 
     def standalone(self, arch: Arch | str) -> CellNetwork:
         return CellNetwork(arch, self.skeleton)

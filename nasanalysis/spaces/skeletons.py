@@ -8,7 +8,7 @@ products and its bias; batch-norm, pooling and sums are free.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from ..core.errors import NasAnalysisError, UnknownNameError
@@ -29,6 +29,8 @@ class Skeleton:
     reduction: ``"residual"`` is NAS-Bench-201's residual block (two 3x3 convolutions and a pooled
         1x1 shortcut); ``"pool"`` is 2x2 average pooling and one 1x1 convolution with batch-norm,
         which leaves the work to the cells.
+    affine: whether the batch-norms of the cells' convolutions have weights and offsets, as in the benchmark's
+        networks; its search code has none in the cells.
     """
 
     image_size: int
@@ -38,6 +40,7 @@ class Skeleton:
     input_channels: int = 3
     stem_kernel: int = 3
     reduction: Literal["residual", "pool"] = "residual"
+    affine: bool = True
 
     def __post_init__(self) -> None:
         for name in ("image_size", "classes", "channels", "cells", "input_channels", "stem_kernel"):
@@ -47,6 +50,11 @@ class Skeleton:
         if self.image_size % 4:
             raise NasAnalysisError(f"image_size: expected a multiple of 4 (two reductions), got {self.image_size}")
 
+    def __repr__(self) -> str:
+        # fingerprints hold it: `affine` came later, and stands there where it says something new alone
+        shown = [field.name for field in fields(self) if field.name != "affine" or not self.affine]
+        return f"Skeleton({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
     @property
     def stages(self) -> tuple[tuple[int, int], ...]:
         """(channels, image size) of the three stages."""
@@ -54,7 +62,7 @@ class Skeleton:
 
     def cell_conv_params(self, kernel: int) -> int:
         """Parameters of one ReLU-convolution-batch-norm edge, over all cells of the network."""
-        return self.cells * sum(kernel * kernel * c * c + 2 * c for c, _ in self.stages)
+        return self.cells * sum(kernel * kernel * c * c + 2 * c * self.affine for c, _ in self.stages)
 
     def cell_conv_flops(self, kernel: int) -> int:
         """Multiply-accumulates of one convolution edge, over all cells of the network."""

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -172,12 +172,14 @@ def run(
     fingerprint: Mapping[str, Any],
     *,
     finish: Callable[[Loop], object],
+    snapshots: Sequence[int] = (),
     on_epoch: Callable[[int, int], object] = lambda done, of: None,
 ) -> Path:
     """Run `loop` to its end and return ``folder/weights.pt``; a run that was killed goes on from its last epoch.
 
     Files: ``initial.pt`` (weights before training), ``checkpoint.pt`` (after every epoch, removed at the end),
-    ``weights.pt`` (written last: where it is, everything else is). ``finish(loop)`` writes what else there is to say of
+    ``weights.pt`` (written last: where it is, everything else is), ``epoch-N.pt`` after each of `snapshots`.
+    ``finish(loop)`` writes what else there is to say of
     a finished training. On the CPU with one thread a resumed run gives the same bits as an unbroken one.
 
     Raises `BuildError` where `folder` holds another run (`fingerprint` differs), another process writes it, or the loss
@@ -185,6 +187,10 @@ def run(
     """
     net, mark = loop.learner.net, json.dumps(fingerprint, sort_keys=True)
     final, partial = folder / "weights.pt", folder / "checkpoint.pt"
+
+    def kept() -> dict[str, Any]:
+        return {"net": net.state_dict(), "fingerprint": mark}
+
     with exclusive(folder):
         if final.exists():
             with reading(final, "weights of this training", checkpoints.CheckpointError):
@@ -195,14 +201,16 @@ def run(
             with reading(partial, "a checkpoint of this training", checkpoints.CheckpointError):
                 loop.restore(_load(partial, "training", mark))
         else:
-            checkpoints.save(folder / "initial.pt", "weights", {"net": net.state_dict(), "fingerprint": mark})
+            checkpoints.save(folder / "initial.pt", "weights", kept())
         on_epoch(loop.epoch, loop.epochs)
         while loop.epoch < loop.epochs:
             loop.run_epoch()
+            if loop.epoch in snapshots:  # before the checkpoint: a kill between them writes it again
+                checkpoints.save(folder / f"epoch-{loop.epoch}.pt", "weights", kept())
             checkpoints.save(partial, "training", {**loop.state(), "fingerprint": mark})
             on_epoch(loop.epoch, loop.epochs)
         finish(loop)
-        checkpoints.save(final, "weights", {"net": net.state_dict(), "fingerprint": mark})
+        checkpoints.save(final, "weights", kept())
         partial.unlink(missing_ok=True)
     return final
 

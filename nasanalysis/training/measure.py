@@ -4,6 +4,7 @@
 ``val_acc``, ``val_loss``             on the whole validation part, percent and nats                         h / l
 ``angle``                             between initial and trained weights, path by path (RLNAS), radians      higher
 ``angle_flat``                        the same with each weight once (GeNAS Eq. 8)                            higher
+``angle_cells``, ``angle_flat_cells`` both over the search cells alone                                        higher
 ``weight_hessian_ev``                 largest eigenvalue of the validation loss's Hessian in the weights      lower
 ``weight_hessian_trace``              its trace, estimated                                                    lower
 ``grad_norm``, ``snip``, ... ``zen``  see `nasanalysis.measures.zero_cost`; on one training minibatch
@@ -11,7 +12,7 @@ noise                                 rows of a PERTURBED frame, from which any 
 ===================================== ===================================================================== ======
 
 All are read from a copy with inherited weights whose batch-norm statistics are re-estimated for the architecture on
-`recalibration` training images.
+`recalibration` training images, unless `MeasureSettings.statistics` says otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import torch
@@ -28,13 +29,13 @@ from torch import Tensor, nn
 
 from ..core.errors import NasAnalysisError, ParameterError
 from ..core.seeding import torch_generator
-from ..measures.angle import angle
+from ..measures.angle import angle, squared_lengths
+from ..measures.batchnorm import recalibrate, use_batch_statistics
 from ..measures.hessian import weight_hessian
 from ..measures.perturb import perturbed_losses
 from ..measures.zero_cost import ZERO_COST, zero_cost
-from ..networks.batchnorm import recalibrate
 from .evaluation import evaluate
-from .settings import ANGLES, HESSIAN, ON_VALIDATION, MeasureSettings
+from .settings import ANGLE_OF, HESSIAN, ON_VALIDATION, MeasureSettings
 from .tasks import Task
 
 
@@ -87,12 +88,15 @@ class Measured:
     ----------
     scores: measure -> value, NaN where undefined.
     noise: columns sigma, draw, loss (nats; null where not finite); empty without noise. Sigma 0: as it stands.
+    shares: angle -> share of the vector's squared length that is fixed, before and after training (see
+        `nasanalysis.measures.angle.Lengths`).
     seconds: measure, or ``noise`` or ``recalibration`` -> seconds; measures that share their work share the time.
     """
 
     scores: dict[str, float]
     noise: pl.DataFrame
     seconds: dict[str, float]
+    shares: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def measure(
@@ -102,7 +106,7 @@ def measure(
     settings: MeasureSettings,
     draws: Callable[[str], torch.Generator],
 ) -> Measured:
-    """Measure `net`, whose running statistics are re-estimated in place; weights and gradients stay as they are.
+    """Measure `net`, whose running statistics change in place; weights and gradients stay as they are.
 
     Parameters
     ----------
@@ -111,19 +115,23 @@ def measure(
         another is measured.
     """
     clock = _Clock(next(net.parameters()).device)
-    with clock("recalibration"):
-        recalibrate(net, probes.recalibration)
+    if settings.statistics == "recalibrated":
+        with clock("recalibration"):
+            recalibrate(net, probes.recalibration)
+    elif settings.statistics == "batch":
+        use_batch_statistics(net)
     net.eval()
     scores: dict[str, float] = {}
+    shares: dict[str, tuple[float, float]] = {}
     wanted = settings.measures
     if names := [n for n in wanted if n in ON_VALIDATION]:
         with clock(*names):
             loss, accuracy = evaluate(net, *probes.whole)
             scores |= {n: v for n, v in zip(ON_VALIDATION, (accuracy, loss), strict=True) if n in names}
-    for name, vector in zip(ANGLES, ("paths", "flat"), strict=True):
-        if name in wanted:
-            with clock(name):
-                scores[name] = angle(initial, net, vector=vector)  # type: ignore[arg-type]
+    for name in (n for n in ANGLE_OF if n in wanted):
+        vector, weights = ANGLE_OF[name]
+        with clock(name):
+            scores[name], shares[name] = _angle(initial, net, vector, weights)
     if names := [n for n in wanted if n in HESSIAN]:
         with clock(*names):
             both = _curvature(net, probes, draws("hessian"), trace=HESSIAN[1] in names)
@@ -146,7 +154,15 @@ def measure(
                 hessian_on=probes.hessian,
                 scheme=settings.scheme,
             )
-    return Measured(scores, noise, clock.seconds)
+    return Measured(scores, noise, clock.seconds, shares)
+
+
+def _angle(initial: nn.Module | None, net: nn.Module, vector: str, weights: str) -> tuple[float, tuple[float, float]]:
+    """An angle, and the fixed shares of its vector."""
+    if initial is None:
+        return angle(initial, net), (math.nan, math.nan)  # raises, and says what is missing
+    lengths = squared_lengths(initial, net, vector=vector, position=weights)  # type: ignore[arg-type]
+    return (math.nan, (math.nan, math.nan)) if lengths is None else (lengths.angle, lengths.shares)
 
 
 def _curvature(net: nn.Module, probes: Probes, generator: torch.Generator, *, trace: bool) -> tuple[float, float]:

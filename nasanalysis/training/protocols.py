@@ -15,13 +15,14 @@ What the papers leave open is a parameter of `Protocol`. The rate eta is not pub
 make Reptile's roll-back vanish). Inner steps are steps of the one optimiser (momentum and weight decay
 included), so Reptile with one inner step and eta = 1 is SPOS. Momentum is carried on as the mean over the
 architectures of an update. A weight that no sampled architecture uses gets no gradient, no decay and no
-momentum step; batch-norm statistics are not rolled back.
+momentum step, unless `unsampled` is ``zero_grad`` (see `TrainSettings`); batch-norm statistics are not rolled back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,9 @@ class Protocol:
     squared: (lambda/2) |w' - w|^2, whose gradient is lambda (w' - w); False: the norm itself, as the thesis
         prints it.
     inner_batch: ``same`` minibatch for all inner steps (Algorithm 4), or ``fresh`` ones.
-    genotype: ``one`` for all cells, or one for each cell (``per_cell``, the thesis's base code).
+    genotype: ``one`` for all cells (GeNAS), or one for each cell (``per_cell``: RLNAS, the thesis's base code).
+    empty_nodes: ``kept``, or ``redrawn``: the inputs of a node are drawn again while all of them are ``none`` (RLNAS,
+        the code of NAS-Bench-201). The paths of `fair` use every operation once and stay as they are.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Protocol:
     outer_rate: float = 0.5
     inner_batch: str = "same"
     genotype: str = "one"
+    empty_nodes: str = "kept"
 
     def __post_init__(self) -> None:
         if self.paths < 1 or self.inner_steps < 0 or not self.prox >= 0 or not 0 < self.outer_rate <= 1:
@@ -71,18 +75,28 @@ class Protocol:
                 f"{self.name}: expected inner_batch 'same' or 'fresh' and genotype 'one' or 'per_cell', got "
                 f"{self.inner_batch!r} and {self.genotype!r}"
             )
+        if self.empty_nodes not in ("kept", "redrawn"):
+            raise ParameterError(f"{self.name}: expected empty_nodes 'kept' or 'redrawn', got {self.empty_nodes!r}")
 
     def draw(self, net: Supernet, rng: np.random.Generator) -> Sequence[Choice | Sequence[Choice]]:
         """The architectures of one update: a choice each, or a list of one for each cell."""
 
         def one() -> list[Choice]:
-            return net.fair(rng) if self.fair else [net.sample(rng) for _ in range(self.paths)]
+            draw = net.sample if self.empty_nodes == "kept" else net.sample_fed
+            return net.fair(rng) if self.fair else [draw(rng) for _ in range(self.paths)]
 
         if self.genotype == "one":
             return one()
         each = [one() for _ in range(net.depth)]
         paths: list[Sequence[Choice]] = [[cell[i] for cell in each] for i in range(len(each[0]))]
         return paths
+
+    def described(self) -> dict[str, Any]:
+        """Its fields, for fingerprints; what came later is there where it is not what was before."""
+        fields = asdict(self)
+        if self.empty_nodes == "kept":
+            del fields["empty_nodes"]
+        return fields
 
     def passes(self, net: Supernet) -> int:
         """Minibatches forward and backward in one update: what protocols are compared by."""
@@ -116,15 +130,20 @@ def update(
     protocol: Protocol,
     next_batch: NextBatch,
     rng: np.random.Generator,
+    *,
+    unsampled: str = "untouched",
 ) -> tuple[Tensor, Tensor]:
     """One update of `net` in place; (loss in nats, fraction correct), means over its passes, on the device.
 
-    The losses are those of the passes, each read before the step that it leads to.
+    The losses are those of the passes, each read before the step that it leads to. `unsampled`: see `TrainSettings`;
+    with ``zero_grad`` the gradients of `net` say which weights were ever used, so leave them where they are. The
+    proximal term pulls at every weight that has a gradient.
     """
+    drop = unsampled == "untouched"
     paths = protocol.draw(net, rng)
     if not protocol.inner_steps:
-        return _averaged(net, optimiser, paths, next_batch())
-    return _inner(net, optimiser, protocol, paths, next_batch)
+        return _averaged(net, optimiser, paths, next_batch(), drop)
+    return _inner(net, optimiser, protocol, paths, next_batch, drop)
 
 
 def _pass(net: Supernet, path: Choice | Sequence[Choice], batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -138,8 +157,9 @@ def _averaged(
     optimiser: torch.optim.Optimizer,
     paths: Sequence[Choice | Sequence[Choice]],
     batch: tuple[Tensor, Tensor],
+    drop: bool,
 ) -> tuple[Tensor, Tensor]:
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad(set_to_none=drop)
     losses, right = [], []
     for path in paths:
         loss, correct = _pass(net, path, batch)
@@ -156,6 +176,7 @@ def _inner(
     protocol: Protocol,
     paths: Sequence[Choice | Sequence[Choice]],
     next_batch: NextBatch,
+    drop: bool,
 ) -> tuple[Tensor, Tensor]:
     weights, momentum = list(net.parameters()), momentum_buffers(optimiser)
     start = [w.detach().clone() for w in (*weights, *momentum)]
@@ -166,7 +187,7 @@ def _inner(
         if number:
             _place((*weights, *momentum), start)
         for _ in range(protocol.inner_steps):
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad(set_to_none=drop)
             loss, correct = _pass(net, path, same or next_batch())
             loss.backward()
             if protocol.prox:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -12,7 +12,14 @@ from ..core.settings import Settings
 from ..core.toml import Many
 from ..measures.names import ZERO_COST_NAMES
 
-ANGLES = ("angle", "angle_flat")
+#: Measure -> (vector, weights) of `nasanalysis.measures.angle`.
+ANGLE_OF: dict[str, tuple[Literal["paths", "flat"], Literal["all", "cells"]]] = {
+    "angle": ("paths", "all"),
+    "angle_flat": ("flat", "all"),
+    "angle_cells": ("paths", "cells"),
+    "angle_flat_cells": ("flat", "cells"),
+}
+ANGLES = tuple(ANGLE_OF)
 ON_VALIDATION = ("val_acc", "val_loss")
 HESSIAN = ("weight_hessian_ev", "weight_hessian_trace")
 #: All names of measures, noise excepted.
@@ -49,11 +56,27 @@ class DataConfig(Settings):
 
 
 class TrainSettings(Settings):
-    """SGD with Nesterov momentum; cosine from `learning_rate` to `learning_rate_min`, update by update.
+    """SGD with momentum; cosine from `learning_rate` to `learning_rate_min`, update by update.
 
     The defaults are those of the SoTL thesis, Table B.1, for NAS-Bench-201. `epochs`: see
     `nasanalysis.training.train`.
+
+    Attributes
+    ----------
+    nesterov: the public code of NAS-Bench-201 has it, that of the DARTS space and of GeNAS has not.
+    clip: largest 2-norm of all gradients together before a step, 0 for none (DARTS, GeNAS: 5; NAS-Bench-201: none).
+    unsampled: what a step does to weights that its architectures do not use. ``untouched``: nothing (torch since 2.0,
+        where ``zero_grad`` drops gradients). ``zero_grad``: from the first time a weight was used, its gradient is 0
+        where it is not, so weight decay and momentum act at every step (torch before 2.0: RLNAS, GeNAS, the thesis).
+        A weight that was never used has no gradient yet, in both.
+    compute: ``equal-images``: an epoch is as many images forward and backward as there are, whatever the protocol
+        does. ``equal-updates``: an epoch is a pass over the minibatches, as in the thesis, which trains every protocol
+        for as many epochs: `fairnas` sees each with 5 architectures, `multipath` with 4.
+    images: images forward and backward of the whole training, in place of `epochs` times those there are (`epochs`
+        then says in how many parts it is recorded); ``equal-images`` alone.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "clip", "unsampled", "compute", "images"})
 
     epochs: int = 100
     batch_size: int = 64
@@ -61,6 +84,24 @@ class TrainSettings(Settings):
     learning_rate_min: float = 0.001
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    nesterov: bool = True
+    clip: float = 0.0
+    unsampled: Literal["untouched", "zero_grad"] = "untouched"
+    compute: Literal["equal-images", "equal-updates"] = "equal-images"
+    images: int | None = None
+
+    @model_validator(mode="after")
+    def _budget(self) -> Self:
+        if self.images is not None and self.compute == "equal-updates":
+            raise ValueError(
+                f"training: compute = 'equal-updates' counts updates, images = {self.images} is a budget in images, "
+                "which protocols spend in different numbers of updates; leave one of them out"
+            )
+        if self.images is not None and self.images < self.batch_size:
+            raise ValueError(f"training: expected images of at least one batch ({self.batch_size}), got {self.images}")
+        if not 0 <= self.clip < math.inf:
+            raise ValueError(f"training: expected clip of 0 (none) or more, got {self.clip}")
+        return self
 
     @model_validator(mode="after")
     def _train(self) -> Self:
@@ -145,10 +186,16 @@ class MeasureSettings(Settings):
     scheme: ``independent`` draws (GeNAS Eq. 4) or ``cumulative`` (its public code).
     images: validation images on which the loss under noise is read; 0: all.
     recalibration: training images for the statistics of batch-norm; all where there are fewer.
+    statistics: of batch-norm while measuring. ``recalibrated``: re-estimated for the architecture on `recalibration`
+        training images (RLNAS's accuracy: on 20,000). ``running``: the supernet's, a mixture of all architectures
+        (the DARTS space's public code). ``batch``: those of each batch that is read (public code of NAS-Bench-201,
+        ``track_running_stats`` off).
     hessian_images: validation images of the Hessian. batch_size: training images of the zero-cost measures.
     """
 
-    measures: Many[str] = (*ON_VALIDATION, *ANGLES)
+    later: ClassVar[frozenset[str]] = frozenset({"statistics"})
+
+    measures: Many[str] = (*ON_VALIDATION, "angle", "angle_flat")
     sigmas: Many[float] = (2e-3, 1e-2, 2e-2)
     draws: int = 4
     position: Literal["all", "cells"] = "all"
@@ -158,6 +205,7 @@ class MeasureSettings(Settings):
     recalibration: int = 1024
     hessian_images: int = 256
     batch_size: int = 64
+    statistics: Literal["recalibrated", "running", "batch"] = "recalibrated"
 
     @model_validator(mode="after")
     def _measure(self) -> Self:

@@ -2,7 +2,8 @@
 
 An epoch is as many images forward and backward as the training part holds, whatever the protocol does with
 them, so that protocols are compared at equal compute: one epoch of `multipath` makes a quarter of the
-updates of `spos`. Every epoch's row of the TRACE says how many updates were made and images seen.
+updates of `spos`; with ``compute = "equal-updates"`` it makes as many. Every epoch's row of the
+TRACE says how many updates were made and images seen.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 from torch import Tensor
 
 from ..core.frames import check, write_frame
@@ -46,20 +47,23 @@ class SupernetLearner(Learner):
         self.task, self.protocol, self.settings, self.seed = task, protocol, settings, seed
         self.name = f"{protocol.name}, seed {seed}"
         self.images_per_update = protocol.passes(net) * settings.batch_size
-        self.updates = math.ceil(settings.epochs * len(task.labels) / self.images_per_update)
+        self.updates = updates(settings, len(task.labels), self.images_per_update)
         self.optimiser = optimiser(
             "sgd",
             net.parameters(),
             learning_rate=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
+            nesterov=settings.nesterov,
+            clip=settings.clip,
         )
         self._archs = generator(seed, "supernet", "architectures")
         self._stream = Stream(len(task.labels), settings.batch_size, torch_generator(seed, "supernet", "order"))
         self._augment = torch_generator(seed, "supernet", "augmentation")
 
     def update(self) -> Reading:
-        loss, correct = update(self.net, self.optimiser, self.protocol, self._batch, self._archs)
+        unsampled = self.settings.unsampled
+        loss, correct = update(self.net, self.optimiser, self.protocol, self._batch, self._archs, unsampled=unsampled)
         return Reading(loss, correct, self.images_per_update)
 
     def read(self, done: int) -> dict[str, float]:
@@ -75,7 +79,12 @@ class SupernetLearner(Learner):
             "archs": json.dumps(self._archs.bit_generator.state),
             "stream": self._stream.state(),
             "augment": self._augment.get_state(),
+            **({"used": self._used()} if self.settings.unsampled == "zero_grad" else {}),
         }
+
+    def _used(self) -> list[bool]:
+        """Which weights were ever used: those that have a gradient, if only of zeros."""
+        return [weight.grad is not None for weight in self.net.parameters()]
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
@@ -83,6 +92,15 @@ class SupernetLearner(Learner):
         self._archs.bit_generator.state = json.loads(state["archs"])
         self._stream.restore(state["stream"])
         self._augment.set_state(state["augment"])
+        for weight, used in zip(self.net.parameters(), state.get("used", ()), strict=False):
+            weight.grad = torch.zeros_like(weight) if used else None
+
+
+def updates(settings: TrainSettings, images: int, images_per_update: int) -> int:
+    """Updates of a whole training on `images` images; see `TrainSettings.compute`."""
+    if settings.compute == "equal-updates":
+        return math.ceil(settings.epochs * images / settings.batch_size)
+    return math.ceil((settings.images or settings.epochs * images) / images_per_update)
 
 
 def fingerprint(learner: SupernetLearner, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +111,7 @@ def fingerprint(learner: SupernetLearner, extra: Mapping[str, Any]) -> dict[str,
         "weights": weights_and_shapes(net),
         "task": [task.name, task.size, task.classes, len(task.labels)],
         "inputs": dict(task.inputs_sha256),
-        "protocol": asdict(learner.protocol),
+        "protocol": learner.protocol.described(),
         "settings": learner.settings.model_dump(),
         "seed": learner.seed,
         "packages": package_versions(("torch", "numpy")),
@@ -110,12 +128,14 @@ def train_supernet(
     seed: int,
     folder: Path,
     config: Mapping[str, Any] | None = None,
+    snapshots: Sequence[int] = (),
     on_epoch: Callable[[int, int], object] = lambda done, of: None,
 ) -> Path:
     """Train `net` in place and return ``folder/weights.pt``; a run that was killed goes on from its last epoch.
 
     Files: those of `nasanalysis.training.loop.run`, and ``trace.parquet`` (TRACE with provenance). `net` is initialised
-    here from `seed`; its weights may lie on any device. `config` joins the fingerprint.
+    here from `seed`; its weights may lie on any device. `config` joins the fingerprint. `snapshots`: epochs after which
+    the weights are kept, as ``epoch-N.pt``.
 
     Raises `BuildError` where `folder` holds another run or the loss is not finite.
     """
@@ -127,6 +147,7 @@ def train_supernet(
         folder,
         fingerprint(learner, config or {}),
         finish=lambda loop: _write_trace(learner, loop.rows, folder / "trace.parquet", config or {}),
+        snapshots=snapshots,
         on_epoch=on_epoch,
     )
 
@@ -157,6 +178,30 @@ def load_weights(net: Supernet, path: Path) -> None:
         net.load_state_dict(saved["net"])
 
 
+def training_of(path: Path) -> dict[str, Any]:
+    """The fingerprint of the training that `path` holds weights of; `CheckpointError` where it is no such file."""
+    saved = checkpoints.load(path, "weights")
+    with reading(path, "weights of a supernet", checkpoints.CheckpointError):
+        return dict(json.loads(saved["fingerprint"]))
+
+
+def differences(expected: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
+    """What was trained otherwise than `expected`, key by key, in words; keys that `expected` lacks are not compared."""
+    words_of = []
+    for part, one in expected.items():
+        other = trained.get(part)
+        if one == other:
+            continue
+        if not (isinstance(one, dict) and isinstance(other, dict)):
+            words_of.append(f"{part}: expected {one!r}, got {other!r}")
+            continue
+        for key in sorted({*one, *other}):
+            first, second = (repr(each[key]) if key in each else "its default" for each in (one, other))
+            if first != second:
+                words_of.append(f"{part}.{key}: expected {first}, got {second}")
+    return words_of
+
+
 def _write_trace(
     learner: SupernetLearner, rows: Sequence[Mapping[str, float]], path: Path, config: Mapping[str, Any]
 ) -> None:
@@ -173,7 +218,7 @@ def _write_trace(
     )
     record = provenance(
         seeds={"training": learner.seed},
-        config={"protocol": asdict(learner.protocol), **learner.settings.model_dump(), **config},
+        config={"protocol": learner.protocol.described(), **learner.settings.model_dump(), **config},
     )
     record["inputs"] = dict(learner.task.inputs_sha256)
     write_frame(check(frame, "TRACE"), path, record)
