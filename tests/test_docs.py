@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from nasanalysis.cli import app as cli
 
@@ -44,8 +47,6 @@ def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
 
 
 def test_readme_names_only_commands_that_exist() -> None:
-    import typer
-
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     known = set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"^(?:\.venv/bin/)?nasanalysis (\w+)", text, flags=re.MULTILINE))
@@ -67,3 +68,90 @@ def test_readme_targets_are_in_the_makefile() -> None:
     named = set(re.findall(r"^make ([a-z][a-z0-9-]*)", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.M))
     assert named
     assert named <= targets, f"the README names {sorted(named - targets)}"
+
+
+# --- commands -------------------------------------------------------------------------------------------
+
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+_FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_COMMAND = re.compile(r"^(?:.*&& )?(?:\.venv/bin/)?nasanalysis +(\S.*)$", re.MULTILINE)
+#: Options before the command, and those that typer adds.
+ROOT = {"--debug", "--import", "--version", "--help", "--install-completion", "--show-completion"}
+#: Lines that show what a command takes, not one that can be typed: ``[--data DIR]``, ``list | get NAME``.
+_FORMS = re.compile(r"[\[|]")
+
+
+def commands(text: str) -> list[str]:
+    """What stands after ``nasanalysis`` in the code blocks of a page, lines that go on joined, comments cut."""
+    blocks = [block.replace("\\\n", " ") for block in _FENCE.findall(text)]
+    return [line.partition(" #")[0].strip() for block in blocks for line in _COMMAND.findall(block)]
+
+
+def inline(text: str) -> list[str]:
+    """What stands after ``nasanalysis`` in the running text of a page."""
+    return [" ".join(line.split()) for line in re.findall(r"`nasanalysis ([^`]+)`", _FENCE.sub("", text))]
+
+
+SHOWN = [(page, line) for page in PAGES for line in commands(page.read_text(encoding="utf-8"))]
+TYPED = [(page, line) for page, line in SHOWN if not _FORMS.search(line)]
+OTHERS = [(page, line) for page, line in SHOWN if _FORMS.search(line)]
+OTHERS += [(page, line) for page in PAGES for line in inline(page.read_text(encoding="utf-8"))]
+
+
+def ids(shown: list[tuple[Path, str]]) -> list[str]:
+    return [f"{page.name}: {line}" for page, line in shown]
+
+
+def reached(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that `words` lead to, and the words after it."""
+    command: Any = typer.main.get_command(cli.app)
+    while hasattr(command, "commands") and words:
+        if words[0].startswith("-"):  # an option before the command: --import MODULE, --debug
+            assert words[0] in ROOT, f"no option {words[0]!r}"
+            words = words[2 if words[0] == "--import" else 1 :]
+            continue
+        assert words[0] in command.commands, f"no command {words[0]!r}; there are {', '.join(command.commands)}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize(("page", "line"), TYPED, ids=ids(TYPED))
+def test_a_command_that_a_page_shows_parses(page: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)  # files that a page names are read from here
+    command, words = reached([word for word in shlex.split(line) if word != "--help"])
+    if hasattr(command, "commands") or "--help" in line:
+        assert line in ROOT or not words
+    else:  # options of a group, and --help, act at once
+        with command.make_context(command.name, words):  # the real parser: unknown options and bad values are refused
+            pass
+
+
+@pytest.mark.parametrize(("page", "line"), OTHERS, ids=ids(OTHERS))
+def test_what_a_page_says_of_a_command_exists(page: Path, line: str) -> None:
+    """Forms and mentions: the commands there are, and their options are options of each of them."""
+    leaves = named_in(line)
+    known = [{option for p in leaf.params for option in (*p.opts, *p.secondary_opts)} for leaf in leaves]
+    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", line):
+        assert option in ROOT or all(option in options for options in known), f"{line}: no {option}"
+
+
+def named_in(line: str) -> list[Any]:
+    """The commands of ``supernet train | finetune --config FILE``; those of a group alone that have its options."""
+    group: Any = typer.main.get_command(cli.app)
+    leaves: list[Any] = []
+    words = re.sub(r"--import \S+|[\[\]|]", " ", line).split()
+    assert words[0].startswith("-") or words[0] in group.commands, f"no command {words[0]!r}"
+    for word in words:
+        child = group.commands.get(word) if hasattr(group, "commands") else None
+        if hasattr(child, "commands"):
+            group = child
+        elif child is not None:
+            leaves.append(child)
+    asked = set(re.findall(r"--[a-z][a-z-]*", line))
+    alone = [] if leaves or not hasattr(group, "commands") else list(group.commands.values())
+    return leaves or [leaf for leaf in alone if asked <= {option for p in leaf.params for option in p.opts}][:1]
+
+
+def test_pages_show_commands() -> None:
+    assert len(TYPED) > 20
+    assert len(OTHERS) > 20
