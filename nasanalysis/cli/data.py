@@ -34,13 +34,16 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
 @data_app.command("check")
 def data_check(
     name: Annotated[str | None, typer.Argument(help="One data set (default: all that are here).")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Verify every record of NAS-Bench-101's files too: a minute or more each.")
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify benchmark files by their content; exit code 1 if one fails."""
     from ..loaders.registry import check_data
 
-    checks = check_data(name, data)
+    checks = check_data(name, data, full=full)
     if as_json:
         print_json([asdict(c) for c in checks])
     else:

@@ -39,8 +39,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "gallery": ("nasanalysis gallery --out reports/out/gallery",),
     "version": ("nasanalysis version", "nasanalysis --version"),
     "data list": ("nasanalysis data list",),
-    "data check": ("nasanalysis data check", "nasanalysis data check nats-tss --data ~/benchmarks"),
-    "data get": ("nasanalysis data get nb301", "nasanalysis data get cifar10-jpeg --to ~/benchmarks"),
+    "data check": (
+        "nasanalysis data check",
+        "nasanalysis data check nats-tss --data ~/benchmarks",
+        "nasanalysis data check nb101-108 --full",
+    ),
+    "data get": ("nasanalysis data get nb301", "nasanalysis data get cifar10 --to ~/benchmarks"),
     "data path": ("nasanalysis data path",),
     "benchmark build": (
         "nasanalysis benchmark build digits --archs 800 --seeds 2 --out build/digits",

@@ -20,6 +20,7 @@ from ..core.errors import (
 )
 from ..core.frames import SCHEMAS, complete
 from ..core.provenance import InputSet
+from ..core.reading import reading
 from ..core.registry import resolve
 from ..spaces import SPACES, Space, get_space, require
 from ..spaces.base import Images
@@ -135,7 +136,7 @@ class Benchmark:
             raise UnknownNameError("quantity of a curve", quantity, SCHEMAS["CURVES"].values)
         arch = str(get_space(self.space).parse(arch))
         asked = f"{self.name}: {quantity} of {arch} on {dataset}, {schedule} epochs"
-        rows = self._lazy_of("CURVES", [arch]).filter(pl.col("arch").cast(pl.String) == arch).collect()
+        rows = self._collect(self._lazy_of("CURVES", [arch]).filter(pl.col("arch").cast(pl.String) == arch))
         for column, value in (("dataset", dataset), ("schedule", schedule), ("seed", seed)):
             there = sorted(rows[column].unique().to_list(), key=lambda v: (v is None, v))
             if value is None and column == "seed":
@@ -233,7 +234,13 @@ class Benchmark:
         if archs is not None:
             conditions.append(pl.col("arch").is_in(list(archs)))
         lazy = self._lazy_of(frame, archs)
-        return (lazy.filter(*conditions) if conditions else lazy).collect()
+        return self._collect(lazy.filter(*conditions) if conditions else lazy)
+
+    def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
+        """What `lazy` reads; a damaged file, ours in the cache too, is a `DataFileError`."""
+        expected = "whole files (those in the cache, see `nasanalysis data path`, are made again once deleted)"
+        with reading(f"benchmark {self.name!r}", expected):
+            return lazy.collect()
 
     def _home(self) -> Space:
         if self.space not in SPACES:
@@ -257,7 +264,7 @@ class Benchmark:
             if frame in self.read
         ]
         empty = pl.LazyFrame(schema={"arch": pl.String()})
-        names = pl.concat([empty, *names_of]).unique(maintain_order=True).collect()["arch"]
+        names = self._collect(pl.concat([empty, *names_of]).unique(maintain_order=True))["arch"]
         return self._costs_of(names.to_list(), dataset, rule)
 
     def _costs_of(self, names: list[str], dataset: str, rule: str) -> pl.DataFrame:

@@ -4,8 +4,9 @@
 out-of-band buffers), what would take more memory than allowed, and keys that would bring the interpreter down: Python
 hashes a tuple within a tuple within a tuple ... on the C stack, which overflows; a tuple of twice a tuple of twice a
 tuple ... is hashed once for each time that it stands in another; and a dictionary whose keys all have one hash takes
-hours to fill. All are found by a small machine that keeps, for every value on the pickle's stack, how deep it is
-nested, how long when written out and, where that can be said, its hash.
+hours to fill; a long tuple that is a key again and again is hashed each time. All are found by a small machine that
+keeps, for every value on the pickle's stack, how deep it is nested, how long when written out and, where that can be
+said, its hash.
 """
 
 from __future__ import annotations
@@ -30,8 +31,12 @@ FEW: Final = 10_000
 COLLISIONS: Final = 500
 #: Values that a key may be, written out.
 WRITTEN_OUT: Final = 1_000
+#: Values that all keys of a file may be together, each written out as often as it is used: half a second of hashing.
+HASHED: Final = 100_000_000
 #: Tuples of two or three that may hold others twice, and longer ones, up to which none can be long when written out.
 _FEW_TWICE, _FEW_LONG = 6, 1
+#: An upper bound of `HASHED` up to which a file is not looked at value by value: a few seconds at worst, mostly none.
+_MANY: Final = 1_000_000_000
 
 
 class Damaged(Exception):
@@ -79,6 +84,8 @@ _REFUSED: Final = {
     0x98: "an out-of-band buffer",
 }
 _PERSISTENT: Final = 0x51
+#: Opcodes that bring a value back: from the memo, or from below on the stack. Only so is one a key many times.
+_AGAIN: Final = b"hjg2"
 #: Upper bounds of the bytes of memory that one opcode makes.
 _COSTS: Final = np.zeros(256, np.int64)
 for _codes, _cost in ((b"]}l", 80), (b"d\x8fb", 240), (b"R\x81\x92oi", 600)):
@@ -94,7 +101,7 @@ def walk(data: bytes, path: Path, budget: int, *, persistent: bool = False) -> N
     `persistent`: the caller reads persistent ids (a torch checkpoint names its arrays so).
     """
     at, size, nested = 0, len(data), 0
-    twice = long = scalar = 0  # scalar: where the last string of bytes ends
+    twice = long = wide = scalar = 0  # scalar: where the last string of bytes ends
     contents: list[tuple[int, int]] = []
     while True:
         run = _RUN.match(data, at)
@@ -110,6 +117,7 @@ def walk(data: bytes, path: Path, budget: int, *, persistent: bool = False) -> N
         if code in _NESTING:
             nested += 1
             long += code in _LONG_ONES
+            wide = at if code == 0x74 else wide  # no tuple has more values than bytes before its end
             # A pair whose second value is a number or bytes holds one tuple at most; so does a tuple of one.
             number = run is not None and run.end(1) == at - 1
             single = code == 0x85 or (code == 0x86 and (number or _PUT.fullmatch(data, scalar, at - 1) is not None))
@@ -136,8 +144,13 @@ def walk(data: bytes, path: Path, budget: int, *, persistent: bool = False) -> N
             raise _cut(size)
     if (_PER_BYTE + int(_COSTS.max())) * size > budget and (needs := _memory(data, contents)) > budget:
         over_budget(path, needs, budget)
-    if nested > FEW or twice > _FEW_TWICE or long > _FEW_LONG:
+    if nested > FEW or twice > _FEW_TWICE or long > _FEW_LONG or _hashed(data, nested + wide, twice) > _MANY:
         _Machine(path).run(data)
+
+
+def _hashed(data: bytes, widest: int, twice: int) -> int:
+    """An upper bound of the values of all keys, each written out: tuples' lengths times the opcodes that repeat one."""
+    return widest and widest * 3**twice * sum(data.count(code) for code in _AGAIN)
 
 
 def _cut(size: int) -> Damaged:
@@ -217,6 +230,7 @@ class _Machine:
         self._path = path
         self._stack: list[Any] = []
         self._memo: dict[Any, _Value] = {}
+        self._hashed = 0
 
     def run(self, data: bytes) -> None:
         try:
@@ -233,17 +247,17 @@ class _Machine:
             self._tuple(self._to_mark())
         elif name == "FROZENSET":
             members = self._to_mark()
-            _Value().add(members)
+            self._add(_Value(), members)
             self._tuple(members)
         elif name == "SETITEM":
             _, key = self._pop(), self._pop()
-            stack[-1].add([key])
+            self._add(stack[-1], [key])
         elif name in ("SETITEMS", "ADDITEMS"):
             items = self._to_mark()
-            stack[-1].add(items[:: 2 if name == "SETITEMS" else 1])
+            self._add(stack[-1], items[:: 2 if name == "SETITEMS" else 1])
         elif name == "DICT":
             items, filled = self._to_mark(), _Value()
-            filled.add(items[::2])
+            self._add(filled, items[::2])
             stack.append(filled)
         elif name in ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"):
             stack.append(_Value(0, hash(argument)))
@@ -261,6 +275,12 @@ class _Machine:
             self._to_mark()
         else:
             self._other(opcode)
+
+    def _add(self, value: _Value, keys: list[_Value]) -> None:
+        value.add(keys)
+        self._hashed += sum(key.size for key in keys)
+        if self._hashed > HASHED:
+            raise Damaged(f"keys of more than {HASHED:,} values together")
 
     def _other(self, opcode: Any) -> None:
         """An opcode that takes values and leaves others."""

@@ -313,7 +313,7 @@ class _Unpickler(pickle.Unpickler):
 def looks_like(head: bytes) -> str:
     """What the first bytes of a file look like."""
     text = head.lstrip().lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<")):
+    if re.match(rb"<[!?/a-z]", text):  # binary data may begin with a byte "<", the length of a record, say
         return "a web page (an error page or a consent form instead of the file?)"
     for magic, name in (
         (b"BZh", "bzip2 data"),

@@ -18,6 +18,9 @@ pytest.importorskip("google_crc32c", reason="google-crc32c is not installed (ext
 pytest.importorskip("google.protobuf", reason="protobuf is not installed (extra nb101)")
 
 from nasanalysis.core.errors import DataFileError, MissingDataError, MissingExtraError, NasAnalysisError
+from nasanalysis.core.provenance import sha256
+from nasanalysis.loaders import registry
+from nasanalysis.loaders.data_sets import data_sets
 from nasanalysis.loaders.nb101 import batches, tfrecord
 from nasanalysis.loaders.nb101.batches import read_tfrecord_runs
 from nasanalysis.loaders.nb101.benchmark import from_tfrecord, load, read_records
@@ -366,3 +369,31 @@ def test_the_second_half_of_a_hash_is_compared_within_a_cell_and_computed_for_a_
     record[0] = record[0][:16] + "0" * 16
     with pytest.raises(DataFileError, match="record 0: expected the hash of its cell"):
         read_tfrecord_runs(write_tfrecord(tmp_path / "sample.tfrecord", [json.dumps(record).encode()]))
+
+
+# ---- data check -----------------------------------------------------------------------------------------
+
+
+def test_data_check_reads_every_record_and_computes_every_hash_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash whose second half is wrong, of a cell outside the sample: the published bytes would tell, nothing else."""
+    record = fields(encode_record(ARCH, 108, POINTS))
+    wrong = json.dumps([record[0][:16] + "0" * 16, *record[1:]]).encode()
+
+    def checked(records: list[bytes], *, full: bool) -> registry.CheckResult:
+        path = write_tfrecord(tmp_path / "nasbench_only108.tfrecord", records)
+        entry = data_sets()["nb101-108"].model_copy(update={"sha256_published": {path.name: sha256(path)}})
+        monkeypatch.setattr(registry, "data_sets", lambda: {"nb101-108": entry})
+        return registry.check_data("nb101-108", tmp_path, full=full)[0]
+
+    usual = checked([wrong], full=False)
+    assert (usual.status, usual.message) == (
+        "ok",
+        "SHA-256 as published; records not read (--full reads every one)",
+    )
+    in_full = checked([wrong], full=True)
+    assert in_full.status == "failed"
+    assert "record 0: expected the hash of its cell" in in_full.message
+    good = checked([encode_record(ARCH, 108, POINTS)] * 3, full=True)
+    assert "3 records of 1 cells, checksums, values and hashes of all verified" in good.message

@@ -415,3 +415,30 @@ def test_a_key_that_is_long_when_written_out(key: bytes) -> None:
 def test_many_small_tuples_as_keys_are_read() -> None:
     content = {("cifar10", n): (n, (n, 0.5)) for n in range(3000)}
     assert safe_pickle.loads(pickle.dumps(content)) == content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"(" + b"N" * 30_000 + b"t\x940}(" + b"h\x00N" * 20_000 + b"u.", "a key of more than 1,000 values"),
+        (
+            b"(" + b"N" * 900 + b"t\x940}" + b"h\x00Ns" * 1_200_000 + b".",
+            "keys of more than 100,000,000 values together",
+        ),
+        (
+            b"N" + b"22\x87" * 5 + b"\x940}" + b"h\x00Ns" * 900_000 + b".",
+            "keys of more than 100,000,000 values together",
+        ),
+        (b"N" + b"K\x01\x86" * 9_000 + b"\x940}(" + b"h\x00N" * 120_000 + b"u.", "nested more than 100 deep"),
+    ],
+    ids=["one wide tuple", "one of 900", "twice a tuple", "a chain of pairs"],
+)
+def test_one_key_that_is_hashed_again_and_again(content: bytes, message: str) -> None:
+    with pytest.raises(DataFileError, match=message):
+        safe_pickle.loads(b"\x80\x04" + content)
+
+
+def test_a_wide_tuple_that_is_a_key_now_and_then_is_read() -> None:
+    wide = tuple(range(900))
+    value = [{wide: i} for i in range(2_000)]
+    assert safe_pickle.loads(pickle.dumps(value)) == value

@@ -15,6 +15,7 @@ NumPy's global generator; here the generator is passed in. The graph networks (`
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -273,18 +274,30 @@ def _converted(key: str, suffix: str) -> Path:
     return cache_dir() / "converted" / f"{key[:16]}-nb301-booster-v{VERSION}{suffix}"
 
 
-def _keep(path: Path, write: Callable[[Path], object]) -> None:
-    """Keep a conversion; where the cache cannot be written, it is made anew each time."""
+def _keep(path: Path, model: bytes) -> None:
+    """Keep a conversion under its SHA-256; where the cache cannot be written, it is made anew each time."""
+    content = b"%s\n%s" % (hashlib.sha256(model).hexdigest().encode(), model)
     try:
-        write_atomically(path, write)
+        write_atomically(path, lambda temp: temp.write_bytes(content))
     except (OutputError, OSError):
         return
+
+
+def _kept(path: Path) -> bytes:
+    """What was kept, byte by byte; `DataFileError` otherwise: damaged models crash the libraries that read them."""
+    try:
+        digest, _, model = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise DataFileError(f"{path}: expected a readable file, got {error.strerror or error}") from error
+    if hashlib.sha256(model).hexdigest().encode() != digest:
+        raise DataFileError(f"{path}: expected a model as it was kept, got other bytes")
+    return model
 
 
 def _convert_xgboost(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
     model = xgboost_ubjson(raw)
     member = _xgboost_model(bytearray(model), raw.path)
-    _keep(_converted(key, ".ubj"), lambda temp: temp.write_bytes(model))
+    _keep(_converted(key, ".ubj"), model)
     return member
 
 
@@ -296,16 +309,16 @@ def _convert_lightgbm(raw: RawBooster, key: str) -> Callable[[Vector], Vector]:
         raise DataFileError(f"{raw.path}: LightGBM cannot read the model in it ({error})") from error
     text = booster.model_to_string(num_iteration=raw.best_iteration or -1)
     member = _lightgbm_model(text, raw.path)
-    _keep(_converted(key, ".txt"), lambda temp: temp.write_text(text, encoding="utf-8"))
+    _keep(_converted(key, ".txt"), text.encode())
     return member
 
 
 def _xgboost_file(cached: Path, path: Path) -> Callable[[Vector], Vector]:
-    return _xgboost_model(bytearray(cached.read_bytes()), path)
+    return _xgboost_model(bytearray(_kept(cached)), path)
 
 
 def _lightgbm_file(cached: Path, path: Path) -> Callable[[Vector], Vector]:
-    return _lightgbm_model(cached.read_text(encoding="utf-8"), path)
+    return _lightgbm_model(_kept(cached).decode(), path)
 
 
 def _xgboost_model(model: bytearray, path: Path) -> Callable[[Vector], Vector]:
