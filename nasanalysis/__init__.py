@@ -6,8 +6,8 @@ From a benchmark to an answer, in the order of the work:
 a benchmark            `load_benchmark`, `Benchmark`; architectures: `Arch`, `parse_arch`, `get_space`
 its frames             ``.truth() .curves() .archs()``; your own tables: `check`, `read_frame`, `write_frame`
 scores                 `score`, `get_proxy`
-how well they rank     `correlate`, `compare_proxies`, `difference_by_step`, `multiverse`, `reliability_table`;
-                       files: `compare`
+how well they rank     `correlate`, `compare_proxies`, `difference_by_step`, `leaderboard`, `multiverse`,
+                       `reliability_table`; files: `compare`
 pictures               `plot_scatter`, `plot_correlation_by_step`, `score_against_truth`, and `plots`
 all of it, on a page   `Study`
 =====================  =======================================================================================
@@ -55,6 +55,7 @@ if _TYPE_CHECKING:  # what checkers and editors see; "as" hands it on to them; a
         compare_proxies,
         correlate,
         difference_by_step,
+        leaderboard,
         multiverse,
         reliability_table,
         summarise_multiverse,
@@ -70,13 +71,13 @@ _PUBLIC = {
     "check": "core.frames",
     "compare": "studies.files",
     "compare_proxies": "stats",
-    "multiverse": "stats",
-    "summarise_multiverse": "stats",
     "correlate": "stats",
     "difference_by_step": "stats",
     "get_proxy": "proxies",
     "get_space": "spaces",
+    "leaderboard": "stats",
     "load_benchmark": "loaders",
+    "multiverse": "stats",
     "parse_arch": "spaces",
     "plot_correlation_by_step": "plots",
     "plot_scatter": "plots",
@@ -85,6 +86,7 @@ _PUBLIC = {
     "reliability_table": "stats",
     "score": "proxies",
     "score_against_truth": "plots",
+    "summarise_multiverse": "stats",
     "write_frame": "core.frames",
 }
 _FOLDERS = (
@@ -103,6 +105,7 @@ __all__ = [
     "difference_by_step",
     "get_proxy",
     "get_space",
+    "leaderboard",
     "load_benchmark",
     "multiverse",
     "parse_arch",

@@ -12,6 +12,7 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_rank_density`              rank against rank, for many architectures
 `plot_topk`                      accuracy of the k scored best, for every k
 `plot_forest`                    proxies with their intervals
+`plot_leaderboard`, `-cost_front` tiers of proxies; what they cost against how well they rank
 `plot_specification_curve`       one claim in every defensible setting (multiverse)
 `plot_critical_difference`       mean ranks over data sets, ties joined
 `plot_ablation_lines`, `-heatmap` one or two settings of an ablation
@@ -38,6 +39,7 @@ from .curvature import loss_curvature, plot_loss_curvature
 from .curves import learning_curves, plot_learning_curves
 from .eigenvalues import plot_eigenvalues
 from .forest import forest, plot_forest
+from .leaderboard import plot_cost_front, plot_leaderboard
 from .losses import plot_losses_by_group
 from .matrix import plot_proxy_matrix
 from .pareto import plot_pareto
@@ -66,9 +68,11 @@ __all__ = [
     "plot_budget",
     "plot_cell",
     "plot_correlation_by_step",
+    "plot_cost_front",
     "plot_critical_difference",
     "plot_eigenvalues",
     "plot_forest",
+    "plot_leaderboard",
     "plot_learning_curves",
     "plot_loss_curvature",
     "plot_loss_line",

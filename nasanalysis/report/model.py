@@ -66,12 +66,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """One comparison of a study."""
+    """One comparison of a study.
+
+    `answer`: sentences, made by rule from its verdicts, that stand at the top of the page.
+    """
 
     title: str
     text: str = ""
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    answer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,8 @@ class Result:
     sections: tuple[Section, ...]
     provenance: dict[str, Any]
     skipped: tuple[str, ...] = field(default=())
+
+    @property
+    def answers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(title, sentences) of the sections that have an answer."""
+        return [(section.title, section.answer) for section in self.sections if section.answer]

@@ -12,7 +12,8 @@ Frames
     `correlate` (how well a score ranks), `correlate_seeds`, `seeds_against_baseline`, `repeated_samples` (seeds and
     samples apart),
     `compare_proxies`, `difference_by_step` (is one better?), `multiverse`, `summarise_multiverse` (one claim in every
-    defensible setting), `rank_sets` (which ranks are certain), `friedman` (over many data sets), `verdict`, `in_words`,
+    defensible setting), `rank_sets` (which ranks are certain),
+    `leaderboard` (all proxies on one table), `friedman` (over many data sets), `verdict`, `in_words`,
     `tiers`, `beside_best`, `seeds_beside_best`, `emphasis_from_pairs` (what may be said of a comparison),
     `reliability_table`, `disattenuated` (how well truth repeats), `aggregate`, `profile` (many datasets),
     `first_step_reaching`, `crossover`, `compute_matched` (over
@@ -44,6 +45,7 @@ from .explain import Explanation, explain_proxy
 from .friedman import friedman
 from .front import with_front
 from .groups import losses_by_group
+from .leaderboard import TOP_RESAMPLES, leaderboard
 from .matrix import square_matrix
 from .multiverse import multiverse
 from .multiverse_words import MultiverseSummary, summarise_multiverse
@@ -72,6 +74,7 @@ from .versus import compare_proxies, holm, permutation_test, permutations_for
 __all__ = [
     "NOUNS",
     "STATISTICS",
+    "TOP_RESAMPLES",
     "Band",
     "Clusters",
     "Component",
@@ -122,6 +125,7 @@ __all__ = [
     "isomorph_spread",
     "kendall_tau",
     "kendall_tau_counts",
+    "leaderboard",
     "losses_by_group",
     "mean_scores",
     "mean_truth",

@@ -61,7 +61,9 @@ def rank_sets(
     measure = correlation_to_compare(statistic, "rank_sets")
     rows: list[dict[str, Any]] = []
     for series in series_by_proxy(aligned_series(truth, scores, directions=directions), "rank_sets").values():
-        rows += _rows(measure, list(series.values()), drawn)
+        for one, row in rank_rows(measure, list(series.values()), drawn):
+            place = {"benchmark": one.place[0], "dataset": one.place[1], "proxy": one.key["proxy"]}
+            rows.append({**place, **row})
     whole, text = pl.Int64(), pl.String()
     schema = {
         **dict.fromkeys(["benchmark", "dataset", "proxy", "statistic"], text),
@@ -73,7 +75,8 @@ def rank_sets(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _rows(measure: Statistic, series: Sequence[Series], drawn: Drawn) -> list[dict[str, Any]]:
+def rank_rows(measure: Statistic, series: Sequence[Series], drawn: Drawn) -> list[tuple[Series, dict[str, Any]]]:
+    """Each series with its columns from ``statistic`` on, best first: on the architectures that all of them score."""
     used = np.logical_and.reduce([one.used for one in series])
     y = series[0].truth.values[used]
     if len(series) < 2 or len(y) < FEWEST:
@@ -93,16 +96,10 @@ def _rows(measure: Statistic, series: Sequence[Series], drawn: Drawn) -> list[di
     placed = _placed(estimates, clear)
     order = sorted(range(len(series)), key=lambda i: (placed[i]["rank"] or len(series) + 1, i))
     return [
-        {
-            "benchmark": series[i].place[0],
-            "dataset": series[i].place[1],
-            "proxy": series[i].key["proxy"],
-            "statistic": measure.name,
-            "estimate": defined(estimates[i]),
-            **placed[i],
-            **shared,
-            "n_archs": len(y),
-        }
+        (
+            series[i],
+            {"statistic": measure.name, "estimate": defined(estimates[i]), **placed[i], **shared, "n_archs": len(y)},
+        )
         for i in order
     ]
 

@@ -88,12 +88,12 @@ class RegretAtK(_TopK):
 
     def __call__(self, score: ArrayLike, truth: ArrayLike) -> float:
         x, y = self._pairs(score, truth)
-        return float(y.max() - expected_best(x, y, self.k))
+        return max(float(y.max() - expected_best(x, y, self.k)), 0.0)
 
     def on_resamples(self, resamples: Resamples, score: Floats) -> Floats:
         """Per resample, below the best of *all* architectures."""
         best = resamples.each(lambda x, y: expected_best(x, y, self.k), score, resamples.truth)
-        return np.asarray(resamples.truth.max() - best)
+        return np.asarray(np.maximum(resamples.truth.max() - best, 0.0))  # a sum of chances may round above the best
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from ..stats.resampling import Resampling
 #: Kind of an item, as the ``[[kind]]`` of a study file -> "module:class" of its items. Add to it.
 KINDS: dict[str, str] = {
     "compare": "nasanalysis.studies.comparison.items:Comparison",
+    "leaderboard": "nasanalysis.studies.leaderboard.items:LeaderboardItem",
     "multiverse": "nasanalysis.studies.multiverse.items:MultiverseItem",
     "table": "nasanalysis.studies.tables.items:TableItem",
     "supernet": "nasanalysis.studies.supernet.items:SupernetItem",

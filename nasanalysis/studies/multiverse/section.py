@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
 from ... import plots, stats
 from ...core.errors import StudyError, UnknownNameError
 from ...loaders import Benchmark
-from ...plots.style import statistic_label
+from ...plots.style import proxy_label, statistic_label
 from ...proxies import needs_of, score_noise
 from ...report.model import Figure, Section, Table
 from ...report.tables import plain_table
@@ -49,6 +50,7 @@ def multiverse_section(item: MultiverseItem, sources: Sources, resampling: Resam
         level=resampling.level,
     )
     summary = stats.summarise_multiverse(frame)
+    summary = replace(summary, better=proxy_label(item.better), than=proxy_label(item.than))
     said = f"{summary.sentence[0].upper()}{summary.sentence[1:]}"
     figure = Figure(
         f"{item.name}-curve",
@@ -56,7 +58,7 @@ def multiverse_section(item: MultiverseItem, sources: Sources, resampling: Resam
         lambda: plots.plot_specification_curve(frame)[0],
         frame,
     )
-    return Section(item.title, f"{item.text} {said}".strip(), (choices_table(item, frame),), (figure,))
+    return Section(item.title, f"{item.text} {said}".strip(), (choices_table(item, frame),), (figure,), (said,))
 
 
 def choices_table(item: MultiverseItem, frame: pl.DataFrame) -> Table:
@@ -73,7 +75,7 @@ def choices_table(item: MultiverseItem, frame: pl.DataFrame) -> Table:
     rule = _RULE.format(above=item.margin or 0, below=-item.margin if item.margin else 0)
     return plain_table(
         item.name,
-        f"{item.better} better than {item.than}: in how many specifications?",
+        f"{proxy_label(item.better)} better than {proxy_label(item.than)}: in how many specifications?",
         pl.DataFrame(rows, schema=schema, orient="row"),
         ["choice", "level", "holds", "does not hold", "cannot tell", "of"],
         ["s", "s", "d", "d", "d", "d"],

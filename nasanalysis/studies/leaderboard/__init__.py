@@ -1,0 +1,1 @@
+"""``[[leaderboard]]`` items: all proxies on one table, and which one to use at which budget."""

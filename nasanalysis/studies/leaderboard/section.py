@@ -1,0 +1,159 @@
+"""What a ``[[leaderboard]]`` item shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from ... import plots, stats
+from ...core.errors import StudyError
+from ...loaders import Benchmark
+from ...loaders.samples import SAMPLES
+from ...plots.leaderboard import entry_label
+from ...plots.style import proxy_label, statistic_label
+from ...report.cells import number, with_interval
+from ...report.model import Figure, Section, Table
+from ..items import Resampling, Sources
+from ..own_scores import own_scores, scores_of
+from ..truth import read_truth
+from .answer import answers, choice_of_truth
+from .items import LeaderboardItem
+
+_WORDS = {"ahead": "better", "behind": "worse", "equivalent": "within the margin", "not told apart": "not told apart"}
+_SPLITS = {"valid": "validation", "valtest": "validation and test"}
+_NEEDS = {"archs": "the cell", "curves": "training", "scores": "recorded", "weights": "weights", "perturbed": "weights"}
+
+
+def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Resampling) -> Section:
+    """Run `item`; `MissingDataError` where the benchmark is not here."""
+    benchmark = sources.benchmark(item.benchmark)
+    dataset = _dataset(item, benchmark)
+    scores = _scores(item, sources, benchmark, dataset)
+    costs, unit = _costs(item, benchmark, dataset, scores)
+    boards = {
+        split: stats.leaderboard(
+            _truth(item, sources, benchmark, dataset, split),
+            scores,
+            baseline=item.baseline,
+            statistic=item.statistic,
+            top=item.top if split == item.split else (),
+            costs=costs,
+            directions=dict(item.directions),
+            margin=item.margin,
+            resampling=resampling,
+        )
+        for split in (item.split, *item.other_truths)
+    }
+    board = boards.pop(item.split)
+    said = [*answers(board, item.baseline, unit)]
+    if (
+        turn := choice_of_truth(board, {f"{_SPLITS.get(split, split)} accuracy": b for split, b in boards.items()})
+    ) is not None:
+        said.append(turn)
+    figures = [
+        Figure(
+            item.name,
+            f"{item.title} Entries in one tier are not told apart from the best of it (95 %, all pairs at once).",
+            lambda: plots.plot_leaderboard(board, baseline=item.baseline),
+            board,
+        )
+    ]
+    if board["cost"].drop_nulls().n_unique() > 1:
+        figures.append(
+            Figure(
+                f"{item.name}-cost",
+                f"Cost of an entry ({unit} for one architecture) against how well it ranks; bars: 95 % intervals.",
+                lambda: plots.plot_cost_front(board, cost_label=f"{unit} of training for one architecture"),
+                board,
+            )
+        )
+    table = _table(item, board, dataset, unit, resampling)
+    return Section(item.title, item.text, (table,), tuple(figures), tuple(said))
+
+
+def _dataset(item: LeaderboardItem, benchmark: Benchmark) -> str:
+    if item.dataset is None and len(benchmark.datasets) > 1:
+        raise StudyError(f"{item.name}: expected dataset, one of {', '.join(benchmark.datasets)}, got none")
+    return item.dataset or benchmark.datasets[0]
+
+
+def _truth(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, dataset: str, split: str) -> pl.DataFrame:
+    return read_truth(
+        sources,
+        benchmark,
+        dataset,
+        split=split,
+        schedule=item.schedule,
+        sample=item.sample,
+        asker=item.name,
+        rows=None if item.truth_seed is None else pl.col("seed") == item.truth_seed,
+    )
+
+
+def _scores(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, dataset: str) -> pl.DataFrame:
+    """The entries: every proxy at the steps that were asked for (its last one by default)."""
+    recorded = own_scores(sources, item.scores, benchmark, asker=item.name, transfer=item.scores_dataset is not None)
+    frame = scores_of(benchmark, recorded, item.proxies, dataset=item.scores_dataset or dataset)
+    frame = sources.take_sample(frame, item.sample, benchmark).with_columns(dataset=pl.lit(dataset))
+    if item.scores_seed is not None:
+        frame = frame.filter(pl.col("seed").is_null() | (pl.col("seed") == item.scores_seed))
+    if item.scored_by is not None:
+        several = pl.col("setting").n_unique().over("proxy") > 1
+        frame = frame.filter((pl.col("setting") == item.scored_by) | ~several)
+    step = pl.col("step")
+    wanted = step == step.max().over("proxy") if item.steps is None else step.is_in(list(item.steps))
+    return frame.filter(step.is_null() | wanted)
+
+
+def _costs(item: LeaderboardItem, benchmark: Benchmark, dataset: str, scores: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Columns proxy, step, cost, and the unit: seconds where curves record them, else epochs of training."""
+    entries = scores.select("proxy", "step").unique(maintain_order=True)
+    stepped = entries.drop_nulls("step")["proxy"].unique(maintain_order=True).to_list()
+    free = entries.filter(pl.col("step").is_null()).with_columns(cost=pl.lit(0.0))
+    if not stepped:
+        return free, "seconds"
+    curves = benchmark.curves(item.scores_dataset or dataset)
+    if curves["seconds"].drop_nulls().is_empty():
+        spent = entries.drop_nulls("step").with_columns(cost=pl.col("step").cast(pl.Float64))
+        return pl.concat([free, spent]), "epochs"
+    return pl.concat([free, stats.cost_by_step(curves, stepped).select("proxy", "step", "cost")]), "seconds"
+
+
+def _table(item: LeaderboardItem, board: pl.DataFrame, dataset: str, unit: str, resampling: Resampling) -> Table:
+    bar = proxy_label(item.baseline)
+    header = ["proxy", statistic_label(item.statistic), "tier", "ranks", f"minus {bar}", f"beside {bar}", unit, "needs"]
+    header += [statistic_label(name) for name in item.top]
+    rows = [_line(item, row) for row in board.to_dicts()]
+    numeric = [False, True, True, True, True, False, True, False, *[True] * len(item.top)]
+    draws = f"{resampling.n:,} draws, seed {resampling.seed}"
+    seeds = "" if item.truth_seed is None else f", training run {item.truth_seed}"
+    scored = "" if item.scores_seed is None else f"; scores of run {item.scores_seed}"
+    notes = [
+        f"Truth: {item.split} accuracy on {dataset}{seeds}{scored}.",
+        f"Architectures: {SAMPLES.get(item.sample, item.sample)}; {board['n_archs'][0]:,} that every entry scores.",
+        f"Brackets: 95 % intervals ({draws}); of the columns on the best architectures of "
+        f"{min(resampling.n, stats.TOP_RESAMPLES)} draws, for extremes random halves, which are smaller samples.",
+        "Tier and ranks: from all pairs at once; an entry is not told apart from the best of its tier.",
+        f"Beside {bar}: the paired difference, its whole interval on one side or not told apart.",
+        f"Cost: {unit} of training for one architecture; 0: read off the cell.",
+    ]
+    return Table(item.name, item.title, header, rows, board, numeric, " ".join(notes))
+
+
+def _line(item: LeaderboardItem, row: dict[str, Any]) -> list[str]:
+    tier = "–" if row["tier"] is None else str(row["tier"])
+    ranks = "–" if row["rank_low"] is None else f"{row['rank_low']} to {row['rank_high']}"
+    if row["rank_low"] is not None and row["rank_low"] == row["rank_high"]:
+        ranks = str(row["rank_low"])
+    return [
+        entry_label(row["proxy"], row["step"], row["unit"]),
+        with_interval(row["estimate"], row["ci_low"], row["ci_high"], 3),
+        tier,
+        ranks,
+        with_interval(row["minus_baseline"], row["minus_low"], row["minus_high"], 3),
+        _WORDS.get(row["verdict"], "–"),
+        number(row["cost"], 1 if row["cost"] and row["cost"] % 1 else 0),
+        _NEEDS.get(row["needs"], row["needs"]),
+        *(with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], 2) for name in item.top),
+    ]
