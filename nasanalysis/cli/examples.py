@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "supernet train": ("nasanalysis supernet train --config digits --out build/supernet",),
     "supernet finetune": ("nasanalysis supernet finetune --config digits --out build/supernet",),
     "supernet measure": ("nasanalysis supernet measure --config digits --out build/supernet --only noise",),
+    "supernet estimate": ("nasanalysis supernet estimate --config digits",),
     "supernet search": ("nasanalysis supernet search --config digits --out build/supernet",),
     "supernet keep": ("nasanalysis supernet keep build/supernet mine --out reports/results",),
     "measure zero-cost": ("nasanalysis measure zero-cost --data ~/benchmarks",),

@@ -148,6 +148,28 @@ def _search(run: Any, only: str | None, as_json: bool) -> None:
         print(f"{folder}: seed {row['seed']}, {row['queries']} queries: {row['arch']} (fitness {row['fitness']:.4g})")
 
 
+@supernet_app.command("estimate")
+def supernet_estimate(
+    config: ConfigOption,
+    updates: Annotated[int, typer.Option("--updates", min=1, help="Updates of each protocol that are timed.")] = 20,
+    archs: Annotated[int, typer.Option("--archs", min=1, help="Architectures of each part that are timed.")] = 3,
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hours that a configuration takes on this machine in one process, from a short run of each part; keeps nothing."""
+    with _supernet_run(config, Path(), device, data, 1, "loky", None) as run:
+        from ..live.estimate import estimate
+
+        table = estimate(run, updates=updates, archs=archs)
+    if as_json:
+        print_json({"parts": table.to_dicts(), "hours": table["hours"].sum()})
+        return
+    for row in table.to_dicts():
+        print(f"{row['part']}: {row['count']} x {row['seconds_each']:.3g} s ({row['unit']}) = {row['hours']:.2f} h")
+    print(f"in all {table['hours'].sum():.1f} h of one process on {device}, searches left out")
+
+
 @supernet_app.command("keep")
 def supernet_keep(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run: the --out of the other commands.")],

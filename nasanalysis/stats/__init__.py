@@ -18,8 +18,8 @@ Frames
     `reliability_table`, `disattenuated` (how well truth repeats), `aggregate`, `profile` (many datasets),
     `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
-    `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `ablation`
-    (combinations), `plan` (how many architectures and seeds).
+    `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `held_out_sum`,
+    `ablation` (combinations), `plan` (how many architectures and seeds).
     `predictor_curve` (the bar: what k trained architectures and a regressor give), `explain_proxy` (why it ranks so).
 Frames that a figure draws, or a search obeys
     `score_against_truth`, `rank_pairs`, `losses_by_group`, `topk_by_k`, `with_front` (Pareto), `square_matrix` (proxy
@@ -45,6 +45,7 @@ from .explain import Explanation, explain_proxy
 from .friedman import friedman
 from .front import with_front
 from .groups import losses_by_group
+from .held_out_sum import held_out_sum
 from .leaderboard import TOP_RESAMPLES, leaderboard
 from .matrix import square_matrix
 from .multiverse import multiverse
@@ -118,6 +119,7 @@ __all__ = [
     "first_step_reaching",
     "friedman",
     "get_statistic",
+    "held_out_sum",
     "held_out_weight",
     "holm",
     "in_words",

@@ -25,7 +25,7 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, sort_keys=True))
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path.stem in BEFORE], ids=lambda path: path.stem)
 def test_finished_runs_of_0_1_keep_their_fingerprints(path: Path) -> None:
     config, before = SupernetConfig.load(path), BEFORE[path.stem]
     assert as_json(config.train.settings.model_dump()) == before["train"]
