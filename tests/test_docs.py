@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from nasanalysis.cli import app as cli
 
@@ -155,3 +158,56 @@ def named_in(line: str) -> list[Any]:
 def test_pages_show_commands() -> None:
     assert len(TYPED) > 20
     assert len(OTHERS) > 20
+
+
+# --- five jobs ------------------------------------------------------------------------------------------
+
+JOBS = (REPOSITORY / "docs" / "five-jobs.md").read_text(encoding="utf-8")
+JOB = re.split(r"^## \d\. ", JOBS, flags=re.MULTILINE)[1:]
+
+
+@pytest.fixture(scope="module")
+def jobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every file that the page shows; what is random and long in them is made short."""
+    folder = tmp_path_factory.mktemp("jobs")
+    for name, content in re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", JOBS, re.DOTALL | re.MULTILINE):
+        (folder / name).write_text(content.replace('title = "', 'bootstrap = 20\ntitle = "', 1), encoding="utf-8")
+    return folder
+
+
+def run_job(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the commands of a job print, one after another, in `folder`."""
+    monkeypatch.chdir(folder)
+    printed = ""
+    for block in re.findall(r"^```console\n(.*?)^```", JOB[number - 1], re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            program, *words = shlex.split(line)
+            if program == "python":
+                runpy.run_path(str(folder / words[0]))
+                continue
+            bootstrap = ["--bootstrap", "20"] if words[0] in ("correlate", "card", "compare") else []
+            done = CliRunner().invoke(cli.app, [*words, *bootstrap])
+            assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception}"
+            printed += done.stdout
+    return printed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_first_three_jobs(jobs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "partial_spearman@params" in run_job(1, jobs_folder, monkeypatch)
+    assert "sotl ranks better than val_acc" in run_job(2, jobs_folder, monkeypatch)
+    run_job(3, jobs_folder, monkeypatch)
+    assert (jobs_folder / "windows/figures/windows-windows-digits-by-step.png").exists()
+
+
+@pytest.mark.torch
+def test_the_jobs_with_a_network(jobs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
+    run_job(4, jobs_folder, monkeypatch)
+    assert (jobs_folder / "mine/figures/mine-mine-digits-gradient_sum-scatter.png").exists()
+    run_job(5, jobs_folder, monkeypatch)
+    regret = pl.read_csv(jobs_folder / "search/figures/search-search-regret.csv")
+    assert regret["mean"].to_numpy().min() == pytest.approx(
+        0, abs=1e-9
+    )  # the truth as fitness finds the best of the 100
+    assert regret.filter(line="gradients")["mean"].to_numpy().min() >= -1e-9

@@ -22,7 +22,8 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_eigenvalues`               architecture Hessian during a search, and where early stopping fires
 `plot_cell`                      the cell of an architecture of any space
 `plot_learning_curves`           learning curves, shaded by final accuracy
-`plot_search`, `plot_budget`     accuracy of the best found against queries, of the pick against seconds
+`plot_search`, `plot_regret`     accuracy of the best found against queries, and its distance from the best possible
+`plot_budget`                    accuracy of the pick against seconds
 ================================ =================================================================
 """
 
@@ -45,7 +46,7 @@ from .matrix import plot_proxy_matrix
 from .pareto import plot_pareto
 from .ranks import plot_rank_density
 from .scatter import plot_scatter
-from .search import budget_frame, plot_budget, plot_search, search_frame
+from .search import budget_frame, plot_budget, plot_regret, plot_search, regret_frame, search_frame
 from .specification import plot_specification_curve, specification_curve
 from .steps import correlation_by_step, plot_correlation_by_step
 from .surfaces import loss_line, plot_loss_line, plot_loss_surface
@@ -81,12 +82,14 @@ __all__ = [
     "plot_pareto",
     "plot_proxy_matrix",
     "plot_rank_density",
+    "plot_regret",
     "plot_scatter",
     "plot_search",
     "plot_specification_curve",
     "plot_topk",
     "proxy_matrix",
     "rank_pairs",
+    "regret_frame",
     "score_against_truth",
     "search_frame",
     "specification_curve",

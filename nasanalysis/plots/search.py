@@ -110,11 +110,56 @@ def plot_search(
         ax.set_ylabel(f"{target} of the best found (%)")
         if title:
             ax.set_title(title)
-        seeds = sorted(set(table["n_seeds"].to_list()))
-        count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        ax.legend(title=f"mean of {count} searches")
+        ax.legend(title=f"mean of {_searches(table)} searches")
         legend_beside(ax)
     return ax
+
+
+@any_frame
+def regret_frame(summary: pl.DataFrame, *, band: Band = "mean") -> pl.DataFrame:
+    """`search_frame` as regret: how far the best found lies below the best possible (percentage points).
+
+    `StudyError` where the best possible is not known: `summarise_searches` is told it (``best_possible=``).
+    """
+    table = search_frame(summary, band=band)
+    if table["best_possible"].null_count():
+        raise StudyError("regret_frame: expected best_possible in every row; pass it to summarise_searches")
+    best = pl.col("best_possible")
+    low, high = (best - pl.col(end) for end in reversed(BAND))
+    return table.with_columns(mean=best - pl.col("mean"), band_low=low, band_high=high)
+
+
+@any_frame
+def plot_regret(
+    summary: pl.DataFrame,
+    *,
+    band: Band = "mean",
+    target: str = "test accuracy",
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw `regret_frame`: a line with a band for each search, down to 0, the best architecture. Returns the Axes."""
+    table = regret_frame(summary, band=band)
+    with look():
+        ax = new_axes(ax, figsize=_room(table))
+        looks = colours_and_markers(table["line"])
+        for line, (colour, marker) in looks.items():
+            rows = table.filter(pl.col("line") == line)
+            style: dict[str, Any] = {"label": line, "bands": len(looks), "marker": marker}
+            draw_line(ax, rows, "query", "mean", colour=colour, band=BAND, **style)
+        ax.set_ylim(bottom=0)
+        _log_x(ax, "queries")
+        ax.set_ylabel(f"regret in {target} (percentage points)")
+        if title:
+            ax.set_title(title)
+        ax.legend(title=f"mean of {_searches(table)} searches")
+        legend_beside(ax)
+    return ax
+
+
+def _searches(table: pl.DataFrame) -> str:
+    seeds = sorted(set(table["n_seeds"].to_list()))
+    return f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
 
 
 def budget_frame(curves: Mapping[str, Any]) -> pl.DataFrame:

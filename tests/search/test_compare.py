@@ -240,3 +240,17 @@ def test_nb201_what_is_searched_decides_what_is_found(data_dir: Path) -> None:
     found = compare_searches(ALGORITHMS, {"snip": snip}, inside, truth, seeds=5, queries=200, at=[200])
     by = dict(zip(found["algorithm"], found["mean"], strict=True))
     assert by["spos_evolution"] < by["random_search"]  # the better the search, the worse what snip prefers
+
+
+def test_regret_is_the_distance_from_the_best_possible(summary: pl.DataFrame, tmp_path: Path) -> None:
+    reached, regret = plots.search_frame(summary), plots.regret_frame(summary)
+    assert regret["line"].to_list() == reached["line"].to_list()
+    np.testing.assert_allclose(regret["mean"], 74.475 - reached["mean"].to_numpy())
+    np.testing.assert_allclose(regret["band_low"], 74.475 - reached["band_high"].to_numpy())
+    np.testing.assert_allclose(regret["band_high"], 74.475 - reached["band_low"].to_numpy())
+    ax = plots.plot_regret(summary)
+    assert (ax.get_ylabel(), ax.get_ylim()[0]) == ("regret in test accuracy (percentage points)", 0)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), regret["mean"].to_numpy()[: len(summary) // 6])
+    _apart(ax, tmp_path)
+    with pytest.raises(StudyError, match="regret_frame: expected best_possible in every row"):
+        plots.plot_regret(summary.with_columns(best_possible=pl.lit(None, pl.Float64)))

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ...core.seeding import generator
-from ...plots.search import budget_frame, plot_budget, plot_search, search_frame
+from ...plots.search import budget_frame, plot_budget, plot_regret, plot_search, regret_frame, search_frame
 from ...plots.style import legend_beside
 from ...report.model import Figure
 from ...search import budget_curve, filtered_budget_curve
@@ -22,7 +22,7 @@ _SIZES = 25
 
 
 def against_queries(runs: Runs, figure: SearchFigure) -> Figure:
-    """True accuracy of the best found against queries."""
+    """True accuracy of the best found against queries, or its distance from the best possible."""
     item = runs.searched.item
     shown = {a.key: a.shown for a in item.algorithms}
     chosen = runs.summary.filter(
@@ -37,12 +37,22 @@ def against_queries(runs: Runs, figure: SearchFigure) -> Figure:
     one = figure.algorithms[0] if len(figure.algorithms) == 1 else None
     subject = shown[one] if one else f"fitness: {figure.fitnesses[0].replace(TRUTH, TRUTH_SHOWN)}"
     target = f"{item.split} accuracy"
+    caption = figure.caption or (
+        "How far the best found lies below the best possible, by queries."
+        if figure.kind == "regret"
+        else "True accuracy of the best found, by queries."
+    )
+
+    def draw() -> Any:
+        if figure.kind == "regret":
+            return plot_regret(chosen, target=target)
+        return plot_search(chosen, target=target, low=figure.low)
+
     return Figure(
         f"{item.name}-{figure.name}",
-        f"{figure.caption or 'True accuracy of the best found, by queries.'} {capital(subject)}; bands: 95 % "
-        f"intervals of the mean over {item.seeds} searches.",
-        lambda: plot_search(chosen, target=target, low=figure.low),
-        search_frame(chosen),
+        f"{caption} {capital(subject)}; bands: 95 % intervals of the mean over {item.seeds} searches.",
+        draw,
+        regret_frame(chosen) if figure.kind == "regret" else search_frame(chosen),
     )
 
 

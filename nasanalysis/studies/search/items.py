@@ -35,6 +35,12 @@ with the truth itself::
     algorithms = ["spos_evolution"]
     fitnesses = ["parameters", "SoTL, 3 epochs", "truth"]
 
+    [[search.figures]]                  # the same as regret: the distance from the best architecture of the table
+    name = "regret"
+    kind = "regret"
+    algorithms = ["regularised_evolution"]
+    fitnesses = ["parameters", "truth"]
+
     [[search.figures]]                  # what is expected of scoring at random and picking the best, against the cost
     name = "budget"
     kind = "budget"
@@ -120,7 +126,7 @@ class SearchFigure(StrictModel):
     which losses, where `perturbed` holds those of several supernets."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
-    kind: Literal["queries", "budget", "curvature"] = "queries"
+    kind: Literal["queries", "regret", "budget", "curvature"] = "queries"
     caption: str = ""
     algorithms: Many[str] = ()
     fitnesses: Many[str] = ()
@@ -131,12 +137,13 @@ class SearchFigure(StrictModel):
 
     @model_validator(mode="after")
     def _drawable(self) -> Self:
-        if self.kind == "queries" and (1 not in (len(self.algorithms), len(self.fitnesses)) or not self.fitnesses):
+        queried = self.kind in ("queries", "regret")
+        if queried and (1 not in (len(self.algorithms), len(self.fitnesses)) or not self.fitnesses):
             raise ValueError(
                 f"figure {self.name!r}: expected one algorithm and several fitnesses or the reverse, got "
                 f"{len(self.algorithms)} algorithms and {len(self.fitnesses)} fitnesses"
             )
-        if self.kind == "queries" and not self.algorithms:
+        if queried and not self.algorithms:
             raise ValueError(f"figure {self.name!r}: expected algorithms, got none")
         if (self.kind == "budget") != bool(self.curves):
             raise ValueError(f"figure {self.name!r}: expected curves in a figure of kind budget, and in no other")

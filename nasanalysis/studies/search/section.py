@@ -35,7 +35,7 @@ def search_section(item: SearchItem, sources: Sources, resampling: Resampling) -
             Searched(item, benchmark, truth, own_scores(sources, item.scores, benchmark, asker=item.name)), resampling
         )
         tables.append(search_table(runs))
-        draw = {"queries": against_queries, "budget": against_cost}
+        draw = {"queries": against_queries, "regret": against_queries, "budget": against_cost}
         figures = {f.name: draw[f.kind](runs, f) for f in item.figures if f.kind in draw}
     if item.traces:
         traces = pl.concat([read_search_trace(sources.kept(name)) for name in item.traces])
