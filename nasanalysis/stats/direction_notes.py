@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -17,11 +17,28 @@ _CORRELATIONS = ("spearman_rho", "kendall_tau", "pearson_r")
 _OTHER = {"higher": "lower", "lower": "higher"}
 
 
-def direction_notes(stats: Any, scores: Any, directions: Mapping[str, int | str] | None = None) -> list[str]:
+def option(name: str, word: str) -> str:
+    """How a direction is given at the prompt: ``--direction mine=lower``."""
+    return f"--direction {name}={word}" if " " not in name else f"--direction '{name}={word}'"
+
+
+def key(name: str, word: str) -> str:
+    """How a direction is given in a study: ``directions = { "mine" = "lower" }``."""
+    return f'directions = {{ "{name}" = "{word}" }}'
+
+
+def direction_notes(
+    stats: Any,
+    scores: Any,
+    directions: Mapping[str, int | str] | None = None,
+    *,
+    given: Callable[[str, str], str] = option,
+) -> list[str]:
     """Sentences on the directions behind a STATS frame of the SCORES `scores`; none where nothing is in doubt.
 
     Told are names that say nothing (higher is assumed to be better), losses and the like that hold no positive value
     (were they negated?), and correlations whose interval lies below `STRONGLY_NEGATIVE`; not where it was given.
+    `given` says how a name and a word are given: `option`, or `key`.
     """
     table = checked_scores(scores)
     names = sorted(set(table["proxy"]))
@@ -30,20 +47,15 @@ def direction_notes(stats: Any, scores: Any, directions: Mapping[str, int | str]
     asked = {row["proxy"] for row in doubtful}
     unknown = [n for n in names if direction_of(n, directions).source == "assumed" and n not in asked]
     return [
-        *([_assumed(unknown)] if unknown else []),
-        *(_negated(name, table) for name in negated),
-        *map(_hint, doubtful),
+        *([_assumed(unknown) + given(unknown[0], "lower")] if unknown else []),
+        *(_negated(name, table) + given(name, "higher") for name in negated),
+        *(_hint(row) + given(row["proxy"], _OTHER[_word(row)]) for row in doubtful),
     ]
-
-
-def option(name: str, word: str) -> str:
-    """How a direction is given: ``--direction mine=lower``."""
-    return f"--direction {name}={word}" if " " not in name else f"--direction '{name}={word}'"
 
 
 def _assumed(names: list[str]) -> str:
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return f"direction of {shown}: not known, higher is taken as better; if lower is: {option(names[0], 'lower')}"
+    return f"direction of {shown}: not known, higher is taken as better; if lower is: "
 
 
 def _looks_negated(table: pl.DataFrame, name: str, directions: Mapping[str, int | str] | None) -> bool:
@@ -59,7 +71,7 @@ def _negated(name: str, table: pl.DataFrame) -> str:
     count = table.filter(pl.col("proxy") == name)["value"].drop_nulls().len()
     return (
         f"{name}: none of its {count:,} values is above 0, though lower is better in what is called so: are they "
-        f"negated? If higher is better here: {option(name, 'higher')}"
+        "negated? If higher is better here: "
     )
 
 
@@ -72,9 +84,12 @@ def _strongly_negative(stats: pl.DataFrame) -> list[dict[str, Any]]:
     return rows.unique("proxy", keep="first", maintain_order=True).to_dicts()
 
 
+def _word(row: Mapping[str, Any]) -> str:
+    return "higher" if row["direction"] != -1 else "lower"
+
+
 def _hint(row: Mapping[str, Any]) -> str:
-    word = "higher" if row["direction"] != -1 else "lower"
+    word = _word(row)
     said = f"{row['statistic']} {row['estimate']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
     source = f" ({row['direction_source']})" if row["direction_source"] else ""
-    name, other = str(row["proxy"]), _OTHER[word]
-    return f"{name}: {said} with {word} taken as better{source}: does {other} mean better? Then: {option(name, other)}"
+    return f"{row['proxy']}: {said} with {word} taken as better{source}: does {_OTHER[word]} mean better? Then: "

@@ -138,6 +138,27 @@ def test_several_descriptions_are_one_benchmark(tmp_path: Path) -> None:
     assert clean == pytest.approx(spearmanr([SPACE.params(a, "cifar10") for a in NAMES], ACCURACY).statistic)
 
 
+def test_a_score_under_two_settings_must_be_chosen(tmp_path: Path) -> None:
+    """A table showed the second in silence: each proxy has one row."""
+    csv(tmp_path / "truth.csv", accuracy=ACCURACY)
+    parts = [
+        pl.DataFrame({"arch": NAMES, "proxy": "mine", "value": values, "setting": name})
+        for name, values in (("a", ACCURACY), ("b", [-value for value in ACCURACY]))
+    ]
+    pl.concat(parts).write_csv(tmp_path / "scores.csv")
+    text = COMPARE + 'benchmark = "truth.csv"\nscores = "scores.csv"\n'
+    with pytest.raises(StudyError, match="'mine' stands under several settings; say one as setting = ..., of 'a', 'b'"):
+        run(tmp_path, text)
+    for name, rho in (("a", 1), ("b", -1)):
+        section, _ = run(tmp_path, text + f'setting = "{name}"\n')
+        assert section.tables[0].data["estimate"].to_list() == [pytest.approx(rho)]
+
+
+def test_a_direction_in_doubt_says_how_a_study_gives_it(pair: tuple[str, str], tmp_path: Path) -> None:
+    _, said = run(tmp_path, COMPARE + 'benchmark = "truth.csv"\nscores = "wide.csv"\nproxies = ["mine"]\n')
+    assert 'if lower is: directions = { "mine" = "lower" }' in " ".join(said)
+
+
 # --- searches -------------------------------------------------------------------------------------------
 
 SEARCH = (

@@ -19,6 +19,7 @@ An item is one truth, one sample of architectures and several proxies::
     by_step = true                      # a figure of the first statistic against epochs
     scatter = ["params"]                # figures of score against truth
     directions = { mine = "lower" }     # which way is better, where a name misleads
+    setting = "a"                       # of scores that stand under several; so is method
     infinite = "worst"                  # infinite scores of your files: ranked last; default: missing
     rival = ["sotl", "val_acc"]         # two proxies whose difference is followed step by step
     reliability = true                  # how well the truth repeats itself, and the ceiling that follows
@@ -80,6 +81,8 @@ class Comparison(ItemModel):
         BeforeValidator(as_pairs),
         Field(strict=False),
     ] = ()
+    method: str | None = None
+    setting: str | None = None
     infinite: Infinite = "missing"
     published: Many[Published] = ()
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from ... import stats
+from ...core.errors import StudyError
 from ...core.frames import truth_quantity
 from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
@@ -20,6 +21,7 @@ from ...report.model import Figure, Section, Table
 from ...report.published import by_cell
 from ...report.tables import reliability_text, statistics_table
 from ...spaces.capabilities import COSTS
+from ...stats.direction_notes import key
 from ...stats.infinite import RANKED_LAST
 from ..items import Resampling, Sources
 from ..own_scores import DirectionWarning, own_scores, scores_of
@@ -89,7 +91,7 @@ class ComparisonRun:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        return pl.concat([self._scores(dataset) for dataset in self.datasets])
+        return pl.concat([one_kind(self._scores(dataset), self.item) for dataset in self.datasets])
 
     @cached_property
     def statistics(self) -> pl.DataFrame:
@@ -103,7 +105,7 @@ class ComparisonRun:
             directions=dict(self.item.directions),
             sample_name=self.item.sample,
         )
-        for note in stats.direction_notes(frame, self.scores, dict(self.item.directions)):
+        for note in stats.direction_notes(frame, self.scores, dict(self.item.directions), given=key):
             warnings.warn(note, DirectionWarning, stacklevel=2)
         return frame
 
@@ -204,6 +206,20 @@ class ComparisonRun:
         if i.published:
             sentences.append(f"Published: {'; '.join(sorted({figure.where for figure in i.published}))}.")
         return " ".join(sentences)
+
+
+def one_kind(scores: pl.DataFrame, item: Comparison) -> pl.DataFrame:
+    """One method and one setting of each proxy: a table has one row for it. `StudyError` where one must be chosen."""
+    for column, wanted in (("method", item.method), ("setting", item.setting)):
+        several = pl.col(column).n_unique().over("proxy") > 1
+        scores = scores if wanted is None else scores.filter((pl.col(column) == wanted) | ~several)
+        if not (clash := scores.filter(several)).is_empty():
+            name = clash["proxy"][0]
+            known = ", ".join(map(repr, clash.filter(proxy=name)[column].unique().sort()))
+            raise StudyError(
+                f"{item.name}: {name!r} stands under several {column}s; say one as {column} = ..., of {known}"
+            )
+    return scores
 
 
 def _last_step(frame: pl.DataFrame) -> pl.DataFrame:
