@@ -53,7 +53,8 @@ def score(
     from ..report.writer import write_csv
 
     check_suffix(out, (".parquet", ".csv"))
-    loaded = load_plain(benchmark, dataset, unit, space) if is_plain(benchmark) else load_benchmark(benchmark, data)
+    plain = is_plain(benchmark) or unit is not None or space is not None
+    loaded = load_plain(benchmark, dataset, unit, space) if plain else load_benchmark(benchmark, data)
     for note in loaded.notes if is_plain(benchmark) else ():
         warn("note:", note)
     with told(lambda text: warn("note:", text)):

@@ -53,7 +53,7 @@ def score(
             try:
                 needed[needs] = benchmark.frame(needs, dataset, schedule=schedule, archs=archs)
             except MissingFrameError as error:
-                raise MissingFrameError(f"proxy {name!r}: {error}") from None
+                raise MissingFrameError(f"proxy {name!r}: {error}{_instead(benchmark, name)}") from None
         parts.append(_computed(benchmark, get_proxy(name), needed[needs]))
     return _at_step(check(pl.concat(parts), "SCORES"), step)
 
@@ -70,6 +70,12 @@ def _computed(benchmark: Benchmark, proxy: Proxy, frame: pl.DataFrame) -> pl.Dat
         )
     # steps at which the proxy is defined for no run (a window not yet full) are left out
     return scores.filter(pl.col("value").is_not_null().any().over("dataset", "setting", "step"))
+
+
+def _instead(benchmark: Benchmark, name: str) -> str:
+    """Advice where the files hold scores of the very name that cannot be computed."""
+    there = benchmark.lazy("SCORES").filter(pl.col("proxy") == name).head(1).collect()
+    return "" if there.is_empty() else f"; its files hold scores of this name: {RECORDED}{name} reads them"
 
 
 def _recorded(benchmark: Benchmark, name: str, dataset: str | None, archs: Sequence[str] | None) -> pl.DataFrame:

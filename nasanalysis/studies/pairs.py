@@ -70,6 +70,8 @@ def read_pair(
     truth_table = _plain(truth, BENCHMARKS, "benchmark", sources)
     score_table = _plain(scores, PROXIES, "proxy", sources)
     benchmark = None if truth_table is not None else sources.benchmark(truth)
+    if benchmark is not None:
+        _refuse_idle(asked, benchmark, truth)
     space = benchmark.space if benchmark is not None else _space(asked, truth_table, score_table, say)
     if truth_table is not None:
         facts = _chosen(truth_rows(truth_table, space, unit=asked.unit), truth, asked)
@@ -89,6 +91,14 @@ def read_pair(
         facts = facts.with_columns(benchmark=pl.lit(_stem(truth)))
     facts, rows = paired(facts, rows)
     return completed(facts, "TRUTH", where=truth), completed(rows, "SCORES", where=scores)
+
+
+def _refuse_idle(asked: Asked, benchmark: Benchmark, truth: str) -> None:
+    """`StudyError` for what is said of a plain truth where the truth says it itself."""
+    if asked.unit is not None:
+        raise StudyError(f"{truth}: --unit is of a plain table of accuracies; this one says its unit, leave it out")
+    if asked.space not in (None, benchmark.space):
+        raise StudyError(f"{truth}: --space {asked.space}: its architectures are of {benchmark.space}")
 
 
 # --- plain tables ---------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from nasanalysis.core.errors import StudyError
+import nasanalysis as na
+from nasanalysis.core.errors import MissingFrameError, StudyError
 from nasanalysis.spaces.nb201 import SPACE
 from nasanalysis.studies.cards import proxy_card
 from nasanalysis.studies.files import compare
@@ -187,3 +188,24 @@ def test_a_search_by_what_is_no_accuracy_says_what_takes_it(tmp_path: Path) -> N
     csv(tmp_path / "truth.csv", value=ACCURACY, **rows)
     with pytest.raises(StudyError, match=r"got latency \(ms\); \[\[compare\]\] ranks by it, and from Python"):
         run(tmp_path, SEARCH + 'fitnesses = [{ label = "a", proxy = "mine" }]\n')
+
+
+# --- what is said in vain -------------------------------------------------------------------------------
+
+
+def test_a_unit_or_a_space_that_nothing_takes_is_refused(pair: tuple[str, str]) -> None:
+    for asked, message in (
+        ({"unit": "fraction"}, "digits: --unit is of a plain table"),
+        ({"space": "darts"}, "digits: --space darts: its architectures are of nb201"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            compare("digits", "sotl", step=3, n_boot=0, **asked)  # type: ignore[arg-type]
+    assert len(compare("digits", "sotl", step=3, n_boot=0, space="nb201"))
+
+
+def test_scores_in_a_file_under_the_name_of_a_computed_proxy_are_pointed_at(tmp_path: Path) -> None:
+    csv(tmp_path / "scores.csv", sotl=LAST)
+    benchmark = na.load_benchmark(tmp_path / "scores.csv")
+    with pytest.raises(MissingFrameError, match="its files hold scores of this name: recorded:sotl reads them"):
+        na.score(benchmark, "sotl")
+    assert na.score(benchmark, "recorded:sotl")["value"].to_list() == LAST
