@@ -60,7 +60,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "supernet keep": ("nasanalysis supernet keep build/supernet mine --out reports/results",),
     "measure zero-cost": ("nasanalysis measure zero-cost --data ~/benchmarks",),
     "measure landscapes": ("nasanalysis measure landscapes",),
-    "simulate coverage": ("nasanalysis simulate coverage --simulations 250 --out reports/results/coverage.csv",),
+    "simulate coverage": ("nasanalysis simulate coverage --simulations 2000 --out reports/results/coverage.csv",),
 }
 
 

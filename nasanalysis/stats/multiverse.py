@@ -41,7 +41,7 @@ CHOICES = ("dataset", "split", "schedule", "truth_seed", "score_seed", "step", "
 def multiverse(
     truth: pl.DataFrame,
     scores: pl.DataFrame,
-    better: str,
+    better: str | Sequence[str],
     than: str = "params",
     *,
     statistics: Sequence[str] = ("spearman_rho", "kendall_tau"),
@@ -61,6 +61,7 @@ def multiverse(
 
     Parameters
     ----------
+    better: one proxy, or several, each a claim of its own: they share the ranks of the truths and all resamples.
     truth: TRUTH of one benchmark. Every (dataset, split, schedule) in it is a truth: its mean over seeds and, with
         `truth_seeds`, each of its runs.
     scores: SCORES of both proxies, one method and setting each. Every step that both have is a choice; a proxy without
@@ -85,20 +86,25 @@ def multiverse(
     StudyError: fewer than two specifications, a proxy that is compared with itself or stands under several methods or
         settings. UnknownNameError: a proxy that the scores lack.
     """
-    names = canonical(better), canonical(than)
-    if names[0] == names[1]:
-        raise StudyError(f"multiverse: expected two proxies, got {names[0]!r} twice")
+    bar = canonical(than)
+    claimed = [canonical(name) for name in ([better] if isinstance(better, str) else better)]
+    if twice := [name for name in (*claimed, bar) if (*claimed, bar).count(name) > 1]:
+        raise StudyError(f"multiverse: expected two proxies, got {twice[0]!r} twice")
     check_margin(margin)
     truth, scores = completed_pair(truth, scores)
     measures = [correlation_to_compare(name, "multiverse") for name in statistics]
     archs, truths = every_truth(truth, each_seed=truth_seeds)
-    pairs = every_pair(scores, names, archs, directions, each_seed=score_seeds)
+    pairs = [
+        pair for name in claimed for pair in every_pair(scores, (name, bar), archs, directions, each_seed=score_seeds)
+    ]
     chosen = {name: mask_of(archs, only) for name, only in (samples or {"all": None}).items()}
     asked = [
         _Asked(target, pair, sample)
+        for name in claimed
         for target in truths
         for pair in pairs
-        if pair.dataset == (scores_from or {}).get(target.dataset, target.dataset)
+        if pair.proxy == name
+        and pair.dataset == (scores_from or {}).get(target.dataset, target.dataset)
         and not (other_runs_only and _of_one_run(target, pair))
         for sample in chosen.items()
     ]
@@ -109,8 +115,7 @@ def multiverse(
             "specification use compare_proxies"
         )
     run = _Run(measures, units, Resampling(n_boot, seed, level), class_labels(archs), margin)
-    rows = [{**row, "proxy": names[0], "other": names[1]} for row in run.rows(asked)]
-    return _frame(rows)
+    return _frame([{**row, "other": bar} for row in run.rows(asked)])
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ class _Asked:
             "sample": self.sample[0],
             "statistic": statistic,
             "resampled": unit,
+            "proxy": self.pair.proxy,
         }
 
 

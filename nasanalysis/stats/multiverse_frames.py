@@ -35,6 +35,7 @@ class OneTruth:
 class OnePair:
     """Two scores, oriented so that higher is better, as `OneTruth` has its values; `seeded`: one of them has seeds."""
 
+    proxy: str  # the first one
     dataset: str
     step: int | None
     seed: str
@@ -100,10 +101,12 @@ def every_pair(
         }
         for name in names
     ]
-    return _joined(*sides, seeded=set(table.drop_nulls("seed")["dataset"]))
+    return _joined(names[0], *sides, seeded=set(table.drop_nulls("seed")["dataset"]))
 
 
-def _joined(firsts: Mapping[Any, Floats], seconds: Mapping[Any, Floats], *, seeded: set[str]) -> list[OnePair]:
+def _joined(
+    proxy: str, firsts: Mapping[Any, Floats], seconds: Mapping[Any, Floats], *, seeded: set[str]
+) -> list[OnePair]:
     """Scores of one dataset, seed and step side by side; one without steps, or without seeds, stands at every one."""
     keys = {(d, s, t) for side in (firsts, seconds) for d, s, t in side}
     stepped = {d for d, _, step in keys if step is not None}
@@ -113,7 +116,7 @@ def _joined(firsts: Mapping[Any, Floats], seconds: Mapping[Any, Floats], *, seed
             continue
         one, other = (_standing(side, dataset, seed, step) for side in (firsts, seconds))
         if one is not None and other is not None:
-            pairs.append(OnePair(dataset, step, seed, dataset in seeded, one, other))
+            pairs.append(OnePair(proxy, dataset, step, seed, dataset in seeded, one, other))
     return pairs
 
 

@@ -125,6 +125,17 @@ def test_scores_of_another_data_set_are_set_against_a_truth_only_where_asked() -
     assert set(frame["dataset"]) == {"d", "half"}
 
 
+def test_several_claims_at_once_are_each_by_itself() -> None:
+    third = SCORES.filter(proxy="good").with_columns(proxy=pl.lit("third"), value=pl.col("value") ** 3)
+    scores = pl.concat([SCORES, third])
+    how = {"n_boot": 100, "directions": dict.fromkeys(("good", "poor", "third"), "higher")}
+    together = multiverse(TRUTH, scores, ["good", "third"], "poor", **how)
+    for name in ("good", "third"):
+        assert together.filter(proxy=name).equals(multiverse(TRUTH, scores, name, "poor", **how))
+    with pytest.raises(StudyError, match="got 'good' twice"):
+        multiverse(TRUTH, scores, ["good", "good"], "poor", **how)
+
+
 def test_the_order_of_rows_changes_nothing_and_a_seed_gives_one_table() -> None:
     frame = multiverse(TRUTH, SCORES, "good", "poor", **QUICK)
     shuffled = multiverse(TRUTH.sample(fraction=1, shuffle=True, seed=1), SCORES.reverse(), "good", "poor", **QUICK)

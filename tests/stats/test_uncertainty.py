@@ -157,13 +157,19 @@ def test_kept_table_of_coverage() -> None:
     if not path.exists():
         pytest.skip("not in this distribution")
     head = path.read_text(encoding="utf-8").splitlines()[:3]
-    assert head[1] == "# made by: nasanalysis simulate coverage --simulations 250 --resamples 300 --seed 0"
+    assert head[1] == "# made by: nasanalysis simulate coverage --simulations 2000 --resamples 300 --seed 0"
     table = pl.read_csv(path, comment_prefix="#")
     assert set(table["case"]) == set(cases())
     assert set(table["n_archs"]) == {30, 100, 200}
     default = table.filter(pl.col("method").is_in(["fisher_z", "default", "band", "over functional classes"]))
-    off = (default["percent"] - default["wanted"]).abs() - 3 * default["monte_carlo_error"]
-    assert (off <= 2).all()
+    # too seldom covered, or too often told apart; triples of isomorphs are resampled from a third as many units
+    sign = pl.when(pl.col("wanted") == 95).then(-1).otherwise(1)
+    off = sign * (pl.col("percent") - pl.col("wanted"))
+    default = default.with_columns(short=off - 3 * pl.col("monte_carlo_error"))
+    assert (default.filter(pl.col("case") != "clustered")["short"] <= 0.5).all()
+    assert (default.filter(pl.col("case") == "clustered")["short"] <= 2).all()
+    assert (default["monte_carlo_error"] <= 1).all()
+    assert (default.filter(pl.col("wanted") == 95)["percent"] <= 98.5).all()  # nor so wide that nothing can be said
     said = pl.col("case"), pl.col("n_archs") == 100
     archs = table.filter(said[0] == "clustered", said[1], pl.col("method") == "over architectures")
     assert (archs["percent"] < 80).all()
