@@ -1,4 +1,4 @@
-"""Results -> one folder: ``index.html``, tables in four formats, figures in two, ``provenance.json``."""
+"""Results -> one folder: the page, its answer as Markdown, tables in four formats, figures in two, provenance."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def make_folders(out: Path) -> None:
 def write_report(results: Sequence[Result], out: Path) -> Path:
     """Write `results` into folder `out` and return ``out/index.html``.
 
+    ``answer.md``: the sentences at the top of the page.
     ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
     ``provenance.json``. The page holds its figures itself: it can be mailed or moved alone.
     """
@@ -53,6 +54,7 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 write_csv(figure.data, stem.with_name(stem.name + ".csv"))
     provenance = {result.name: result.provenance for result in results}
     write_text(out / "provenance.json", json.dumps(provenance, indent=2, sort_keys=True, default=str) + "\n")
+    write_text(out / "answer.md", answer_markdown(results))
     page = (
         environment()
         .get_template("index.html")
@@ -64,6 +66,18 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
         )
     )
     return write_text(out / "index.html", page)
+
+
+def answer_markdown(results: Sequence[Result]) -> str:
+    """The answers of all studies as Markdown: what stands at the top of the page."""
+    lines: list[str] = []
+    for result in results:
+        if not result.answers:
+            continue
+        lines += [f"**{result.title}**", ""]
+        for title, sentences in result.answers:
+            lines += [f"*{title}*", "", *(f"- {sentence}" for sentence in sentences), ""]
+    return "\n".join(lines)
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> Path:

@@ -120,8 +120,8 @@ def _sentence(summary: MultiverseSummary) -> str:
     if not share.n:
         return f"Whether {claim} could be asked in none of {share.unasked} specifications."
     said = (
-        f"{claim} holds in {share.holds} of {share.n} specifications, does not in {share.fails}, and cannot be told in "
-        f"{share.open}; differences from {summary.lowest:+.3f} to {summary.highest:+.3f}."
+        f'"{claim}" holds in {share.holds} of {share.n} specifications, does not in {share.fails}, and cannot be told '
+        f"in {share.open}; differences from {summary.lowest:+.3f} to {summary.highest:+.3f}."
     )
     if share.unasked:
         said += f" In {share.unasked} more it could not be asked."

@@ -175,7 +175,7 @@ def test_the_sentence_counts_and_names_what_turns_the_claim() -> None:
     assert summary.turn is not None
     assert summary.turn.choice == "split"
     assert summary.sentence == (
-        "a ranks better than b holds in 2 of 3 specifications, does not in 1, and cannot be told in 0; differences "
+        '"a ranks better than b" holds in 2 of 3 specifications, does not in 1, and cannot be told in 0; differences '
         "from -0.200 to +0.100. In 1 more it could not be asked. What turns it is the split (test: 2 of 2; valid: "
         "0 of 1)."
     )

@@ -51,7 +51,7 @@ def multiverse_section(item: MultiverseItem, sources: Sources, resampling: Resam
     )
     summary = stats.summarise_multiverse(frame)
     summary = replace(summary, better=proxy_label(item.better), than=proxy_label(item.than))
-    said = f"{summary.sentence[0].upper()}{summary.sentence[1:]}"
+    said = summary.sentence
     figure = Figure(
         f"{item.name}-curve",
         f"{said} Each column is a specification; marks below say what it chooses.",
