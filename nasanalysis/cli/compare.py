@@ -7,13 +7,21 @@ from typing import Annotated
 import typer
 
 from .options import (
+    BootstrapOption,
     DataOption,
     DirectionOption,
     InfiniteOption,
     JsonOption,
+    LastStepOption,
+    MethodOption,
     QuantityOption,
+    ScheduleOption,
+    SeedOption,
+    SettingOption,
     SpaceOption,
+    SplitOption,
     TransferOption,
+    TruthDataset,
     UnitOption,
     read_directions,
 )
@@ -35,21 +43,19 @@ def compare(
         str | None, typer.Option("--baseline", help="Compare every other with this one (default: all pairs).")
     ] = None,
     statistic: Annotated[str, typer.Option("--statistic", help="A correlation.")] = "spearman_rho",
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")] = None,
-    schedule: Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")] = None,
-    method: Annotated[str | None, typer.Option("--method", help="Which method, where there are several.")] = None,
-    setting: Annotated[str | None, typer.Option("--setting", help="Which setting, where there are several.")] = None,
-    step: Annotated[
-        int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last of each).")
-    ] = None,
+    dataset: TruthDataset = None,
+    split: SplitOption = None,
+    schedule: ScheduleOption = None,
+    method: MethodOption = None,
+    setting: SettingOption = None,
+    step: LastStepOption = None,
     direction: DirectionOption = None,
     quantity: QuantityOption = None,
     transfer: TransferOption = None,
     unit: UnitOption = None,
     space: SpaceOption = None,
     infinite: InfiniteOption = "missing",
-    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")] = 1000,
+    bootstrap: BootstrapOption = 1000,
     permutations: Annotated[
         int | None,
         typer.Option("--permutations", min=0, help="Exchanges for the p-values (0: none; default: as many as needed)."),
@@ -57,7 +63,7 @@ def compare(
     margin: Annotated[
         float | None, typer.Option("--margin", min=0, help="Differences below it do not matter: then equivalent.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of both.")] = 0,
+    seed: SeedOption = 0,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,6 +22,16 @@ DirectionOption = Annotated[
         help="Whether lower or higher is better in a score, where its name misleads; may be repeated.",
     ),
 ]
+TruthDataset = Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")]
+ScheduleOption = Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")]
+MethodOption = Annotated[str | None, typer.Option("--method", help="Which method, where there are several.")]
+SettingOption = Annotated[str | None, typer.Option("--setting", help="Which setting, where there are several.")]
+LastStepOption = Annotated[
+    int | None, typer.Option("--step", help="Completed epochs or minibatches (default: the last of each).")
+]
+BootstrapOption = Annotated[int, typer.Option("--bootstrap", min=0, help="Resamples for the intervals (0: none).")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling.")]
 QuantityOption = Annotated[
     str | None,
     typer.Option("--quantity", help="Which truth, where there are several: accuracy, loss, latency ..."),
