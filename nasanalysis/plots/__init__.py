@@ -13,6 +13,7 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_topk`                      accuracy of the k scored best, for every k
 `plot_forest`                    proxies with their intervals
 `plot_leaderboard`, `-cost_front` tiers of proxies; what they cost against how well they rank
+`plot_predictor`                 what k trained architectures and a regressor give
 `plot_specification_curve`       one claim in every defensible setting (multiverse)
 `plot_critical_difference`       mean ranks over data sets, ties joined
 `plot_ablation_lines`, `-heatmap` one or two settings of an ablation
@@ -44,6 +45,7 @@ from .leaderboard import plot_cost_front, plot_leaderboard
 from .losses import plot_losses_by_group
 from .matrix import plot_proxy_matrix
 from .pareto import plot_pareto
+from .predictor import plot_predictor
 from .ranks import plot_rank_density
 from .scatter import plot_scatter
 from .search import budget_frame, plot_budget, plot_regret, plot_search, regret_frame, search_frame
@@ -80,6 +82,7 @@ __all__ = [
     "plot_loss_surface",
     "plot_losses_by_group",
     "plot_pareto",
+    "plot_predictor",
     "plot_proxy_matrix",
     "plot_rank_density",
     "plot_regret",

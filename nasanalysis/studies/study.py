@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, InstanceOf, PrivateAttr, model_validator
 
-from ..core.errors import MissingDataError
+from ..core.errors import MissingDataError, MissingExtraError
 from ..core.notes import told
 from ..core.toml import StrictModel
 from ..loaders.sources import Sources
@@ -80,6 +80,8 @@ class Study(StudyHead):
                     sections.append(item.section(sources, resampling))
             except MissingDataError as error:
                 skipped.append(f"{item.title}: not run here. {error.short}")
+            except MissingExtraError as error:
+                skipped.append(f"{item.title}: not run here. {error}")
         record = sources.provenance(seeds={"bootstrap": self.seed}, config=self.config())
         return Result(self.name, self.title, self.description, tuple(sections), record, tuple(skipped))
 

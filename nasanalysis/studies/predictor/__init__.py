@@ -1,0 +1,1 @@
+"""``[[predictor]]`` items: the bar that k trained architectures and a regressor set."""
