@@ -86,6 +86,7 @@ def _table(item: PredictorItem, curve: pl.DataFrame, dataset: str) -> Table:
         f"Spearman's rho with {item.split} accuracy on {dataset} of the architectures that were not trained: mean over "
         f"{item.draws} draws and where the central 95 % of draws fall. Learned: {item.regressor.replace('_', ' ')} on "
         f"{first['n_archs']:,} architectures ({SAMPLES.get(item.sample, item.sample)}; those that every proxy scores), "
-        "k of different functional classes trained, their classmates left out. The others rank the same rests untrained."
+        "k of different functional classes trained, their classmates left out. The others rank the same rests, "
+        "untrained."
     )
     return Table(item.name, item.title, header, rows, curve, [False, True, True, True], note)
