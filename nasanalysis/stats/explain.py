@@ -8,7 +8,7 @@ variance of r(s) that F takes away. It is null where F leaves nothing of either 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,16 @@ from ..core.errors import StudyError
 from ..core.seeding import generator
 from .alignment import direction_of
 from .feature_tables import FeatureSet, Learnable, learnable
-from .partial import LEFT
+from .importance import permutation_importance
+from .many_ranks import spearman_of_all
+from .partial import LEFT, partial_from_matrix
 from .rank import Floats
 from .regressors import Maker, maker, needs_sklearn
+from .resampling import Resampling
 
+Counts = NDArray[np.int32]  # (n_resamples, n_archs), how often each resample holds each architecture
+
+_FEWEST = 4  # two classes to fit on and two to judge by
 _BINS = 5  # of a number with many values, such as the parameter count
 
 
@@ -61,6 +67,7 @@ def explain_proxy(
     n_boot: int = 200,
     seed: int = 0,
     level: float = 0.95,
+    most: int | None = None,
 ) -> Explanation:
     """Explain one proxy by the graph of the cell.
 
@@ -71,18 +78,25 @@ def explain_proxy(
     params: the feature (of `features`) that holds parameter counts; where it is not there, its rows are left out.
     directions: of the proxy, as in `correlate`. repeats: permutations of each feature.
     n_boot, level: percentile intervals from resampled functional classes, members and all; 0 for none.
+    most: functional classes that the importances are worked out on, drawn at random, half of them to fit on (all).
 
     Raises `StudyError` where there are no more architectures than features given, or scores of several proxies;
     `MissingExtraError` without scikit-learn (extra ``predict``).
     """
+    if most is not None and most < _FEWEST:
+        raise StudyError(f"most: expected {_FEWEST} functional classes or more, or None for all, got {most}")
     needs_sklearn("explain_proxy")
     table = learnable(truth, {"features": features, "proxy": scores}, "explain_proxy")
     name, table, score = _one_proxy(table, directions)
-    resamples = list(_resamples(table.classes, n_boot, seed))
+    resampling = Resampling(n_boot, seed, level)
+    units = resampling.units(len(table.archs), table.classes)
+    drawn = None
+    if n_boot and units.can_be_drawn:
+        drawn = units.spread(resampling.counts(units.n))
     return Explanation(
-        pl.DataFrame(_partial_rows(name, table, score, params, resamples, level), schema_overrides=_NUMBERS),
-        _importance(table, score, regressor, repeats, seed),
-        _errors(table, score, resamples, level),
+        pl.DataFrame(_partial_rows(name, table, score, params, drawn, level), schema_overrides=_NUMBERS),
+        _importance(table, score, regressor, repeats, seed, most),
+        _errors(table, score, drawn, level),
     )
 
 
@@ -126,28 +140,23 @@ def _one_proxy(table: Learnable, directions: Mapping[str, int | str] | None) -> 
     return scored.names[0], inner, direction_of(scored.names[0], directions) * scored.values[keep, 0]
 
 
-def _resamples(classes: NDArray[np.intp], n: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Indices of architectures, classes drawn with replacement."""
-    order = np.argsort(classes, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
-    rng = generator(seed, "explain", "resamples")
-    for _ in range(n):
-        yield np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-
-
 def _partial_rows(
-    name: str, table: Learnable, score: Floats, params: str, resamples: Sequence[NDArray[np.intp]], level: float
+    name: str, table: Learnable, score: Floats, params: str, drawn: Counts | None, level: float
 ) -> Iterator[dict[str, Any]]:
     features = table.sets["features"]
     graph = [i for i, feature in enumerate(features.names) if feature != params]
     given = {"nothing": [], "all features": list(range(len(features.names)))}
     if params in features.names:
         given = {"nothing": [], params: [features.names.index(params)], f"all but {params}": graph, **given}
+    every = np.vstack([score, table.truth, features.values.T])
+    # correlations of all with all on each resample, of which every partial one is made
+    matrices = None if drawn is None else np.moveaxis(spearman_of_all(every, every, drawn), 2, 0)
     for what, columns in given.items():
-        chosen = features.values[:, columns]
-        value, of_proxy, of_truth = residual_correlation(score, table.truth, chosen)
-        drawn = [residual_correlation(score[i], table.truth[i], chosen[i])[0] for i in resamples]
-        low, high = _percentiles(np.array(drawn), level)
+        value, of_proxy, of_truth = residual_correlation(score, table.truth, features.values[:, columns])
+        low = high = None
+        if matrices is not None:
+            chosen = [0, 1, *(2 + i for i in columns)]
+            low, high = _percentiles(partial_from_matrix(matrices[:, chosen][:, :, chosen]), level)
         yield {
             "proxy": name, "given": what, "n_given": len(columns),
             "constant": ", ".join(features.constant), "estimate": _defined(value), "ci_low": low, "ci_high": high,
@@ -156,45 +165,44 @@ def _partial_rows(
         }  # fmt: skip
 
 
-def _importance(table: Learnable, score: Floats, regressor: str | Maker, repeats: int, seed: int) -> pl.DataFrame:
+def _importance(
+    table: Learnable, score: Floats, regressor: str | Maker, repeats: int, seed: int, most: int | None
+) -> pl.DataFrame:
     """Permutation importance on the half of the classes that the regressor was not fitted on."""
-    from sklearn.inspection import permutation_importance
-    from sklearn.metrics import r2_score
-
     name, make = maker(regressor, "explain_proxy")
     features = table.sets["features"]
     values = features.ranks() if name == "ridge" else features.values
-    units = generator(seed, "explain", "halves").permutation(np.unique(table.classes))
-    fitted = np.isin(table.classes, units[: len(units) // 2])
+    units = generator(seed, "explain", "halves").permutation(np.unique(table.classes))[:most]
+    fitted, judged = (np.isin(table.classes, part) for part in (units[: len(units) // 2], units[len(units) // 2 :]))
     columns: dict[str, Any] = {"feature": features.names}
     for what, target in (("proxy", rankdata(score)), ("truth", rankdata(table.truth))):
         model = make(seed)
         model.fit(values[fitted], target[fitted])
-
-        def r2(model: Any, x: Floats, y: Floats) -> float:
-            return float(r2_score(y, model.predict(x)))
-
-        importance = permutation_importance(
-            model, values[~fitted], target[~fitted], scoring=r2, n_repeats=repeats, random_state=seed
-        )
-        columns[what], columns[f"{what}_sd"] = importance.importances_mean, importance.importances_std
-        columns[f"fit_{what}"] = [r2(model, values[~fitted], target[~fitted])] * len(features.names)
+        rng = generator(seed, "explain", "permutations")
+        one = permutation_importance(model, values[judged], target[judged], repeats=repeats, rng=rng)
+        columns[what], columns[f"{what}_sd"] = one.drops.mean(axis=1), one.drops.std(axis=1)
+        columns[f"fit_{what}"] = [one.r2] * len(features.names)
     return pl.DataFrame(columns).sort("truth", descending=True, maintain_order=True)
 
 
-def _errors(table: Learnable, score: Floats, resamples: Sequence[NDArray[np.intp]], level: float) -> pl.DataFrame:
+def _errors(table: Learnable, score: Floats, drawn: Counts | None, level: float) -> pl.DataFrame:
     error = (rankdata(score) - rankdata(table.truth)) / len(score)
     features = table.sets["features"]
+    of_level = [(name, *one) for name, v in zip(features.names, features.values.T, strict=True) for one in _levels(v)]
+    here = np.array([level_of for _, _, level_of in of_level], dtype=np.float64)
+    means = np.full((0, len(of_level)), np.nan)
+    if drawn is not None:
+        sizes = drawn @ here.T
+        means = np.divide(drawn @ (here * error).T, sizes, out=np.full(sizes.shape, np.nan), where=sizes > 0)
     rows = []
-    for name, values in zip(features.names, features.values.T, strict=True):
-        for text, here in _levels(values):
-            drawn = [error[i][here[i]].mean() if here[i].any() else np.nan for i in resamples]
-            low, high = _percentiles(np.array(drawn), level)
-            rows.append({
-                "feature": name, "level": text, "mean_value": float(values[here].mean()),
-                "mean_error": float(error[here].mean()), "mean_size": float(np.abs(error[here]).mean()),
-                "ci_low": low, "ci_high": high, "n_archs": int(here.sum()),
-            })  # fmt: skip
+    for (name, text, in_level), resampled in zip(of_level, means.T, strict=True):
+        values = features.values[in_level, features.names.index(name)]
+        low, high = _percentiles(resampled, level)
+        rows.append({
+            "feature": name, "level": text, "mean_value": float(values.mean()),
+            "mean_error": float(error[in_level].mean()), "mean_size": float(np.abs(error[in_level]).mean()),
+            "ci_low": low, "ci_high": high, "n_archs": int(in_level.sum()),
+        })  # fmt: skip
     return pl.DataFrame(rows, schema_overrides={"ci_low": pl.Float64(), "ci_high": pl.Float64()})
 
 

@@ -49,7 +49,7 @@ def partial_from_matrix(matrix: ArrayLike) -> Floats:
     size = inner.shape[-1]
     outer = np.nan_to_num(r[..., :2, 2:])  # a covariate that does not vary has no correlation: it controls nothing
     inner = np.where(np.eye(size, dtype=bool), 1.0, np.nan_to_num(inner))
-    left = r[..., :2, :2] - outer @ np.linalg.pinv(inner, hermitian=True) @ np.swapaxes(outer, -1, -2)
+    left = r[..., :2, :2] - outer @ np.linalg.pinv(inner, rcond=LEFT, hermitian=True) @ np.swapaxes(outer, -1, -2)
     a, b = left[..., 0, 0], left[..., 1, 1]
     defined = (a > LEFT) & (b > LEFT) & np.isfinite(left[..., 0, 1])
     scale = np.sqrt(np.where(defined, a * b, 1.0))

@@ -14,7 +14,9 @@ from test_predictor import truth_of as accuracies
 from nasanalysis.core.errors import StudyError
 from nasanalysis.proxies import graph_features
 from nasanalysis.stats import partial_spearman
+from nasanalysis.stats.classes import class_labels
 from nasanalysis.stats.explain import explain_proxy, residual_correlation
+from nasanalysis.stats.resampling import Resampling
 
 pytest.importorskip("sklearn")
 sm = pytest.importorskip("statsmodels.api")
@@ -122,3 +124,31 @@ def test_bad_input() -> None:
         explain_proxy(truth, scores_of([1.0] * 600), FEW)
     with pytest.raises(StudyError, match="scores of one proxy that varies, got mine, other"):
         explain_proxy(truth, pl.concat([scores, scores_of(DEPTH, "other")]), FEW)
+
+
+def test_intervals_of_partial_correlations_are_those_of_each_resample_by_itself() -> None:
+    truth, score = truth_of(DEPTH + NOISE), DEPTH - NOISE
+    table = explain_proxy(truth, scores_of(score), FEW, n_boot=40, repeats=2, seed=3).partial
+    order = np.argsort(ARCHS)
+    accuracy, score = truth.sort("arch")["accuracy"].to_numpy(), score[order]
+    features = FEW.sort("arch").drop("arch").to_numpy()
+    resampling = Resampling(40, 3)
+    units = resampling.units(len(ARCHS), class_labels(sorted(ARCHS)))
+    assert units.n == table["n_classes"][0]
+    values = []
+    for counts in units.spread(resampling.counts(units.n)):
+        rows = np.repeat(np.arange(len(ARCHS)), counts)
+        values.append(residual_correlation(score[rows], accuracy[rows], features[rows])[0])
+    row = table.filter(given="all features").row(0, named=True)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-9)
+
+
+def test_fewer_classes_for_the_importances_leave_the_rest_as_it_is() -> None:
+    truth, scores = truth_of(DEPTH + NOISE), scores_of(DEPTH - NOISE)
+    every = explain_proxy(truth, scores, FEW, n_boot=5, repeats=2)
+    fewer = explain_proxy(truth, scores, FEW, n_boot=5, repeats=2, most=100)
+    assert fewer.partial.equals(every.partial)
+    assert fewer.errors.equals(every.errors)
+    assert not fewer.importance.equals(every.importance)
+    with pytest.raises(StudyError, match="most: expected 4 functional classes or more, or None for all, got 3"):
+        explain_proxy(truth, scores, FEW, most=3)
