@@ -14,6 +14,7 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_forest`                    proxies with their intervals
 `plot_leaderboard`, `-cost_front` tiers of proxies; what they cost against how well they rank
 `plot_predictor`                 what k trained architectures and a regressor give
+`plot_explanation`               what drives a proxy and the truth, and where it errs
 `plot_specification_curve`       one claim in every defensible setting (multiverse)
 `plot_critical_difference`       mean ranks over data sets, ties joined
 `plot_ablation_lines`, `-heatmap` one or two settings of an ablation
@@ -40,6 +41,7 @@ from .critical_difference import plot_critical_difference
 from .curvature import loss_curvature, plot_loss_curvature
 from .curves import learning_curves, plot_learning_curves
 from .eigenvalues import plot_eigenvalues
+from .explanation import plot_errors, plot_explanation, plot_importance
 from .forest import forest, plot_forest
 from .leaderboard import plot_cost_front, plot_leaderboard
 from .losses import plot_losses_by_group
@@ -74,7 +76,10 @@ __all__ = [
     "plot_cost_front",
     "plot_critical_difference",
     "plot_eigenvalues",
+    "plot_errors",
+    "plot_explanation",
     "plot_forest",
+    "plot_importance",
     "plot_leaderboard",
     "plot_learning_curves",
     "plot_loss_curvature",

@@ -21,6 +21,7 @@ from ..spaces.capabilities import Drawable
 from ..stats.averages import checked_scores
 from .card_page import BASELINE, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
+from .card_why import why
 from .markup import environment
 from .model import Figure, Table
 from .writer import png_base64
@@ -88,7 +89,8 @@ def make_card(
     page = Page(facts, table, _cost_scores(table, costs), proxy, n_boot, seed, directions)
     tables = [ranking(page), *given_params(page), *where_it_fails(page), *worst(page), *repeats(page)]
     sentence, numbers = verdict(page)
-    parts = tuple(tables), tuple(figures(page)), tuple(notes(page))
+    more_tables, more_figures, more_notes = why(page)
+    parts = (*tables, *more_tables), (*figures(page), *more_figures), (*notes(page), *more_notes)
     return Card(proxy, sentence, numbers, *parts, provenance or {}, page.about)
 
 

@@ -116,7 +116,8 @@ def residual_correlation(score: Floats, truth: Floats, features: Floats) -> tupl
     share = np.divide(after, before, out=np.full(2, np.nan), where=before > 0)
     defined = (share > LEFT).all()
     value = float(np.corrcoef(left.T)[0, 1]) if defined else np.nan
-    return value, float(1 - share[0]), float(1 - share[1])
+    explained = np.maximum(1 - share, 0.0)  # with nothing given rounding could leave it below
+    return value, float(explained[0]), float(explained[1])
 
 
 def _one_proxy(table: Learnable, directions: Mapping[str, int | str] | None) -> tuple[str, Learnable, Floats]:
@@ -210,13 +211,17 @@ def _levels(values: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Each value of a feature of few values, else fifths of the architectures."""
     distinct = np.unique(values)
     if len(distinct) <= 2 * _BINS:
-        yield from ((f"{value:g}", values == value) for value in distinct.tolist())
+        yield from ((_text(value), values == value) for value in distinct.tolist())
         return
     ends = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)))
     which = np.clip(np.searchsorted(ends, values, side="right"), 1, len(ends) - 1)
     for i in range(1, len(ends)):
         if (which == i).any():
-            yield f"{ends[i - 1]:g} - {ends[i]:g}", which == i
+            yield f"{_text(ends[i - 1])} - {_text(ends[i])}", which == i
+
+
+def _text(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _percentiles(drawn: Floats, level: float) -> tuple[float | None, float | None]:

@@ -36,6 +36,7 @@ KINDS: dict[str, str] = {
     "compare": "nasanalysis.studies.comparison.items:Comparison",
     "leaderboard": "nasanalysis.studies.leaderboard.items:LeaderboardItem",
     "multiverse": "nasanalysis.studies.multiverse.items:MultiverseItem",
+    "explain": "nasanalysis.studies.explain.items:ExplainItem",
     "predictor": "nasanalysis.studies.predictor.items:PredictorItem",
     "table": "nasanalysis.studies.tables.items:TableItem",
     "supernet": "nasanalysis.studies.supernet.items:SupernetItem",

@@ -30,7 +30,7 @@ def test_a_near_perfect_proxy_beats_the_parameter_count() -> None:
     assert card.facts["ahead"] == "synflow"
     assert card.facts["difference"] == pytest.approx(card.facts["estimate"] - card.facts["params_estimate"])
     assert card.verdict.startswith("synflow beats the parameter count for certain")
-    assert [t.name for t in card.tables] == ["ranking", "given-params", "by-size", "worst"]
+    assert [t.name for t in card.tables][:4] == ["ranking", "given-params", "by-size", "worst"]
 
 
 def test_noise_cannot_be_told_from_parameters_that_say_nothing() -> None:
@@ -219,7 +219,8 @@ def test_ranks_stand_before_long_texts_and_cells_stand_apart() -> None:
     worst = next(t for t in card.tables if t.name == "worst")
     assert worst.header[1:4] == ["architecture", "rank by score", "true rank"]
     assert worst.header[-1] == "as text"
-    assert [f.name for f in card.figures] == ["scatter", "ranks", *(f"worst-{i}" for i in range(1, 7))]
+    drawn = [f.name for f in card.figures if f.name != "why"]  # which needs scikit-learn
+    assert drawn == ["scatter", "ranks", *(f"worst-{i}" for i in range(1, 7))]
     assert card.figures[2].caption.startswith("nb201 no. ")
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import polars as pl
 
 from ... import plots, stats
-from ...core.errors import StudyError
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
 from ...report.model import Figure, Section, Table
+from ..choices import at_steps, of_setting, the_dataset
 from ..items import Resampling, Sources
 from ..own_scores import own_scores, scores_of
 from ..truth import read_truth
@@ -28,7 +28,7 @@ _NEEDS = {"archs": "the cell", "curves": "training", "scores": "recorded", "weig
 def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where the benchmark is not here."""
     benchmark = sources.benchmark(item.benchmark)
-    dataset = _dataset(item, benchmark)
+    dataset = the_dataset(item.name, item.dataset, benchmark)
     scores = _scores(item, sources, benchmark, dataset)
     costs, unit = _costs(item, benchmark, dataset, scores)
     boards = {
@@ -72,12 +72,6 @@ def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Res
     return Section(item.title, item.text, (table,), tuple(figures), tuple(said))
 
 
-def _dataset(item: LeaderboardItem, benchmark: Benchmark) -> str:
-    if item.dataset is None and len(benchmark.datasets) > 1:
-        raise StudyError(f"{item.name}: expected dataset, one of {', '.join(benchmark.datasets)}, got none")
-    return item.dataset or benchmark.datasets[0]
-
-
 def _truth(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, dataset: str, split: str) -> pl.DataFrame:
     return read_truth(
         sources,
@@ -98,12 +92,7 @@ def _scores(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, datas
     frame = sources.take_sample(frame, item.sample, benchmark).with_columns(dataset=pl.lit(dataset))
     if item.scores_seed is not None:
         frame = frame.filter(pl.col("seed").is_null() | (pl.col("seed") == item.scores_seed))
-    if item.scored_by is not None:
-        several = pl.col("setting").n_unique().over("proxy") > 1
-        frame = frame.filter((pl.col("setting") == item.scored_by) | ~several)
-    step = pl.col("step")
-    wanted = step == step.max().over("proxy") if item.steps is None else step.is_in(list(item.steps))
-    return frame.filter(step.is_null() | wanted)
+    return at_steps(of_setting(frame, item.scored_by), item.steps)
 
 
 def _costs(item: LeaderboardItem, benchmark: Benchmark, dataset: str, scores: pl.DataFrame) -> tuple[pl.DataFrame, str]:

@@ -15,6 +15,7 @@ from ...proxies import needs_of, score_noise
 from ...report.model import Figure, Section, Table
 from ...report.tables import plain_table
 from ...stats.multiverse import CHOICES
+from ..choices import of_setting
 from ..items import Resampling, Sources
 from ..own_scores import own_scores, scores_of
 from .items import MultiverseItem
@@ -114,9 +115,7 @@ def _scores(item: MultiverseItem, sources: Sources, benchmark: Benchmark, datase
     rest = [name for name in names if live is None or name not in set(live["proxy"])]
     parts = [scores_of(benchmark, recorded, rest, dataset=dataset) for dataset in wanted] if rest else []
     frame = pl.concat([*parts, *([] if live is None else [live])])
-    if item.scored_by is not None:
-        several = pl.col("setting").n_unique().over("proxy") > 1
-        frame = frame.filter((pl.col("setting") == item.scored_by) | ~several)
+    frame = of_setting(frame, item.scored_by)
     if item.steps is not None:
         frame = frame.filter(pl.col("step").is_null() | pl.col("step").is_in(list(item.steps)))
     return frame

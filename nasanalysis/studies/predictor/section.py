@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from ... import plots, stats
-from ...core.errors import StudyError
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
 from ...plots.predictor import FEATURES, PARTS
@@ -14,6 +13,7 @@ from ...proxies import score
 from ...proxies.graph import graph_features
 from ...report.cells import with_interval
 from ...report.model import Figure, Section, Table
+from ..choices import at_steps, of_setting, the_dataset
 from ..items import Resampling, Sources
 from ..truth import read_truth
 from .items import PredictorItem
@@ -22,9 +22,7 @@ from .items import PredictorItem
 def predictor_section(item: PredictorItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where the benchmark is not here, `MissingExtraError` without scikit-learn."""
     benchmark = sources.benchmark(item.benchmark)
-    if item.dataset is None and len(benchmark.datasets) > 1:
-        raise StudyError(f"{item.name}: expected dataset, one of {', '.join(benchmark.datasets)}, got none")
-    dataset = item.dataset or benchmark.datasets[0]
+    dataset = the_dataset(item.name, item.dataset, benchmark)
     truth = read_truth(
         sources,
         benchmark,
@@ -58,12 +56,8 @@ def predictor_section(item: PredictorItem, sources: Sources, resampling: Resampl
 
 def _scores(item: PredictorItem, benchmark: Benchmark, dataset: str) -> pl.DataFrame:
     frame = score(benchmark, item.proxies, dataset=item.scores_dataset or dataset)
-    if item.scored_by is not None:
-        several = pl.col("setting").n_unique().over("proxy") > 1
-        frame = frame.filter((pl.col("setting") == item.scored_by) | ~several)
-    step = pl.col("step")
-    wanted = step == step.max().over("proxy") if item.step is None else step == item.step
-    frame = frame.filter(step.is_null() | wanted).drop_nulls("value").with_columns(dataset=pl.lit(dataset))
+    frame = at_steps(of_setting(frame, item.scored_by), None if item.step is None else [item.step])
+    frame = frame.drop_nulls("value").with_columns(dataset=pl.lit(dataset))
     counts = frame.group_by("arch").agg(pl.col("proxy").n_unique().alias("n"))
     whole = counts.filter(pl.col("n") == frame["proxy"].n_unique())["arch"]  # a blank would be learned as the mean
     return frame.filter(pl.col("arch").is_in(whole.to_list()))

@@ -1,0 +1,1 @@
+"""``[[explain]]`` items: why proxies rank as they do."""
