@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -60,27 +60,60 @@ def plot_leaderboard(
 
 @any_frame
 def plot_cost_front(
-    leaderboard: pl.DataFrame, *, cost_label: str = "epochs of training for one architecture", ax: Axes | None = None
+    leaderboard: pl.DataFrame,
+    *,
+    learned: pl.DataFrame | None = None,
+    cost_label: str = "epochs of training for one architecture",
+    ax: Axes | None = None,
 ) -> Axes:
-    """Rank correlation against cost, a labelled point for each entry with a cost, and the Pareto front as steps."""
+    """Rank correlation against cost, a labelled point for each entry with a cost, and the Pareto front as steps.
+
+    learned: columns k, cost, learned, learned_low, learned_high (of `nasanalysis.stats.learned_bar`, with a cost): what
+    k trained architectures and a regressor give, as squares; the front is of entries and squares together.
+    """
     table = leaderboard.drop_nulls(["estimate", "cost"])
     if table.is_empty():
         raise StudyError("cost front: expected entries with a cost, got none; hand costs to the leaderboard")
-    front = with_front(table, "cost", "estimate").filter(pl.col("on_front")).sort("cost", "estimate")
+    points = [table.select(pl.col("cost", "estimate", "ci_low", "ci_high").cast(pl.Float64))]
+    if learned is not None:
+        bar = learned.unique("k").sort("k")
+        points.append(
+            bar.select(
+                pl.col("cost").cast(pl.Float64), estimate="learned", ci_low="learned_low", ci_high="learned_high"
+            )
+        )
+    front = with_front(pl.concat(points), "cost", "estimate").filter(pl.col("on_front")).sort("cost", "estimate")
     with look():
         ax = new_axes(ax, figsize=(7.0, 4.4))
-        blue, orange = palette(2)
-        x, y = (table[name].cast(pl.Float64).to_numpy() for name in ("cost", "estimate"))
-        low, high = (table[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("ci_low", "ci_high"))
-        ax.vlines(x, low, high, color=blue, alpha=0.4)
-        ax.plot(x, y, "o", color=blue)
+        blue, orange, green = palette(3)
+        for rows, colour, marker in zip(points, (blue, green), ("o", "s"), strict=False):
+            x, y, low, high = (
+                rows[name].fill_null(np.nan).to_numpy() for name in ("cost", "estimate", "ci_low", "ci_high")
+            )
+            ax.vlines(x, low, high, color=colour, alpha=0.4)
+            label = "so many trained architectures and a regressor" if marker == "s" else None
+            ax.plot(x, y, marker, color=colour, label=label)
         ax.step(front["cost"], front["estimate"], where="post", color=orange, label="best for its cost", zorder=1)
         _labels(ax, table)
+        if learned is not None:
+            for k, cost, estimate in bar.select("k", "cost", "learned").iter_rows():
+                where = {"textcoords": "offset points", "ha": "right", "va": "bottom"}
+                ax.annotate(f"{k}", (cost, estimate), (-2, 4), fontsize=8, color=green, **where)
+            _stretch(ax, pl.concat(points)["cost"].to_numpy())
         ax.set_xlabel(cost_label)
         ax.set_ylabel(f"{statistic_label(table['statistic'][0])}")
         ax.margins(x=0.15)
-        ax.legend(loc="lower right")
+        ax.legend(loc="lower right" if learned is None else "lower left")
     return ax
+
+
+def _stretch(ax: Axes, costs: Any) -> None:
+    """Costs that span more than a decade on a logarithmic axis that has a place for those that are nothing."""
+    positive = costs[costs > 0]
+    if len(positive) and positive.max() > 10 * positive.min():
+        ax.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.5)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.set_xlim(left=-0.3 * float(positive.min()), right=3 * float(positive.max()))
 
 
 def _labels(ax: Axes, table: pl.DataFrame) -> None:

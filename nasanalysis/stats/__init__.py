@@ -20,7 +20,8 @@ Frames
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `held_out_sum`,
     `ablation` (combinations), `plan` (how many architectures and seeds).
-    `predictor_curve` (the bar: what k trained architectures and a regressor give), `explain_proxy` (why it ranks so).
+    `predictor_curve`, `learned_bar` (what k trained architectures and a regressor give), `explain_proxy` (why it ranks
+    so).
 Frames that a figure draws, or a search obeys
     `score_against_truth`, `rank_pairs`, `losses_by_group`, `topk_by_k`, `with_front` (Pareto), `square_matrix` (proxy
     against proxy in clustered order), `eigenvalue_trajectories`, `early_stopping` (`StoppingRule` of RobustDARTS).
@@ -47,6 +48,7 @@ from .front import with_front
 from .groups import losses_by_group
 from .held_out_sum import held_out_sum
 from .leaderboard import TOP_RESAMPLES, leaderboard
+from .learned_bar import learned_bar
 from .matrix import square_matrix
 from .multiverse import multiverse
 from .multiverse_words import MultiverseSummary, summarise_multiverse
@@ -56,6 +58,7 @@ from .paired import difference_by_step
 from .pairs import rank_pairs, score_against_truth
 from .partial import partial_kendall, partial_spearman
 from .planner import plan
+from .predictor import FEWEST as FEWEST_TO_RANK
 from .predictor import predictor_curve
 from .rank import kendall_tau, pearson_r, spearman_rho
 from .rank_sets import rank_sets
@@ -73,6 +76,7 @@ from .verdicts import Verdict, emphasis_from_pairs, in_words, tiers, verdict
 from .versus import compare_proxies, holm, permutation_test, permutations_for
 
 __all__ = [
+    "FEWEST_TO_RANK",
     "NOUNS",
     "STATISTICS",
     "TOP_RESAMPLES",
@@ -128,6 +132,7 @@ __all__ = [
     "kendall_tau",
     "kendall_tau_counts",
     "leaderboard",
+    "learned_bar",
     "losses_by_group",
     "mean_scores",
     "mean_truth",

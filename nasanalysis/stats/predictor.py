@@ -32,7 +32,7 @@ Chosen = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class _Draw:
+class TrainingDraw:
     """The training part of one draw (`train`) and the rest, as indices."""
 
     number: int
@@ -107,11 +107,11 @@ def predictor_draws(
     name, make = maker(regressor, "predictor_curve")
     rankings = {one: _own_ranking(one, table) for one in alone}
     rows = []
-    for draw in _draws(table, k, draws, leave_out, seed):
+    for draw in training_draws(table, k, draws, leave_out, seed):
         truth = table.truth[draw.rest]
         of_draw = {"k": draw.k, "draw": draw.number, "n_rest": len(draw.rest), "train": draw.train.tolist()}
         predicted = {
-            s: (name, _predicted(make(draw.number), name, f, table.truth, draw)) for s, f in table.sets.items()
+            s: (name, predicted_rest(make(draw.number), name, f, table.truth, draw)) for s, f in table.sets.items()
         }
         ranked = {one: (None, values[draw.rest]) for one, values in rankings.items()}
         for features, (by, scores) in [*predicted.items(), *ranked.items()]:
@@ -121,7 +121,9 @@ def predictor_draws(
     return pl.DataFrame(rows, schema_overrides={"regressor": pl.String(), "value": pl.Float64()})
 
 
-def _draws(table: Learnable, sizes: Sequence[int], draws: int, leave_out: LeaveOut, seed: int) -> Iterator[_Draw]:
+def training_draws(
+    table: Learnable, sizes: Sequence[int], draws: int, leave_out: LeaveOut, seed: int
+) -> Iterator[TrainingDraw]:
     if draws < 1:
         raise StudyError(f"predictor_curve: expected 1 draw or more, got {draws}")
     if leave_out not in get_args(LeaveOut):
@@ -143,10 +145,11 @@ def _draws(table: Learnable, sizes: Sequence[int], draws: int, leave_out: LeaveO
             rest = np.flatnonzero(~known)
             if len(rest) < FEWEST:
                 raise StudyError(f"k = {size}: expected at least {FEWEST} architectures to rank, {len(rest)} are left")
-            yield _Draw(number, size, members[:size], rest)
+            yield TrainingDraw(number, size, members[:size], rest)
 
 
-def _predicted(model: Any, name: str, features: FeatureSet, truth: Floats, draw: _Draw) -> Floats:
+def predicted_rest(model: Any, name: str, features: FeatureSet, truth: Floats, draw: TrainingDraw) -> Floats:
+    """(n_rest,): what the regressor `model`, called `name`, makes of the rest after the training part of `draw`."""
     values = features.ranks() if name == "ridge" else features.values
     known = np.nan_to_num(values[draw.train], nan=0.0)
     n_known = np.maximum((~np.isnan(values[draw.train])).sum(axis=0), 1)

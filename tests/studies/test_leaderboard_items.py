@@ -84,3 +84,70 @@ def test_a_report_without_an_answer_has_no_such_heading(tmp_path: Path) -> None:
 def test_malformed_items(changes: dict[str, object], message: str) -> None:
     with pytest.raises((NasAnalysisError, ValueError), match=message):
         LeaderboardItem.model_validate({**ITEM, **changes}).section(Sources(None), Resampling(0))
+
+
+LEARNED = {
+    **ITEM, "sample": "uniform-live", "steps": (1, 12), "scores_seed": 0, "truth_seed": 1, "learned": (10, 40),
+    "learned_draws": 2, "regressor": "ridge",
+}  # fmt: skip
+
+
+def test_a_proxy_stands_beside_what_trained_architectures_give_for_as_much() -> None:
+    pytest.importorskip("sklearn")
+    section = LeaderboardItem.model_validate(LEARNED).section(Sources(None), Resampling(40))
+    learned = section.tables[1].data
+    # 750 architectures: one epoch of each is 62 trainings of 12 epochs; parameters cost nothing and stand beside each k
+    assert learned.select("k", "proxy", "step").rows() == [(10, "params", None), (40, "params", None), (62, "sotl", 1)]
+    assert learned["cost"].to_list() == pytest.approx([10 * 12 / 750, 40 * 12 / 750, 62 * 12 / 750])
+    free, *_, dear = (said for said in section.answer if "stays" not in said)
+    assert "regressor on the cell" in free
+    assert dear.endswith("For as much all 750 architectures could be trained.")
+    drawn = section.figures[1].draw()
+    assert {"10", "40", "62"} <= {text.get_text() for text in drawn.texts}
+    assert drawn.get_legend().get_texts()[0].get_text() == "so many trained architectures and a regressor"
+
+
+def test_the_words_follow_the_verdict() -> None:
+    from nasanalysis.studies.leaderboard.learned import LearnedBar, learned_sentence
+
+    def rows(*verdicts: str, step: int | None = None) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                {
+                    "k": 10 * i, "proxy": "mine", "step": step, "learned": 0.8, "learned_low": 0.7, "learned_high": 0.9,
+                    "difference": -0.1, "ci_low": -0.2, "ci_high": 0.05, "verdict": said, "cost": 0.5 * i,
+                }
+                for i, said in enumerate(verdicts, start=1)
+            ],
+            schema_overrides={"step": pl.Int64},
+        )  # fmt: skip
+
+    free = ("mine", None)
+    said = learned_sentence(LearnedBar(rows("not told apart", "behind"), 12, 100, {free: 0}), free, "epochs")
+    assert "20 trained architectures and a regressor on the cell are better than it" in said
+    assert "the fewest of 10, 20), for 1 epochs an architecture that is ranked" in said
+    said = learned_sentence(LearnedBar(rows("not told apart", "ahead"), 12, 100, {free: 0}), free, "epochs")
+    assert "No k trained architectures" in said
+    for verdict, words in {
+        "behind": "the proxy is worse", "ahead": "the proxy is better", "not told apart": "not told apart from that",
+    }.items():  # fmt: skip
+        dear = ("mine", 1)
+        said = learned_sentence(LearnedBar(rows(verdict, step=1), 12, 100, {dear: 10}), dear, "epochs")
+        assert words in said
+        assert "(-0.100 [-0.200, +0.050])" in said
+    assert learned_sentence(LearnedBar(rows("behind"), 12, 100, {}), ("other", None), "epochs") == ""
+
+
+def test_without_scikit_learn_the_board_stands_and_a_line_says_what_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    section = LeaderboardItem.model_validate({**LEARNED, "regressor": "random_forest"}).section(
+        Sources(None), Resampling(20)
+    )
+    assert len(section.tables) == 1
+    assert "left out" in section.text
+    assert "nasanalysis[predict]" in section.text
+    assert "regressor" not in " ".join(section.answer)

@@ -8,7 +8,7 @@ nothing changes is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -24,8 +24,10 @@ _VERDICTS = {
 }
 
 
-def answers(board: pl.DataFrame, baseline: str, cost_unit: str) -> Iterator[str]:
-    """A sentence for each budget at which another entry is best."""
+def answers(
+    board: pl.DataFrame, baseline: str, cost_unit: str, beside: Callable[[str, int | None], str] = lambda *_: ""
+) -> Iterator[str]:
+    """A sentence for each budget at which another entry is best; `beside` adds what is to be said of an entry."""
     table = board.drop_nulls("estimate")
     named: set[tuple[str, int | None]] = set()
     for budget in table["cost"].drop_nulls().unique().sort():
@@ -34,7 +36,8 @@ def answers(board: pl.DataFrame, baseline: str, cost_unit: str) -> Iterator[str]
         if (key := (best["proxy"], best["step"])) in named:
             continue
         named.add(key)
-        yield _sentence(best, within, baseline, _budget(float(budget), cost_unit))
+        said = _sentence(best, within, baseline, _budget(float(budget), cost_unit))
+        yield said + beside(best["proxy"], best["step"])
 
 
 def _budget(budget: float, unit: str) -> str:

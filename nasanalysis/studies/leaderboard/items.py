@@ -19,6 +19,9 @@
     statistic = "spearman_rho"
     top = ["weighted_tau", "precision@10"]    # of the best architectures
     other_truths = ["valid"]            # splits of which the answer says whether they choose another winner
+    learned = [10, 20, 50, 100]         # k trained architectures and a regressor as a second bar (none; scikit-learn)
+    learned_draws = 10                  # of the trained ones, for each k
+    regressor = "random_forest"         # or ridge
     margin = 0.02                       # differences below it do not matter
     directions = { mine = "lower" }
 """
@@ -58,6 +61,9 @@ class LeaderboardItem(ItemModel):
     statistic: str = "spearman_rho"
     top: Many[str] = TOP
     other_truths: Many[str] = ()
+    learned: Many[Annotated[int, Field(ge=2)]] = ()
+    learned_draws: int = Field(default=10, ge=2)
+    regressor: str = "random_forest"
     margin: float | None = Field(default=None, gt=0)
     directions: _Pairs = ()
 

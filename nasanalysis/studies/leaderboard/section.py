@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from ... import plots, stats
+from ...core.errors import MissingExtraError
 from ...loaders import Benchmark
 from ...loaders.samples import SAMPLES
 from ...plots.leaderboard import entry_label
@@ -19,6 +20,7 @@ from ..own_scores import own_scores, scores_of
 from ..truth import read_truth
 from .answer import answers, choice_of_truth
 from .items import LeaderboardItem
+from .learned import LearnedBar, learned_beside, learned_sentence, learned_table
 
 _WORDS = {"ahead": "better", "behind": "worse", "equivalent": "within the margin", "not told apart": "not told apart"}
 _SPLITS = {"valid": "validation", "valtest": "validation and test"}
@@ -46,7 +48,8 @@ def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Res
         for split in (item.split, *item.other_truths)
     }
     board = boards.pop(item.split)
-    said = [*answers(board, item.baseline, unit)]
+    bar, lacks = _learned(item, sources, benchmark, dataset, scores, board, unit, resampling)
+    said = [*answers(board, item.baseline, unit, lambda *e: "" if bar is None else learned_sentence(bar, e, unit))]
     if (
         turn := choice_of_truth(board, {f"{_SPLITS.get(split, split)} accuracy": b for split, b in boards.items()})
     ) is not None:
@@ -59,17 +62,57 @@ def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Res
             board,
         )
     ]
-    if board["cost"].drop_nulls().n_unique() > 1:
+    learned = None if bar is None else bar.rows
+    if board["cost"].drop_nulls().n_unique() > 1 or learned is not None:
+        beside = "" if learned is None else " Squares: k trained architectures and a regressor on the cell."
         figures.append(
             Figure(
                 f"{item.name}-cost",
-                f"Cost of an entry ({unit} for one architecture) against how well it ranks; bars: 95 % intervals.",
-                lambda: plots.plot_cost_front(board, cost_label=f"{unit} of training for one architecture"),
+                f"Cost of an entry ({unit} an architecture) against how well it ranks; bars: 95 % intervals.{beside}",
+                lambda: plots.plot_cost_front(
+                    board, learned=learned, cost_label=f"{unit} of training for one architecture that is ranked"
+                ),
                 board,
             )
         )
-    table = _table(item, board, dataset, unit, resampling)
-    return Section(item.title, item.text, (table,), tuple(figures), tuple(said))
+    tables = [_table(item, board, dataset, unit, resampling)]
+    if bar is not None:
+        tables.append(learned_table(item, bar, unit))
+    return Section(item.title, f"{item.text} {lacks}".strip(), tuple(tables), tuple(figures), tuple(said))
+
+
+def _learned(
+    item: LeaderboardItem,
+    sources: Sources,
+    benchmark: Benchmark,
+    dataset: str,
+    scores: pl.DataFrame,
+    board: pl.DataFrame,
+    unit: str,
+    resampling: Resampling,
+) -> tuple[LearnedBar | None, str]:
+    """The learned bar where the item asks for one, or what it lacks in a sentence."""
+    if not item.learned:
+        return None, ""
+    truth = _truth(item, sources, benchmark, dataset, item.split)
+    full = _cost_of_a_training(item, benchmark, dataset, truth, unit)
+    if full is None:
+        return None, "What trained architectures give for the same cost is left out: the truth does not say its epochs."
+    try:
+        return learned_beside(item, truth, scores, board, full, resampling), ""
+    except MissingExtraError as error:
+        return None, f"What trained architectures give for the same cost is left out. {error}"
+
+
+def _cost_of_a_training(
+    item: LeaderboardItem, benchmark: Benchmark, dataset: str, truth: pl.DataFrame, unit: str
+) -> float | None:
+    """In `unit`; None where nothing says."""
+    if unit == "seconds":
+        spent = stats.cost_by_step(benchmark.curves(item.scores_dataset or dataset), ["any"])["cost"]
+        return float(spent.to_numpy().max())
+    schedules = truth["schedule"].drop_nulls().unique().to_list()
+    return float(schedules[0]) if len(schedules) == 1 else None
 
 
 def _truth(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, dataset: str, split: str) -> pl.DataFrame:
@@ -101,7 +144,7 @@ def _costs(item: LeaderboardItem, benchmark: Benchmark, dataset: str, scores: pl
     stepped = entries.drop_nulls("step")["proxy"].unique(maintain_order=True).to_list()
     free = entries.filter(pl.col("step").is_null()).with_columns(cost=pl.lit(0.0))
     if not stepped:
-        return free, "seconds"
+        return free, "epochs" if item.learned else "seconds"
     curves = benchmark.curves(item.scores_dataset or dataset)
     if curves["seconds"].drop_nulls().is_empty():
         spent = entries.drop_nulls("step").with_columns(cost=pl.col("step").cast(pl.Float64))
