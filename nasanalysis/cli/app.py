@@ -32,6 +32,7 @@ from .compare import compare
 from .data import data_app
 from .examples import add_examples
 from .measures import measure_app
+from .multiverse import multiverse
 from .report import gallery, report
 from .scores import card, correlate, score
 from .simulate import simulate_app
@@ -108,7 +109,7 @@ def version() -> None:
     print(nasanalysis_version())
 
 
-for command in (report, archs, score, correlate, compare, card, proxies, statistics, gallery):
+for command in (report, archs, score, correlate, compare, multiverse, card, proxies, statistics, gallery):
     app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")

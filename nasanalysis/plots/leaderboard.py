@@ -97,7 +97,7 @@ def plot_cost_front(
         _labels(ax, table)
         if learned is not None:
             for k, cost, estimate in bar.select("k", "cost", "learned").iter_rows():
-                where = {"textcoords": "offset points", "ha": "right", "va": "bottom"}
+                where: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "bottom"}
                 ax.annotate(f"{k}", (cost, estimate), (-2, 4), fontsize=8, color=green, **where)
             _stretch(ax, pl.concat(points)["cost"].to_numpy())
         ax.set_xlabel(cost_label)

@@ -105,6 +105,12 @@ def png_base64(figure: Figure) -> str:
     return base64.b64encode(_render(figure, "png")[0]).decode("ascii")
 
 
+def write_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure in the format of the suffix: ``.png`` or ``.svg``."""
+    [image] = _render(figure, path.suffix.removeprefix("."))
+    return write_atomically(path, lambda temp: temp.write_bytes(image))
+
+
 def _render(figure: Figure, *formats: str) -> list[bytes]:
     from ..plots.style import look
 

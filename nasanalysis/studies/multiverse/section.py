@@ -117,7 +117,12 @@ def _scores(item: MultiverseItem, sources: Sources, benchmark: Benchmark, datase
     frame = pl.concat([*parts, *([] if live is None else [live])])
     frame = of_setting(frame, item.scored_by)
     if item.steps is not None:
+        there = frame["step"].drop_nulls().unique().sort().to_list()
         frame = frame.filter(pl.col("step").is_null() | pl.col("step").is_in(list(item.steps)))
+        if lost := [name for name in names if name not in set(frame["proxy"])]:
+            known = f"{there[0]} to {there[-1]}" if there else "none"
+            asked = ", ".join(map(str, item.steps))
+            raise StudyError(f"{item.name}: {lost[0]!r} has no step {asked}; steps there are {known}")
     return frame
 
 
