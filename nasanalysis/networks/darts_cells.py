@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from ..core.errors import NasAnalysisError, UnknownNameError
 from ..spaces.darts_costs import Network, network
 from ..spaces.darts_genotype import Cell, Edge
+from .darts_mixed import mixed_cell
 from .darts_operations import FactorizedReduce, Randomness, operation, relu_conv_bn
+from .mixture import Mixture, part_of, require_whole
 
 
 @dataclass(frozen=True)
@@ -168,13 +170,16 @@ class SharedCell(DartsCell):
         *,
         affine: bool,
         randomness: Randomness,
+        partial: int = 1,
     ) -> None:
         super().__init__(place, nodes, affine=affine, randomness=randomness)
+        self.place, self.partial = place, partial
+        through = part_of(place.channels, partial)
         self.edges = nn.ModuleDict(
             {
                 edge_name(source, node): nn.ModuleDict(
                     {
-                        op: operation(op, place.channels, place.stride(source), affine=affine, randomness=randomness)
+                        op: operation(op, through, place.stride(source), affine=affine, randomness=randomness)
                         for op in ops
                     }
                 )
@@ -184,29 +189,20 @@ class SharedCell(DartsCell):
 
     def forward(self, before: Tensor, last: Tensor, cell: Cell) -> Tensor:
         """The cell's output with two edges and one operation on each for every node."""
+        require_whole(self.partial)
 
         def node(number: int, states: Sequence[Tensor]) -> Tensor:
             return self.path_sum(states, ((self._module(edge, number), edge[1]) for edge in cell[number - 2]))
 
         return self.compute(before, last, node)
 
-    def mixed(self, before: Tensor, last: Tensor, weights: Tensor | Sequence[Tensor]) -> Tensor:
-        """The cell's output with all edges, each the weighted sum of its operations."""
-        rows = iter(weights)
-
-        def node(number: int, states: Sequence[Tensor]) -> Tensor:
-            return _sum(self._edge(number, source, states[source], next(rows)) for source in range(number))
-
-        return self.compute(before, last, node)
+    def mixed(self, before: Tensor, last: Tensor, mixture: Mixture) -> Tensor:
+        """The cell's output under a mixture (`nasanalysis.networks.darts_mixed`)."""
+        return mixed_cell(self, before, last, mixture)
 
     def _module(self, edge: Edge, node: int) -> nn.Module:
         op, source = edge
         return self.edges[edge_name(source, node)][op]  # type: ignore[index, no-any-return]
-
-    def _edge(self, node: int, source: int, x: Tensor, weights: Tensor) -> Tensor:
-        modules = self.edges[edge_name(source, node)]
-        out = _sum(weight * module(x) for weight, module in zip(weights, modules.values(), strict=True))  # type: ignore[operator]
-        return self.randomness.drop(out) if self.training else out
 
 
 def edge_name(source: int, node: int) -> str:

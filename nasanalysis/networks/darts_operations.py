@@ -15,48 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import ParameterError, UnknownNameError
-
-
-class Randomness:
-    """What a network draws while it runs: drop-path masks and the values of ``noise``.
-
-    One object is shared by all parts of a network; `copy.deepcopy` of the network copies it with its state.
-    It is no part of ``state_dict``: who resumes a run keeps ``generator.get_state()``.
-
-    Parameters
-    ----------
-    generator: drawn from, on its own device, so that a CPU generator gives the same values everywhere; by
-        default one of the network's own, seeded with 0.
-    drop_path: probability of dropping a path in training, in [0, 1).
-    """
-
-    def __init__(self, generator: torch.Generator | None = None, drop_path: float = 0.0) -> None:
-        self.generator = torch.Generator(device="cpu").manual_seed(0) if generator is None else generator
-        self.drop_path = drop_path
-
-    @property
-    def drop_path(self) -> float:
-        return self._drop_path
-
-    @drop_path.setter
-    def drop_path(self, probability: float) -> None:
-        if not 0 <= probability < 1:
-            raise ParameterError(f"drop_path: expected a probability in [0, 1), got {probability!r}")
-        self._drop_path = float(probability)
-
-    def drop(self, x: Tensor) -> Tensor:
-        """`x`, zero for a share `drop_path` of the images and scaled up for the others: the same expectation."""
-        if not self.drop_path:
-            return x
-        keep = 1 - self.drop_path
-        mask = torch.empty((len(x), 1, 1, 1), device=self.generator.device).bernoulli_(keep, generator=self.generator)
-        return x * mask.div_(keep).to(x)
-
-    def normal_like(self, x: Tensor) -> Tensor:
-        """Standard Gaussian values of the shape, type, device and memory format of `x`."""
-        values = torch.randn(x.shape, generator=self.generator, device=self.generator.device)
-        return torch.empty_like(x).copy_(values)
+from ..core.errors import UnknownNameError
+from .randomness import Randomness
 
 
 class Zero(nn.Module):

@@ -1,7 +1,7 @@
 """The one-shot supernet of the DARTS space and of S1 to S5: all candidate operations of all edges (torch).
 
 It is of the ``search`` kind (batch-norms of the cells without parameters) and is read in two ways: `forward` follows
-one genotype (two edges for every node, one operation on each), `forward_mixed` weighs all operations of all edges, as
+one genotype (two edges for every node, one operation on each), `mixed` weighs all operations of all edges, as
 differentiable search does.
 """
 
@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..core.errors import ArchError, ParameterError
+from ..core.errors import ArchError
 from ..spaces.base import Arch
 from ..spaces.darts import CellSpace, edges
 from ..spaces.darts_genotype import CELLS, Cell, Genotype
@@ -25,11 +24,10 @@ from .capabilities import InputShape
 from .config import NetworkConfig
 from .darts import DartsNetwork, cell_space, skeleton_of
 from .darts_body import Body
-from .darts_cells import DartsCell, DartsSkeleton, Place, SharedCell, edge_name
+from .darts_cells import DartsCell, DartsSkeleton, SharedCell, edge_name
+from .darts_cells import Place as CellPlace
 from .darts_operations import Randomness
-
-#: Cell (``normal``, ``reduce``) -> for every edge, in DARTS's order, the weights of its candidate operations.
-Weights = Mapping[str, Tensor | Sequence[Tensor]]
+from .mixture import Decision, Mixture, Place, each_cell
 
 
 class DartsSupernet(Supernet):
@@ -44,11 +42,12 @@ class DartsSupernet(Supernet):
     space: ``darts``, ``s1`` to ``s5``, or a `CellSpace` of one's own.
     skeleton: sizes; by default the search network of DARTS.
     randomness: drop-path probability and generator; see `Randomness`.
+    partial: K where a K-th of the channels goes through the operations of an edge (Xu et al. 2020).
 
     Attributes
     ----------
     cell_space: the space.
-    edges: ``(node, predecessor)`` of each edge of a cell, in the order of `candidates` and of `Weights`.
+    edges: ``(node, predecessor)`` of each edge of a cell, in the order of `candidates`.
     candidates: cell -> edge by edge, the names of its operations (``none``, where there is one, first).
     """
 
@@ -57,6 +56,8 @@ class DartsSupernet(Supernet):
         space: str | CellSpace,
         skeleton: DartsSkeleton | None = None,
         randomness: Randomness | None = None,
+        *,
+        partial: int = 1,
     ) -> None:
         super().__init__()
         self.cell_space = cells = cell_space(space) if isinstance(space, str) else space
@@ -73,9 +74,9 @@ class DartsSupernet(Supernet):
             c: tuple(ops.values()) for c, ops in candidates.items()
         }
 
-        def make(place: Place) -> DartsCell:
+        def make(place: CellPlace) -> DartsCell:
             ops = candidates[CELLS[place.reduces]]
-            return SharedCell(ops, place, cells.nodes, affine=skeleton.affine, randomness=shared)
+            return SharedCell(ops, place, cells.nodes, affine=skeleton.affine, randomness=shared, partial=partial)
 
         self.body = Body(skeleton, cells.nodes, make)
 
@@ -103,46 +104,46 @@ class DartsSupernet(Supernet):
         """The logits, and those of the auxiliary head, both (batch, classes)."""
         return self._follow(x, choices, auxiliary=True)  # type: ignore[return-value]
 
-    def forward_mixed(self, x: Tensor, weights: Weights | Sequence[Weights]) -> Tensor:
-        """Logits with every operation of every edge, weighted and summed.
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """See `nasanalysis.networks.mixture.Relaxable`."""
+        return tuple(
+            Decision(Place(cell, edge_name(source, node)), ops)
+            for cell in CELLS
+            for (node, source), ops in zip(self.edges, self.candidates[cell], strict=True)
+        )
 
-        Parameters
-        ----------
-        weights: ``{"normal": w, "reduce": w}``, used as they are: softmax the architecture parameters first. ``w``
-            is (edges, operations), or a sequence of one (operations,) for each edge, in the order of `edges`
-            and `candidates`: (14, 8) on the DARTS space, whose first column is ``none``. A list of `depth` of
-            them gives every cell its own.
+    @property
+    def edge_decisions(self) -> tuple[Decision, ...]:
+        """See `nasanalysis.networks.mixture.Relaxable`."""
+        return tuple(
+            Decision(Place(cell, f"node-{node}"), tuple(map(str, range(node))), kind="input", keeps=2)
+            for cell in CELLS
+            for node in range(2, self.cell_space.nodes + 2)
+        )
 
-        Notes
-        -----
+    def mixed(self, x: Tensor, mixture: Mixture | Sequence[Mixture]) -> Tensor:
+        """Logits under a mixture: see `nasanalysis.networks.mixture.Relaxable`.
+
         In training, drop-path falls on the mixture of a whole edge (as RobustDARTS searches), not on its operations.
         """
-        given = [weights] if isinstance(weights, Mapping) else list(weights)
-        for one in given:
-            self._check_weights(one)
-        each = given * self.depth if isinstance(weights, Mapping) else given
-        if len(each) != self.depth:
-            raise ParameterError(f"weights: expected one mapping or {self.depth}, one for each cell, got {len(each)}")
+        each = each_cell(self, mixture)
 
         def run(position: int, before: Tensor, last: Tensor) -> Tensor:
-            cell = self._cell(position)
-            return cell.mixed(before, last, each[position][CELLS[cell.reduces]])
+            return self._cell(position).mixed(before, last, each[position])
 
         return self.body(x, run)[0]  # type: ignore[no-any-return]
 
-    def one_hot(self, choice: Choice) -> dict[str, list[Tensor]]:
-        """Weights under which `forward_mixed` computes what `forward` does of `choice`: 1 for what it uses, else 0."""
+    def chosen(self, choice: Choice) -> dict[Place, tuple[str, ...]]:
+        """What an architecture has at each place, for `nasanalysis.networks.mixture.one_hot`."""
         genotype = self._checked(choice)
-        like = self.body.classifier.weight
-        weights = {}
+        places: dict[Place, tuple[str, ...]] = {}
         for cell, nodes in zip(CELLS, genotype, strict=True):
-            rows = [torch.zeros(len(ops), dtype=like.dtype, device=like.device) for ops in self.candidates[cell]]
             for node, inputs in enumerate(nodes, start=2):
                 for op, source in inputs:
-                    edge = self.edges.index((node, source))
-                    rows[edge][self.candidates[cell][edge].index(op)] += 1
-            weights[cell] = rows
-        return weights
+                    place = Place(cell, edge_name(source, node))
+                    places[place] = (*places.get(place, ()), op)
+        return places
 
     def standalone(self, arch: Arch | str) -> DartsNetwork:
         """The network of one architecture; its randomness is a copy of the supernet's, in the same state."""
@@ -190,19 +191,6 @@ class DartsSupernet(Supernet):
             return _canonical(self.cell_space, choice)
         except TypeError:  # lists inside cannot be looked up
             return self.choice(self.cell_space.from_genotype(choice))
-
-    def _check_weights(self, weights: Weights) -> None:
-        if not isinstance(weights, Mapping) or set(weights) != set(CELLS):
-            got = ", ".join(map(str, weights)) if isinstance(weights, Mapping) else type(weights).__name__
-            raise ParameterError(f"weights: expected the cells normal and reduce, got {got or 'none'}")
-        for cell in CELLS:
-            expected = [len(ops) for ops in self.candidates[cell]]
-            got_lengths = [len(row) for row in weights[cell]]
-            if got_lengths != expected:
-                raise ParameterError(
-                    f"weights, {cell}: expected {len(expected)} edges with {_short(expected)} operations "
-                    f"({self.space}), got {len(got_lengths)} with {_short(got_lengths)}"
-                )
 
     def _check_fair(self) -> None:
         counts = {
@@ -264,16 +252,12 @@ def _numbered(cell: Cell) -> Iterator[tuple[int, tuple[str, int]]]:
 
 def supernet(space: str, network: NetworkConfig, shape: InputShape) -> DartsSupernet:
     """See `nasanalysis.networks.build`."""
-    return DartsSupernet(space, skeleton_of(network, shape, kind="search"))
+    return DartsSupernet(space, skeleton_of(network, shape, kind="search"), partial=network.partial)
 
 
 @lru_cache(maxsize=1 << 14)
 def _canonical(space: CellSpace, genotype: Genotype) -> Genotype:
     return space.genotype(space.from_genotype(genotype))
-
-
-def _short(lengths: Sequence[int]) -> str:
-    return str(lengths[0]) if len(set(lengths)) == 1 else str(list(lengths))
 
 
 def _edge_text(at: tuple[str, tuple[int, int]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from torch import Tensor, nn
@@ -18,25 +17,41 @@ from .angles import Angles, Vector
 from .base import Choice, Supernet
 from .capabilities import InputShape
 from .config import NetworkConfig
+from .mixture import Decision, Mixture, Place, each_cell, part_of, require_whole
 from .nb201 import CellNetwork, Ops, edge_operation, features, read_edges, skeleton_of, sum_edges
 from .nb201_angles import angles
+from .nb201_mixed import DECISIONS, EDGE_DECISIONS, mixed_cell
+from .randomness import Randomness
 
 
 class SharedCell(nn.Module):
-    """The weights of every operation on every edge; a choice says which are used."""
+    """The weights of every operation on every edge; a choice says which are used, or a mixture how much.
 
-    def __init__(self, channels: int, *, affine: bool = True) -> None:
+    partial: K where a K-th of the channels goes through the operations of an edge and the rest around them (Xu et al.
+        2020); 1: all of them.
+    """
+
+    def __init__(
+        self, channels: int, *, affine: bool = True, partial: int = 1, randomness: Randomness | None = None
+    ) -> None:
         super().__init__()
+        self.partial, self.randomness = partial, Randomness() if randomness is None else randomness
+        through = part_of(channels, partial)
         self.edges = nn.ModuleDict(
             {
                 f"{source}-{target}": nn.ModuleDict(
-                    {op: edge_operation(op, channels, affine=affine) for op in OPERATIONS[1:]}
+                    {op: edge_operation(op, through, affine=affine) for op in OPERATIONS[1:]}
                 )
                 for target, source in EDGES
             }
         )
 
+    def mixed(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """The cell's output under a mixture (`nasanalysis.networks.nb201_mixed`)."""
+        return mixed_cell(self, x, mixture)
+
     def forward(self, x: Tensor, ops: Ops) -> Tensor:
+        require_whole(self.partial)
         return sum_edges(x, read_edges(ops), lambda edge, name: self.edges[edge][name])  # type: ignore[index]
 
 
@@ -49,11 +64,19 @@ class NB201Supernet(Supernet):
 
     space = "nb201"
 
-    def __init__(self, skeleton: Skeleton) -> None:
+    decisions: tuple[Decision, ...] = DECISIONS
+    edge_decisions: tuple[Decision, ...] = EDGE_DECISIONS
+
+    def __init__(self, skeleton: Skeleton, *, partial: int = 1) -> None:
         super().__init__()
         self.skeleton = skeleton
         self.depth = 3 * skeleton.cells
-        self.features = nn.Sequential(*features(skeleton, partial(SharedCell, affine=skeleton.affine)))
+        self.randomness = draws = Randomness()
+
+        def make(channels: int) -> SharedCell:
+            return SharedCell(channels, affine=skeleton.affine, partial=partial, randomness=draws)
+
+        self.features = nn.Sequential(*features(skeleton, make))
         self.classifier = nn.Linear(skeleton.stages[-1][0], skeleton.classes)
 
     def choice(self, arch: Arch | str) -> Ops:
@@ -83,6 +106,18 @@ class NB201Supernet(Supernet):
         out: Tensor = self.classifier(x)
         return out
 
+    def mixed(self, x: Tensor, mixture: Mixture | Sequence[Mixture]) -> Tensor:
+        """Logits under a mixture: see `nasanalysis.networks.mixture.Relaxable`."""
+        each = iter(each_cell(self, mixture))
+        for layer in self.features:
+            x = layer.mixed(x, next(each)) if isinstance(layer, SharedCell) else layer(x)
+        out: Tensor = self.classifier(x)
+        return out
+
+    def chosen(self, choice: Choice) -> dict[Place, tuple[str, ...]]:
+        """What an architecture has at each place, for `nasanalysis.networks.mixture.one_hot`."""
+        return {d.place: (op,) for d, op in zip(self.decisions, choice, strict=True)}  # type: ignore[call-overload]
+
     def angles(self, initial: Supernet, archs: Sequence[Arch | str], vector: Vector, weights: Position) -> Angles:
         """See `nasanalysis.networks.angles.supernet_angles`."""
         if not isinstance(initial, NB201Supernet):
@@ -108,4 +143,4 @@ class NB201Supernet(Supernet):
 
 def supernet(space: str, network: NetworkConfig, shape: InputShape) -> NB201Supernet:
     """See `nasanalysis.networks.build`; there is one space of these cells."""
-    return NB201Supernet(skeleton_of(network, shape))
+    return NB201Supernet(skeleton_of(network, shape), partial=network.partial)

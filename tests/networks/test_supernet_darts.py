@@ -372,69 +372,6 @@ def test_sample_is_uniform_and_never_none() -> None:
     assert three.candidates["normal"][0] == ("none", "skip_connect", "sep_conv_3x3")
 
 
-# Mixed
-
-
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("training", [False, True])
-def test_one_hot_weights_are_the_single_path(space: str, training: bool) -> None:
-    net = supernet(space).train(training)
-    choice = net.sample(np.random.default_rng(8))
-    if space == "s4":  # without noise on the path: a mixture draws on every edge, a path on its own
-        convolutions = [tuple((("sep_conv_3x3", s), ("sep_conv_3x3", s + 1)) for s in range(4))] * 2
-        choice = Genotype(*convolutions)  # type: ignore[arg-type]
-    x = images()
-    rows = net.one_hot(choice)
-    torch.testing.assert_close(net.forward_mixed(x, rows), net(x, choice), rtol=1e-5, atol=1e-5)
-    stacked = {cell: torch.stack(given) for cell, given in rows.items()}
-    assert {tuple(given.shape) for given in stacked.values()} == {
-        {"darts": (14, 8), "s3": (14, 3), "s5": (2, 3)}.get(space, (14, 2))
-    }
-    torch.testing.assert_close(net.forward_mixed(x, [stacked] * 3), net(x, choice), rtol=1e-5, atol=1e-5)
-
-
-def test_one_hot_weights_of_an_odd_genotype() -> None:
-    net = supernet("darts").eval()
-    choice = net.choice(ODD)
-    torch.testing.assert_close(net.forward_mixed(images(), net.one_hot(choice)), net(images(), choice))
-
-
-def test_the_gradient_of_the_weights_is_that_of_finite_differences() -> None:
-    net = supernet("s2").double().eval()
-    x = images().double()
-    generator = torch_generator(0, "alphas")
-    alphas = [torch.randn(14, 2, dtype=torch.float64, generator=generator, requires_grad=True) for _ in CELLS]
-
-    def loss(*values: torch.Tensor) -> torch.Tensor:
-        weights = {cell: value.softmax(1) for cell, value in zip(CELLS, values, strict=True)}
-        return F.cross_entropy(net.forward_mixed(x, weights), torch.arange(4))
-
-    found = torch.autograd.grad(loss(*alphas), alphas)
-    direction = [torch.randn(a.shape, dtype=a.dtype, generator=generator) for a in alphas]
-    step = 1e-5
-    with torch.no_grad():
-        ahead, behind = (loss(*(a + s * d for a, d in zip(alphas, direction, strict=True))) for s in (step, -step))
-    expected = (ahead - behind) / (2 * step)
-    torch.testing.assert_close(
-        sum((g * d).sum() for g, d in zip(found, direction, strict=True)), expected, rtol=1e-4, atol=1e-8
-    )
-    assert all((g != 0).all() for g in found)
-
-
-def test_bad_weights() -> None:
-    net = supernet("s1")
-    right = {cell: torch.full((14, 2), 0.5) for cell in CELLS}
-    net.forward_mixed(images(), right)
-    with pytest.raises(ParameterError, match="weights: expected the cells normal and reduce, got normal"):
-        net.forward_mixed(images(), {"normal": right["normal"]})
-    with pytest.raises(
-        ParameterError, match=r"weights, reduce: expected 14 edges with 2 operations \(s1\), got 14 with 8"
-    ):
-        net.forward_mixed(images(), {"normal": right["normal"], "reduce": torch.ones(14, 8)})
-    with pytest.raises(ParameterError, match="weights: expected one mapping or 3, one for each cell, got 2"):
-        net.forward_mixed(images(), [right, right])
-
-
 # Randomness
 
 
@@ -515,16 +452,6 @@ def test_drop_path_spares_identities_and_evaluation(op: str, reduces: bool, drop
         source.drop_path = 0.5
         same = [torch.allclose(whole, cell(before, last), atol=1e-6) for _ in range(6)]
         assert all(same) != (training and dropped)
-
-
-def test_drop_path_falls_on_whole_edges_of_a_mixture() -> None:
-    net = supernet("s2").train()
-    weights = {cell: torch.full((14, 2), 0.5) for cell in CELLS}
-    first = net.forward_mixed(images(), weights)
-    torch.testing.assert_close(net.forward_mixed(images(), weights), first)
-    net.randomness.drop_path = 0.5
-    assert not torch.allclose(net.forward_mixed(images(), weights), first)
-    torch.testing.assert_close(net.eval().forward_mixed(images(), weights), net.forward_mixed(images(), weights))
 
 
 def test_a_copy_of_a_network_has_a_generator_of_its_own() -> None:
