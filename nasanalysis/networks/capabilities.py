@@ -44,7 +44,7 @@ class HasAuxiliaryHead(Protocol):
 
 
 class PathDropper(Protocol):
-    """What a network draws from while it runs, such as `nasanalysis.networks.darts_operations.Randomness`.
+    """What a network draws from while it runs, such as `nasanalysis.networks.randomness.Randomness`.
 
     Attributes
     ----------

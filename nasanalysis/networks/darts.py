@@ -24,8 +24,8 @@ from .capabilities import InputShape
 from .config import NetworkConfig
 from .darts_body import Body
 from .darts_cells import DartsCell, DartsSkeleton, FixedCell, Place, darts_skeleton
-from .darts_operations import Randomness
 from .darts_paths import used_parameters, weight_paths
+from .randomness import Randomness
 
 SPACES = ("darts", "s1", "s2", "s3", "s4", "s5")
 

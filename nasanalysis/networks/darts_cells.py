@@ -17,8 +17,9 @@ from ..core.errors import NasAnalysisError, UnknownNameError
 from ..spaces.darts_costs import Network, network
 from ..spaces.darts_genotype import Cell, Edge
 from .darts_mixed import mixed_cell
-from .darts_operations import FactorizedReduce, Randomness, operation, relu_conv_bn
+from .darts_operations import FactorizedReduce, operation, relu_conv_bn
 from .mixture import Mixture, part_of, require_whole
+from .randomness import Randomness
 
 
 @dataclass(frozen=True)

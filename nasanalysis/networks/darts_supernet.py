@@ -26,8 +26,8 @@ from .darts import DartsNetwork, cell_space, skeleton_of
 from .darts_body import Body
 from .darts_cells import DartsCell, DartsSkeleton, SharedCell, edge_name
 from .darts_cells import Place as CellPlace
-from .darts_operations import Randomness
 from .mixture import Decision, Mixture, Place, each_cell
+from .randomness import Randomness
 
 
 class DartsSupernet(Supernet):

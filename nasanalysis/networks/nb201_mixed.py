@@ -104,15 +104,14 @@ def _edges(
 def convolved(rectified: Tensor, modules: Sequence[nn.Module]) -> Sequence[Tensor]:
     """Outputs of several ``ReLU, convolution, batch-norm`` of one input, which has passed the ReLU, as one of each."""
     if len(modules) == 1:
-        _, convolution, norm = modules[0]  # type: ignore[misc]
-        return [norm(convolution(rectified))]
+        return [modules[0][2](modules[0][1](rectified))]  # type: ignore[index]
     convolutions, norms = [m[1] for m in modules], [m[2] for m in modules]  # type: ignore[index]
     out = F.conv2d(rectified, torch.cat([c.weight for c in convolutions]), padding=convolutions[0].padding)
     return norm_together(out, norms).chunk(len(modules), 1)
 
 
 def norm_together(x: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Tensor:
-    """Batch-norms of one kind, each on its equal part of the channels, in one call; running statistics move as theirs."""
+    """Batch-norms of one kind, each on its equal part of the channels, in one call; their statistics move with it."""
     first = norms[0]
     weight = bias = mean = variance = None
     if first.affine:
@@ -127,5 +126,5 @@ def norm_together(x: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Tensor:
         for norm, one, two in zip(norms, mean.chunk(len(norms)), variance.chunk(len(norms)), strict=True):
             norm.running_mean.copy_(one)  # type: ignore[union-attr]
             norm.running_var.copy_(two)  # type: ignore[union-attr]
-            norm.num_batches_tracked.add_(1)  # type: ignore[union-attr, operator]
+            norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
     return out

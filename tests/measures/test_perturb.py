@@ -345,7 +345,8 @@ def picture(net):  # type: ignore[no-untyped-def]
 
 
 def test_vmap_says_which_networks_it_does_not_take() -> None:
-    from nasanalysis.networks.darts_operations import Noise, Randomness
+    from nasanalysis.networks.darts_operations import Noise
+    from nasanalysis.networks.randomness import Randomness
 
     model = nn.Sequential(nn.Conv2d(1, 2, 1), Noise(1, Randomness()), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     x, y = torch.zeros(3, 1, 4, 4), torch.zeros(3, dtype=torch.int64)

@@ -22,8 +22,9 @@ from nasanalysis.core.seeding import torch_generator
 from nasanalysis.networks.base import UndefinedProtocolError, initialised
 from nasanalysis.networks.darts import SPACES, DartsNetwork
 from nasanalysis.networks.darts_cells import DartsSkeleton, FixedCell, Place, darts_skeleton
-from nasanalysis.networks.darts_operations import Randomness, operation
+from nasanalysis.networks.darts_operations import operation
 from nasanalysis.networks.darts_supernet import DartsSupernet, darts_supernet
+from nasanalysis.networks.randomness import Randomness
 from nasanalysis.spaces import get_space
 from nasanalysis.spaces.darts import CellSpace
 from nasanalysis.spaces.darts_genotype import CELLS, Genotype

@@ -20,7 +20,7 @@ pytest.importorskip("sklearn")
 
 from nasanalysis.networks.build import ALONE, build_alone
 from nasanalysis.networks.config import NetworkConfig
-from nasanalysis.networks.darts_operations import Randomness
+from nasanalysis.networks.randomness import Randomness
 from nasanalysis.training.alone import Alone, AloneLearner, train_alone
 from nasanalysis.training.alone_settings import PUBLISHED, AloneSettings
 from nasanalysis.training.loop import Loop
