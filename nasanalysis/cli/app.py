@@ -30,6 +30,7 @@ from .benchmark import benchmark_app
 from .catalogue import proxies, statistics
 from .compare import compare
 from .data import data_app
+from .diffsearch import diffsearch_app
 from .examples import add_examples
 from .measures import measure_app
 from .multiverse import multiverse
@@ -114,6 +115,7 @@ for command in (report, archs, score, correlate, compare, multiverse, card, prox
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")
 app.add_typer(supernet_app, name="supernet")
+app.add_typer(diffsearch_app, name="diffsearch")
 app.add_typer(measure_app, name="measure")
 app.add_typer(simulate_app, name="simulate")
 add_examples(app)

@@ -25,7 +25,7 @@ def train_all(run: Run, workers: int = 1) -> list[Path]:
             protocol.passes(run.on_cpu.blank())
     jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
     folders = [run.folder(*job) for job in jobs]
-    with exclusive(run.out), _epochs_shown(folders, config.train.epochs):
+    with exclusive(run.out), epochs_shown("training supernets: epochs", folders, config.train.epochs * len(folders)):
         for _ in unordered(train_one, [(run, job) for job in jobs], workers=workers, needs=run.needs):
             pass
     return [folder / "weights.pt" for folder in folders]
@@ -51,8 +51,8 @@ def train_one(run: Run, job: Job) -> Path:
 
 
 @contextlib.contextmanager
-def _epochs_shown(folders: Sequence[Path], epochs: int) -> Iterator[None]:
-    """A progress bar over the epochs of all trainings, whichever process runs them."""
+def epochs_shown(what: str, folders: Sequence[Path], total: int) -> Iterator[None]:
+    """A progress bar over the epochs of all trainings, whichever process runs them: each writes its own to a file."""
 
     def done() -> int:
         total = 0
@@ -67,7 +67,7 @@ def _epochs_shown(folders: Sequence[Path], epochs: int) -> Iterator[None]:
 
     over = threading.Event()
     with progress_bar() as bar:
-        task = bar.add_task("training supernets: epochs", total=epochs * len(folders), completed=done())
+        task = bar.add_task(what, total=total, completed=done())
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:

@@ -18,6 +18,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from ..core.errors import ParameterError
 from ..core.registry import resolve
 from ..spaces.base import Arch
 from .base import Net, Supernet, initialise_on_cpu
@@ -33,6 +34,9 @@ SUPERNETS: dict[str, str] = {
     **dict.fromkeys(_NB1SHOT1, "nasanalysis.networks.nb101:supernet"),
     **dict.fromkeys(_DARTS, "nasanalysis.networks.darts_supernet:supernet"),
 }
+
+#: Space -> the maker of its relaxed network (a `SupernetMaker` that gives a `nasanalysis.networks.mixture.Relaxable`).
+RELAXED: dict[str, str] = {**SUPERNETS, **dict.fromkeys(_NB1SHOT1, "nasanalysis.networks.nb101_mixed:relaxed")}
 
 #: Space -> the maker of one architecture's own network, as it is trained from scratch (`AloneMaker`).
 ALONE: dict[str, str] = {
@@ -63,6 +67,26 @@ def build_supernet(
     Every device gets the same weights. `UnknownNameError` lists the spaces that have a supernet.
     """
     net = _blank(space, network, shape, device=device)
+    initialise_on_cpu(net, generator)
+    return net
+
+
+def build_relaxed(
+    space: str, network: NetworkConfig, shape: InputShape, generator: torch.Generator, *, device: str = "cpu"
+) -> nn.Module:
+    """The freshly initialised relaxed network of a space, for differentiable search; as `build_supernet` in the rest.
+
+    Raises `UnknownNameError` (listing the spaces that have one) or, for a network that asks for what its space does not
+    have, `ParameterError`.
+    """
+    make: SupernetMaker = resolve("space that can be relaxed", space, RELAXED)
+    if network.partial > 1 and space in _NB1SHOT1:
+        raise ParameterError(
+            f"partial: expected 1 on {space}, got {network.partial}; nb201 and the darts spaces have it"
+        )
+    with torch.device("meta"):
+        net: nn.Module = make(space, network, shape)
+    net = _nan(net, device)
     initialise_on_cpu(net, generator)
     return net
 

@@ -114,7 +114,7 @@ def shuffled(x: Tensor, groups: int) -> Tensor:
 
 
 def part_of(channels: int, partial: int) -> int:
-    """How many of `channels` go through the operations where a `partial`-th does; `ParameterError` if it is no share."""
+    """How many of `channels` go through the operations where a `partial`-th does; an error if it is no share."""
     if partial < 1 or channels % partial:
         raise ParameterError(f"partial: expected a divisor of the {channels} channels of every cell, got {partial}")
     return channels // partial

@@ -65,6 +65,10 @@ class Learner(ABC):
     def begin(self, epoch: int, epochs: int) -> None:  # noqa: B027 (a hook that may be left out)
         """Called before every epoch with the number that are done: what follows a schedule of its own is set here."""
 
+    def updates_of(self, epoch: int, epochs: int) -> int:
+        """Updates of the epoch that begins, of `epochs`, with `epoch` done; asked for after `begin`."""
+        return round(self.updates * (epoch + 1) / epochs) - round(self.updates * epoch / epochs)
+
     @abstractmethod
     def update(self) -> Reading:
         """One update, in place."""
@@ -75,6 +79,10 @@ class Learner(ABC):
         A column of the loop's own name replaces the loop's.
         """
         return {}
+
+    def finished(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a training that has ended already."""
+        self.net.load_state_dict(weights)
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -110,7 +118,7 @@ class Loop:
         started = time.perf_counter()
         self.learner.begin(self.epoch, self.epochs)
         self.learner.net.train()
-        last = round(self.learner.updates * (self.epoch + 1) / self.epochs)
+        last = self.done + self.learner.updates_of(self.epoch, self.epochs)
         readings: list[Reading] = []
         while self.done < last:
             for group in self.learner.optimiser.param_groups:
@@ -185,16 +193,16 @@ def run(
     Raises `BuildError` where `folder` holds another run (`fingerprint` differs), another process writes it, or the loss
     is not finite.
     """
-    net, mark = loop.learner.net, json.dumps(fingerprint, sort_keys=True)
+    mark = json.dumps(fingerprint, sort_keys=True)
     final, partial = folder / "weights.pt", folder / "checkpoint.pt"
 
     def kept() -> dict[str, Any]:
-        return {"net": net.state_dict(), "fingerprint": mark}
+        return {"net": loop.learner.net.state_dict(), "fingerprint": mark}
 
     with exclusive(folder):
         if final.exists():
             with reading(final, "weights of this training", checkpoints.CheckpointError):
-                net.load_state_dict(_load(final, "weights", mark)["net"])
+                loop.learner.finished(_load(final, "weights", mark)["net"])
             on_epoch(loop.epochs, loop.epochs)
             return final
         if partial.exists():

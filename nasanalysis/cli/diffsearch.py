@@ -1,0 +1,71 @@
+"""``nasanalysis diffsearch ...``: thin, as `cli`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from ..core.errors import MissingExtraError
+from .options import BackendOption, DataOption, JsonOption, SchedulerOption
+from .output import print_json, print_table
+from .supernets import ConfigOption, DeviceOption, WorkersOption
+
+diffsearch_app = typer.Typer(
+    no_args_is_help=True, help="Differentiable search: DARTS, SoTL-DARTS, DrNAS, DARTS-PT and the others, by parts."
+)
+
+
+@diffsearch_app.command("run")
+def diffsearch_run(
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the searches.")],
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search by every method with every seed; after a kill the same command goes on from the last epoch."""
+    try:
+        from ..live.diffsearch import SearchRun, search_all, summary
+        from ..training.devices import choose_device
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
+    from ..differentiable.config import DiffSearchConfig
+    from ..jobs import backend_from_options
+
+    loaded = DiffSearchConfig.load(config)
+    local = None if backend in ("dask", "ray") else choose_device(device)
+    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
+    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
+        there = local or next(chosen.run(choose_device, [(device,)]))
+        run = SearchRun(loaded, out, there, data)
+        search_all(run)
+    rows = summary(run)
+    print_json(rows) if as_json else print_table(pl.DataFrame(rows), "searches")
+
+
+@diffsearch_app.command("methods")
+def diffsearch_methods(
+    space: Annotated[
+        str, typer.Option("--space", help="Space that is searched: nb201, darts, s1 ..., nb101-1 ...")
+    ] = "nb201",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of the search.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """The methods that a space defines, each with its parts; those that it does not, with the reason."""
+    try:
+        from ..differentiable.table import methods_table
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
+
+    rows = methods_table(space, epochs)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(pl.DataFrame([{k: row[k] for k in ("method", "reference", "parts")} for row in rows]), f"on {space}")

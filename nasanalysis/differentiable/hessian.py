@@ -1,0 +1,92 @@
+"""The Hessian of a search's loss in its architecture parameters: whole, or its extreme eigenvalues (torch).
+
+Read on one batch of the images that alpha is trained on, with batch statistics and without drop-path, under the weights
+of the relaxation without draws. A hard sampler's loss is piecewise constant in alpha and has no Hessian: that of its
+softmax is given where it is asked for by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..core.errors import NasAnalysisError
+from ..core.seeding import torch_generator
+from ..measures.hessian import leading_eigenvalues
+from ..measures.hessian_products import HessianProducts
+
+if TYPE_CHECKING:
+    from .learner import SearchLearner
+
+#: As many architecture parameters as are worth the whole matrix; above, extreme eigenvalues by Lanczos.
+WHOLE = 300
+
+
+class NoHessianError(NasAnalysisError, ValueError):
+    """The Hessian of a loss that is piecewise constant in alpha, or that does not depend on it."""
+
+
+def products(learner: SearchLearner, *, relaxed: bool = False, images: int = 0) -> HessianProducts:
+    """Products of the architecture Hessian with vectors; numbers are those that are trained, row by row.
+
+    Parameters
+    ----------
+    relaxed: for a hard sampler, take the Hessian of its softmax at the same alpha.
+    images: on which it is read; 0: one batch.
+
+    Raises `NoHessianError` for a hard sampler without `relaxed`, for a controller, and where nothing is open.
+    """
+    method = learner.method
+    if method.controller is not None or (method.relaxation.hard and not relaxed):
+        raise NoHessianError(
+            f"{method.name}: expected weights that move with alpha, got a sampler, whose loss is piecewise constant in "
+            "it; ask for the Hessian of its softmax (relaxed=True)"
+        )
+    trained = learner.alphas.trained
+    if not bool(trained.any()):
+        raise NoHessianError(f"{method.name}: expected open decisions, got none; every edge is decided")
+    point = learner.alphas.values.detach()[trained].clone().requires_grad_()
+    batches = learner._read_batches(images or learner.settings.batch_size, "alpha")
+
+    def loss_on(index: int) -> Tensor:
+        values = learner.alphas.values.detach().masked_scatter(trained, point)
+        logits = values.masked_fill(~learner.alphas.active, -torch.inf)
+        weights = learner.alphas.settle(method.relaxation.mean(logits))
+        x, labels = batches[index]
+        with learner.measuring():
+            out = learner.net.mixed(x, learner.alphas.mixture(weights))  # type: ignore[operator]
+        return F.cross_entropy(out, labels) * len(labels) / sum(len(b[1]) for b in batches)
+
+    return HessianProducts([lambda i=i: loss_on(i) for i in range(len(batches))], [point])  # type: ignore[misc]
+
+
+def architecture_hessian(learner: SearchLearner, *, relaxed: bool = False, images: int = 0) -> NDArray[np.float64]:
+    """The whole Hessian, (numbers that are trained, same); see `products`."""
+    return products(learner, relaxed=relaxed, images=images).dense()
+
+
+def eigenvalues(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
+    """All eigenvalues, from the most negative to the most positive."""
+    return np.asarray(np.linalg.eigvalsh(hessian), dtype=np.float64)
+
+
+def dominant(
+    learner: SearchLearner,
+    *,
+    which: Literal["algebraic", "magnitude"] = "algebraic",
+    relaxed: bool = False,
+    images: int = 0,
+) -> float:
+    """The most positive eigenvalue, or the one of largest magnitude: whole to `WHOLE` numbers, by Lanczos beyond."""
+    product = products(learner, relaxed=relaxed, images=images)
+    if product.size <= WHOLE:
+        values = eigenvalues(product.dense())
+        return float(values[-1] if which == "algebraic" else values[np.abs(values).argmax()])
+    start = torch_generator(learner.seed, "search", "lanczos")
+    values, _ = leading_eigenvalues(product, generator=start, which=which)
+    return float(values[0])

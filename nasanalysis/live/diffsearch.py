@@ -1,0 +1,139 @@
+"""``nasanalysis diffsearch run``: every method with every seed of a configuration, several at once, resumable.
+
+A folder of results::
+
+    out/searches/METHOD-SEED/   trace.parquet, alphas.parquet, weights.pt (checkpoint.pt while it searches)
+    out/trace.parquet           TRACE of all that are finished; out/alphas.parquet likewise
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from ..core.atomic import write_text
+from ..core.frames import read_frame, write_frame
+from ..core.provenance import provenance
+from ..differentiable.config import DiffSearchConfig, MethodConfig
+from ..differentiable.learner import SearchLearner
+from ..differentiable.methods import method
+from ..differentiable.search import read_outcome, run_search
+from ..jobs import unordered
+from ..jobs.units import exclusive
+from ..training.devices import explained_memory
+from ..training.tasks import load_task
+from .train import epochs_shown
+
+
+@dataclass(frozen=True)
+class SearchRun:
+    """What every process starts from; small, so that it travels.
+
+    Attributes
+    ----------
+    out: folder of results. device: ``cpu`` or ``cuda``. data: folder of image files; None: as everywhere.
+    """
+
+    config: DiffSearchConfig
+    out: Path
+    device: str
+    data: Path | None = None
+
+    def folder(self, row: MethodConfig, seed: int) -> Path:
+        """Where a search is."""
+        return self.out / "searches" / f"{row.label}-{seed}".replace(" ", "_")
+
+    @property
+    def needs(self) -> list[Path]:
+        """Folders that every process that works must see."""
+        return [self.out, *([self.data] if self.data else [])]
+
+
+def learner_of(run: SearchRun, row: MethodConfig, seed: int) -> SearchLearner:
+    """One search, not begun."""
+    config = run.config
+    parts = method(row.name, config.space, config.settings(row).epochs, **row.options)
+    settings = config.settings(row, parts.settings)
+    task = load_task(config.data, data=run.data, device=run.device)
+    return SearchLearner(config.space, config.network_of(row), task, parts, settings, seed=seed, device=run.device)
+
+
+def search_one(run: SearchRun, row: MethodConfig, seed: int) -> Path:
+    """One search, in this process."""
+    torch.set_num_threads(run.config.threads)
+    folder = run.folder(row, seed)
+    with explained_memory(f"searching by {row.label}, seed {seed}", run.config.settings(row).batch_size, run.device):
+        run_search(
+            learner_of(run, row, seed),
+            folder,
+            setting=row.setting,
+            config={"data": run.config.data.model_dump(), "threads": run.config.threads},
+            on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
+        )
+    return folder
+
+
+def search_all(run: SearchRun, workers: int = 1) -> list[Path]:
+    """Every method with every seed; the folders of all, in order, and the two frames of them together.
+
+    Methods that the space does not define are refused before any search begins.
+    """
+    epochs = {}
+    for row in run.config.method:
+        settings = run.config.settings(row)
+        parts = method(row.name, run.config.space, settings.epochs, **row.options)
+        epochs[row.label] = sum(stage.epochs for stage in parts.stages)
+    jobs = run.config.jobs
+    folders = [run.folder(*job) for job in jobs]
+    total = sum(epochs[row.label] for row, _ in jobs)
+    with exclusive(run.out), epochs_shown("searching: epochs", folders, total):
+        for _ in unordered(search_one, [(replace(run), *job) for job in jobs], workers=workers, needs=run.needs):
+            pass
+        gather(run)
+    return folders
+
+
+def gather(run: SearchRun) -> dict[str, Path]:
+    """TRACE and ALPHAS of all finished searches, each in one file with the hash of every part."""
+    finished = [folder for folder in _folders(run) if (folder / "weights.pt").exists()]
+    record = provenance(
+        seeds={"searches": max(seed for _, seed in run.config.jobs)},
+        inputs=[folder / "trace.parquet" for folder in finished],
+        config=json.loads(run.config.model_dump_json()),
+    )
+    paths = {}
+    for name in ("trace", "alphas"):
+        frames = [read_frame(folder / f"{name}.parquet") for folder in finished]
+        paths[name] = write_frame(pl.concat(frames), run.out / f"{name}.parquet", record)
+    return paths
+
+
+def _folders(run: SearchRun) -> Iterator[Path]:
+    yield from (run.folder(row, seed) for row, seed in run.config.jobs)
+
+
+def summary(run: SearchRun) -> list[dict[str, Any]]:
+    """One row for each finished search: method, setting, seed, its architecture, and seconds."""
+    rows = []
+    for row, seed in run.config.jobs:
+        folder = run.folder(row, seed)
+        if not (folder / "weights.pt").exists():
+            continue
+        outcome = read_outcome(folder)
+        seconds = outcome.trace.filter(quantity="seconds")["value"].sum()
+        rows.append(
+            {
+                "method": row.name,
+                "setting": row.setting,
+                "seed": seed,
+                "arch": str(outcome.arch),
+                "seconds": round(float(seconds), 1),
+            }
+        )
+    return rows
