@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:  # what checkers and editors see; "as" hands it on to them; a test keeps it in step with _PUBLIC
     from . import builders as builders
     from . import core as core
+    from . import differentiable as differentiable
     from . import jobs as jobs
     from . import live as live
     from . import loaders as loaders
@@ -90,8 +91,8 @@ _PUBLIC = {
     "write_frame": "core.frames",
 }
 _FOLDERS = (
-    "builders", "core", "jobs", "live", "loaders", "measures", "networks", "plots", "proxies", "report", "search",
-    "spaces", "stats", "studies", "training",
+    "builders", "core", "differentiable", "jobs", "live", "loaders", "measures", "networks", "plots", "proxies",
+    "report", "search", "spaces", "stats", "studies", "training",
 )  # fmt: skip
 
 __all__ = [

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import polars as pl
 import typer
 
 from ..core.errors import MissingExtraError
 from .options import BackendOption, DataOption, JsonOption, SchedulerOption
 from .output import print_json, print_table
-from .supernets import ConfigOption, DeviceOption, WorkersOption
+from .supernets import DeviceOption, WorkersOption
 
 diffsearch_app = typer.Typer(
     no_args_is_help=True, help="Differentiable search: DARTS, SoTL-DARTS, DrNAS, DARTS-PT and the others, by parts."
@@ -21,7 +20,12 @@ diffsearch_app = typer.Typer(
 
 @diffsearch_app.command("run")
 def diffsearch_run(
-    config: ConfigOption,
+    config: Annotated[
+        str,
+        typer.Option(
+            "--config", help="A TOML file, or a shipped configuration by name (reports/searches/): digits ..."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the searches.")],
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
@@ -46,8 +50,7 @@ def diffsearch_run(
         there = local or next(chosen.run(choose_device, [(device,)]))
         run = SearchRun(loaded, out, there, data)
         search_all(run)
-    rows = summary(run)
-    print_json(rows) if as_json else print_table(pl.DataFrame(rows), "searches")
+    _show(summary(run), "searches", as_json)
 
 
 @diffsearch_app.command("methods")
@@ -65,7 +68,11 @@ def diffsearch_methods(
         raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
 
     rows = methods_table(space, epochs)
-    if as_json:
-        print_json(rows)
-        return
-    print_table(pl.DataFrame([{k: row[k] for k in ("method", "reference", "parts")} for row in rows]), f"on {space}")
+    few = rows if as_json else [{k: row[k] for k in ("method", "reference", "parts")} for row in rows]
+    _show(few, f"on {space}", as_json)
+
+
+def _show(rows: list[dict[str, Any]], title: str, as_json: bool) -> None:
+    import polars as pl
+
+    print_json(rows) if as_json else print_table(pl.DataFrame(rows), title)

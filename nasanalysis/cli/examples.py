@@ -62,7 +62,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "supernet measure": ("nasanalysis supernet measure --config digits --out build/supernet --only noise",),
     "supernet estimate": ("nasanalysis supernet estimate --config digits",),
     "supernet search": ("nasanalysis supernet search --config digits --out build/supernet",),
-    "diffsearch run": ("nasanalysis diffsearch run --config diffsearch_digits --out build/diffsearch",),
+    "diffsearch run": ("nasanalysis diffsearch run --config digits --out build/diffsearch",),
     "diffsearch methods": ("nasanalysis diffsearch methods --space s2",),
     "supernet keep": ("nasanalysis supernet keep build/supernet mine --out reports/results",),
     "measure zero-cost": ("nasanalysis measure zero-cost --data ~/benchmarks",),

@@ -1,7 +1,7 @@
 """A study of searches as a TOML file: the network, the images, the methods, the seeds. Imports no torch.
 
-Every key has a default but `space`; ``reports/configs/`` holds documented examples. Keys that are not known are refused
-by name.
+Every key has a default but `space`; ``reports/searches/`` holds documented examples. Keys that are not known are
+refused by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .names import METHODS
 from .settings import SearchSettings, settings_for
 
 #: Where shipped configurations are.
-CONFIGS = "reports/configs"
+CONFIGS = "reports/searches"
 
 
 class MethodConfig(StrictModel):
@@ -118,5 +118,5 @@ class DiffSearchConfig(StrictModel):
     def load(cls, name_or_path: Path | str) -> Self:
         """A shipped configuration by name, or a TOML file; `StudyError` says what is wrong in it, key by key."""
         return read_toml(
-            toml_file(name_or_path, CONFIGS, kind="configuration"), cls, what="a configuration of searches"
+            toml_file(name_or_path, CONFIGS, kind="configuration of searches"), cls, what="a configuration of searches"
         )
