@@ -19,10 +19,19 @@ def report(
     ] = None,
     data: DataOption = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("reports/out"),
+    fill: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--fill",
+            metavar="PAGE.md",
+            help="Write tables and answers between the marks of this page anew (docs/studies.md); repeat it.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run studies and write index.html, tables, figures and provenance.json into one folder."""
     from ..report import make_folders, write_report
+    from ..report.blocks import fill_page
     from ..studies.reading import default_studies, load_study
 
     loaded = [load_study(name) for name in studies or default_studies(data)]
@@ -31,6 +40,8 @@ def report(
         results = [study.run(data, say=say) for study in loaded]
         say("drawing figures, writing pages")
         page = write_report(results, out)
+        for filled in fill or ():
+            fill_page(filled, results)
     tables = sum(len(s.tables) for r in results for s in r.sections)
     figures = sum(len(s.figures) for r in results for s in r.sections)
     skipped = [line for r in results for line in r.skipped]

@@ -1,4 +1,4 @@
-"""When two NAS-Bench-201 cells are the same: four named rules.
+"""When two NAS-Bench-201 cells are the same: five named rules.
 
 Each rule maps a cell (its six operations) to a canonical form; cells with equal forms are one class.
 Counts over the 15,625 cells:
@@ -9,8 +9,12 @@ Counts over the 15,625 cells:
 ``published_no_zeros``  5,390  the same with zero terms dropped from sums
 ``skips_only``         12,751  skips folded, ``none`` is an operation like any other
 ``functional``          5,545  skips folded, sums flattened, ``none`` and pooled zeros dropped, a
-                               convolution of zero kept (its batch-norm gives it an offset): only
-                               within these classes may a trained result be shared
+                               convolution of zero kept (its batch-norm gives it an offset): what
+                               one can compute the others can
+``trained``              5,875  the same, and as many convolutions of each kind that reach the output:
+                               one that is read twice is not two of the same input, which have weights
+                               of their own and train to other accuracies; within these classes a
+                               trained result may be shared (docs/decisions/shared-results.md)
 =====================  ======  =================================================================
 """
 
@@ -79,11 +83,22 @@ def _multiset(edges: Iterable[tuple[tuple[str, ...], str]]) -> tuple[str, ...]:
     return tuple(sorted(terms))
 
 
+def _trained(ops: Ops) -> str:
+    """The functional form, and the 1x1 and 3x3 convolutions that reach the output."""
+    reaches = {3}
+    for (target, source), op in zip(reversed(EDGES), reversed(ops), strict=True):
+        if target in reaches and op != "none":
+            reaches.add(source)
+    convs = [op for (target, _), op in zip(EDGES, ops, strict=True) if target in reaches and op.startswith("nor_conv")]
+    return f"{_functional(ops)}|{','.join(sorted(convs))}"
+
+
 RULES: dict[str, Callable[[Ops], str]] = {
     "published": _published,
     "published_no_zeros": lambda ops: _published(ops, drop_zeros=True),
     "skips_only": lambda ops: _published(ops, fold_zeros=False),
     "functional": _functional,
+    "trained": _trained,
 }
 
 

@@ -101,7 +101,7 @@ def archs(n: int, *, prefix: bool = True) -> list[str]:
 def test_archs(run: Run, tmp_path: Path) -> None:
     assert run("archs", "nb201", "--count").out == "15625\n"
     assert run("archs", "nb201", "--count", "--json").json == {"space": "nb201", "architectures": 15_625}
-    counts = {"published": 6466, "published_no_zeros": 5390, "skips_only": 12751, "functional": 5545}
+    counts = {"published": 6466, "published_no_zeros": 5390, "skips_only": 12751, "functional": 5545, "trained": 5875}
     assert run("archs", "nb201", "--unique-count", "--json").json == counts
     text = run("archs", "nb201", "--unique-count").out
     assert all(f"{n:,}" in text for n in counts.values())

@@ -194,7 +194,7 @@ def test_live_path_agrees_with_the_four_paths_written_out() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "classes"),
-    [("published", 6466), ("published_no_zeros", 5390), ("skips_only", 12751), ("functional", 5545)],
+    [("published", 6466), ("published_no_zeros", 5390), ("skips_only", 12751), ("functional", 5545), ("trained", 5875)],
 )
 def test_class_counts_and_representatives(rule: str, classes: int) -> None:
     unique = SPACE.unique_archs(rule)
@@ -261,7 +261,7 @@ def test_published_rules_equal_the_public_code(rule: str, consider_zero: bool) -
 
 def test_finer_rules_lie_within_coarser_ones() -> None:
     """Not so for the other pairs: the published form keeps a skipped sum as one term, sorted with the rest."""
-    for fine, coarse in (("published", "published_no_zeros"), ("skips_only", "functional")):
+    for fine, coarse in (("published", "published_no_zeros"), ("skips_only", "functional"), ("trained", "functional")):
         pairs = {(SPACE.unique_arch(a, fine), SPACE.unique_arch(a, coarse)) for a in SPACE}
         assert len(pairs) == len({f for f, _ in pairs}), f"{fine} does not refine {coarse}"
     assert set(RULES) == set(SPACE.isomorphism_rules)

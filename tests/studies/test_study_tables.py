@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from nasanalysis.loaders.sources import Sources
@@ -17,3 +18,16 @@ def test_the_cells_stand_in_the_order_in_which_they_were_drawn(space: str, data_
     drawn = sources.named_archs("thesis", space)
     assert sample_cells(sources, space)["arch"].to_list() == drawn
     assert len(drawn or ()) == 200
+
+
+def test_members_of_a_class_train_alike_only_with_as_many_convolutions(data_dir: Path) -> None:
+    from nasanalysis.loaders.sources import Sources
+    from nasanalysis.stats import Resampling
+    from nasanalysis.studies.tables.shared_results import shared_results
+
+    data = shared_results(Sources(data_dir), Resampling(200), {}).data
+    assert set(data["dataset"]) == {"cifar10", "cifar10-valid", "cifar100", "ImageNet16-120"}
+    alike, mixed = (data.filter(pl.col("classes").str.starts_with(kind)) for kind in ("trained", "functional"))
+    assert (alike["ratio_high"] < 1.2).all()
+    assert (mixed["ratio_low"] > 1.5).all()
+    assert (mixed["gap_low"] > 0).all()

@@ -25,6 +25,7 @@ TABLES: dict[str, str] = {
     "nb1shot1-samples": "nasanalysis.studies.tables.nb1shot1:nb1shot1_samples",
     "one-shot": "nasanalysis.studies.tables.one_shot:one_shot",
     "zero-cost": "nasanalysis.studies.tables.zero_cost:zero_cost",
+    "shared-results": "nasanalysis.studies.tables.shared_results:shared_results",
     "hessian-eigenvalues": "nasanalysis.studies.tables.eigenvalues:hessian_eigenvalues",
 }
 
