@@ -35,6 +35,7 @@ from ..stats.resampling import Resampling
 KINDS: dict[str, str] = {
     "compare": "nasanalysis.studies.comparison.items:Comparison",
     "leaderboard": "nasanalysis.studies.leaderboard.items:LeaderboardItem",
+    "ranks": "nasanalysis.studies.ranks.items:RanksItem",
     "multiverse": "nasanalysis.studies.multiverse.items:MultiverseItem",
     "explain": "nasanalysis.studies.explain.items:ExplainItem",
     "predictor": "nasanalysis.studies.predictor.items:PredictorItem",

@@ -1,0 +1,1 @@
+"""``[[ranks]]`` items: proxies over several truths, by their mean rank."""
