@@ -42,6 +42,28 @@ def rows(data: Path | None) -> Iterator[Row | Skipped]:
         scale=RESAMPLES / FEW,
         note=f"peer: {FEW} resamples, scaled; without ranks, tiers or verdicts",
     )
+    two = scores.filter(pl.col("proxy").is_in(names[:2]))
+    for chosen, what in ((RESAMPLES, f"{RESAMPLES:,} exchanges"), (None, "the law of large samples")):
+        yield side_by_side(
+            f"Test of two proxies, Kendall's tau, {N:,} architectures: {what}",
+            lambda: _exchanges(columns, targets[0]),
+            lambda n=chosen: na.compare_proxies(
+                one, two, statistic="kendall_tau", n_boot=0, n_permutations=n, unit="arch"
+            ),
+            peer_name="scipy, exchange by exchange",
+            scale=RESAMPLES / FEW,
+            note=f"peer: {FEW} exchanges, scaled",
+        )
+
+
+def _exchanges(columns: dict[str, np.ndarray], truth: np.ndarray) -> None:
+    """A few exchanges of two scores, correlated one after the other."""
+    rng = np.random.default_rng(0)
+    a, b = list(columns.values())[:2]
+    for _ in range(FEW):
+        swap = rng.integers(0, 2, size=len(truth)).astype(bool)
+        kendalltau(np.where(swap, b, a), truth)
+        kendalltau(np.where(swap, a, b), truth)
 
 
 def _frames() -> tuple[pl.DataFrame, pl.DataFrame]:

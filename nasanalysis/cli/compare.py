@@ -58,7 +58,11 @@ def compare(
     bootstrap: BootstrapOption = 1000,
     permutations: Annotated[
         int | None,
-        typer.Option("--permutations", min=0, help="Exchanges for the p-values (0: none; default: as many as needed)."),
+        typer.Option(
+            "--permutations",
+            min=0,
+            help="Exchanges for the p-values (0: none; default: as needed, by the law of many from 2,000 on).",
+        ),
     ] = None,
     margin: Annotated[
         float | None, typer.Option("--margin", min=0, help="Differences below it do not matter: then equivalent.")

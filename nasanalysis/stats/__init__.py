@@ -57,6 +57,7 @@ from .neighbours import isomorph_spread, neighbour_concordance
 from .paired import difference_by_step
 from .pairs import rank_pairs, score_against_truth
 from .partial import partial_kendall, partial_spearman
+from .permutation import large_sample_test, permutation_test
 from .planner import plan
 from .predictor import FEWEST as FEWEST_TO_RANK
 from .predictor import predictor_curve
@@ -73,7 +74,7 @@ from .tau import sparse_kendall_tau, weighted_tau
 from .topk import TopKMean, best_rank_at_k, precision_at_k, regret_at_k, topk_mean
 from .topk_curve import topk_by_k
 from .verdicts import Verdict, emphasis_from_pairs, in_words, tiers, verdict
-from .versus import compare_proxies, holm, permutation_test, permutations_for
+from .versus import compare_proxies, holm, permutations_for
 
 __all__ = [
     "FEWEST_TO_RANK",
@@ -131,6 +132,7 @@ __all__ = [
     "isomorph_spread",
     "kendall_tau",
     "kendall_tau_counts",
+    "large_sample_test",
     "leaderboard",
     "learned_bar",
     "losses_by_group",

@@ -14,14 +14,14 @@ from ..core.errors import UnknownNameError
 from .classes import Labels
 from .rank import Floats, average_ranks, pearson_r
 
-_ROWS = 500  # of the matrix of all pairs that are held at once
+_ROWS = 500  # beyond, a matrix of all pairs is slower
 
 
 def influence(statistic: str, score: Floats, truth: Floats) -> Floats:
     """(n_archs,), mean about 0: of ``kendall_tau``, ``spearman_rho`` or ``pearson_r``; score and truth (n_archs,)."""
-    if statistic not in _INFLUENCE:
-        raise UnknownNameError("statistic with a known influence", statistic, _INFLUENCE)
-    return _INFLUENCE[statistic](score, truth)
+    if statistic not in INFLUENCES:
+        raise UnknownNameError("statistic with a known influence", statistic, INFLUENCES)
+    return INFLUENCES[statistic](score, truth)
 
 
 def standard_error(statistic: str, first: Floats, second: Floats, truth: Floats, labels: Labels | None = None) -> float:
@@ -38,12 +38,36 @@ def standard_error(statistic: str, first: Floats, second: Floats, truth: Floats,
 def concordance(score: Floats, truth: Floats) -> Floats:
     """Mean over the other architectures of +1 (concordant), -1 (discordant) or 0 (tied): (n_archs,)."""
     n = len(score)
-    total = np.empty(n)
-    for first in range(0, n, _ROWS):
-        rows = slice(first, first + _ROWS)
-        agree = np.sign(score[rows, None] - score[None, :]) * np.sign(truth[rows, None] - truth[None, :])
-        total[rows] = agree.sum(axis=1)
-    return total / (n - 1)
+    if n > _ROWS:
+        agree = _dominated(score, truth) + _dominated(-score, -truth)
+        return (agree - _dominated(score, -truth) - _dominated(-score, truth)) / (n - 1)
+    total = np.sign(score[:, None] - score[None, :]) * np.sign(truth[:, None] - truth[None, :])
+    return np.asarray(total.sum(axis=1) / (n - 1))
+
+
+def _dominated(x: Floats, y: Floats) -> Floats:
+    """How many others are below in both: (n,) -> (n,), in n log^2 n steps.
+
+    Two ranks of x differ in a highest bit: for each bit, among those whose higher bits agree, every one of bit 1 counts
+    those of bit 0 with a smaller y.
+    """
+    order = np.argsort(y, kind="stable")
+    groups = np.unique(x, return_inverse=True)[1][order]
+    _, levels = np.unique(y[order], return_inverse=True)
+    below = np.zeros(len(x))
+    for bit in range(int(groups.max(initial=0)).bit_length()):
+        higher = groups >> (bit + 1)
+        by = np.argsort(higher, kind="stable")  # by the higher bits, then by y
+        zero = (groups[by] >> bit & 1) == 0
+        before = np.concatenate([[0], np.cumsum(zero)])
+        new_part = np.concatenate([[True], np.diff(higher[by]) > 0])
+        new_level = new_part | np.concatenate([[True], np.diff(levels[by]) > 0])
+        place = np.arange(len(by))
+        part, level = (np.maximum.accumulate(np.where(new, place, 0)) for new in (new_part, new_level))
+        below[by] += np.where(zero, 0, before[level] - before[part])
+    counts = np.empty(len(x))
+    counts[order] = below
+    return counts
 
 
 def _kendall(score: Floats, truth: Floats) -> Floats:
@@ -78,7 +102,8 @@ def _untied(values: Floats) -> float:
     return float(1 - (sizes * (sizes - 1)).sum() / (n * (n - 1)))
 
 
-_INFLUENCE: dict[str, Callable[[Floats, Floats], Floats]] = {
+#: Statistic -> influences of (score, truth).
+INFLUENCES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "kendall_tau": _kendall,
     "spearman_rho": _spearman,
     "pearson_r": _pearson,

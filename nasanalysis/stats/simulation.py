@@ -22,13 +22,13 @@ import polars as pl
 from ..core.seeding import generator
 from .bootstrap import FISHER_Z, IntervalKind, bootstrap_counts, fisher_z_interval, percentile_interval
 from .intervals import make_interval
+from .permutation import permutation_test
 from .rank import Floats, kendall_tau, spearman_rho
 from .registry import get_statistic
 from .reliability import reliability, resampled_reliability, top_fraction
 from .resamples import Resamples
 from .resampling import units_of
 from .simultaneous import simultaneous_band
-from .versus import permutation_test
 
 SIZES = (30, 100, 200)
 TAUS = (0.0, 0.5, 0.9)

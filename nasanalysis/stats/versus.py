@@ -1,10 +1,6 @@
-"""Is proxy A better than proxy B on the same architectures? Paired bootstrap, permutation test, Holm's correction.
+"""Is proxy A better than proxy B on the same architectures? Paired bootstrap, a test, Holm's correction.
 
-The permutation test exchanges the ranks of two scores architecture by architecture, which is exact where the two are
-exchangeable: where it would not change their joint distribution with the truth to swap their names. Two proxies of one
-correlation whose shapes differ (one follows the truth everywhere a little, the other half of the time exactly) are
-not; the plain test need not hold its level there, and the studentised one does in large samples (Janssen 1997; DiCiccio
-and Romano 2017). `reports/results/coverage.csv` has both.
+The tests are those of `nasanalysis.stats.permutation`.
 """
 
 from __future__ import annotations
@@ -12,121 +8,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core.errors import StudyError, UnknownNameError
 from ..core.frames import any_frame
 from .alignment import aligned_series
-from .classes import Labels
-from .influence import standard_error
+from .influence import INFLUENCES
 from .paired import Difference, correlation_to_compare, paired_difference
-from .rank import Floats, average_ranks
+from .permutation import LARGE, large_sample_test, permutation_test
+from .rank import Floats
 from .registry import Statistic
 from .resampling import Drawn, Resampling, Unit, asked
 from .rows import defined, ends
 from .series import Series
 from .verdicts import Verdict, better, check_margin, verdict
 
-BLOCK = 2_000_000  # numbers in one working array
 PER_TEST = 10  # permutations for each 1 / (corrected level): p is then known to about a third where it matters
-
-
-def permutation_test(
-    statistic: Statistic,
-    first: ArrayLike,
-    second: ArrayLike,
-    truth: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    n_permutations: int = 1000,
-    studentised: bool = False,
-    labels: Labels | None = None,
-) -> float:
-    """Two-sided p-value of "the two scores rank equally well", by exchanging them architecture by architecture.
-
-    The null of the plain test is that the two are exchangeable: neither the correlation nor the shape of their joint
-    distribution with the truth changes if they swap names. `studentised` divides each difference by its standard error
-    (by the influence of each architecture), whose null is, in large samples, equal correlation alone; for
-    ``spearman_rho``, ``kendall_tau`` and ``pearson_r``.
-
-    labels: (n_archs,), the class of each architecture from 0 on: members of one class are exchanged together, because
-    they are one network and not so many independent ones. By default each architecture by itself.
-
-    first, second, truth: (n_archs,), finite, higher is better. Scores are turned into ranks, so that they can be
-    exchanged; under the hypothesis it does not matter which rank came from which score. The value is
-    (1 + as large a difference) / (1 + n_permutations), so never 0. NaN where the difference is undefined. For
-    ``spearman_rho`` exchanged ranks are correlated as they are, not ranked anew: many times faster, as valid a test.
-    """
-    a, b = (average_ranks(np.asarray(v, dtype=np.float64)) for v in (first, second))
-    y = np.asarray(truth, dtype=np.float64)
-    observed = abs(statistic(a, y) - statistic(b, y))
-    if not np.isfinite(observed):
-        return float("nan")
-    swaps = _Swaps(rng, len(y), labels)
-    if studentised:
-        return _studentised(statistic, a, b, y, swaps, n_permutations)
-    if statistic.name == "spearman_rho":
-        gaps = _rank_gaps(a, b, average_ranks(y), swaps, n_permutations)
-        return float((1 + (np.abs(gaps) >= observed - 1e-12).sum()) / (1 + n_permutations))
-    as_large = 0
-    for _ in range(n_permutations):
-        swap = swaps(1)[0].astype(bool)
-        difference = statistic(np.where(swap, b, a), y) - statistic(np.where(swap, a, b), y)
-        as_large += bool(abs(difference) >= observed - 1e-12)
-    return (1 + as_large) / (1 + n_permutations)
-
-
-@dataclass(frozen=True)
-class _Swaps:
-    """Which architectures exchange their two scores: draws of 0 and 1."""
-
-    rng: np.random.Generator
-    n_archs: int
-    labels: Labels | None
-
-    def __call__(self, n: int) -> NDArray[np.int64]:
-        """(n, n_archs)."""
-        if self.labels is None:
-            return self.rng.integers(0, 2, size=(n, self.n_archs))
-        return self.rng.integers(0, 2, size=(n, int(self.labels.max()) + 1))[:, self.labels]
-
-
-def _studentised(statistic: Statistic, a: Floats, b: Floats, y: Floats, swaps: _Swaps, n_permutations: int) -> float:
-    error_of = partial(standard_error, statistic.name, labels=swaps.labels)
-
-    def size(first: Floats, second: Floats) -> float:
-        gap, error = abs(statistic(first, y) - statistic(second, y)), error_of(first, second, y)
-        return gap / error if error > 0 else (np.inf if gap > 0 else 0.0)
-
-    observed, as_large = size(a, b), 0
-    for _ in range(n_permutations):
-        swap = swaps(1)[0].astype(bool)
-        as_large += bool(size(np.where(swap, b, a), np.where(swap, a, b)) >= observed - 1e-12)
-    return (1 + as_large) / (1 + n_permutations)
-
-
-def _rank_gaps(a: Floats, b: Floats, y: Floats, swaps: _Swaps, n_permutations: int) -> Floats:
-    """Difference of the correlations with `y` after each exchange of `a` and `b`: (n_permutations,)."""
-    a, b, y = (v - v.mean() for v in (a, b, y))
-    middle, half = (a + b) / 2, (a - b) / 2  # an exchange turns the sign of `half`
-    gaps = np.empty(n_permutations)
-    width = max(1, BLOCK // len(y))
-    for first in range(0, n_permutations, width):
-        signs = swaps(min(width, n_permutations - first)) * 2.0 - 1
-        rows = slice(first, first + len(signs))
-        moved, total = signs @ half, signs @ (half * y)
-        cross = 2 * (signs @ (middle * half))
-        square = float(middle @ middle + half @ half) - moved**2 / len(y)
-        one = (middle @ y + total) / np.sqrt(np.maximum(square + cross, 1e-300))
-        other = (middle @ y - total) / np.sqrt(np.maximum(square - cross, 1e-300))
-        gaps[rows] = (one - other) / np.sqrt(y @ y)
-    return gaps
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -169,8 +71,9 @@ def compare_proxies(
     n_boot: 0 leaves the intervals null.
     n_permutations: of the test, see `permutation_test`, which says what its null is; 0 leaves the p-values null. By
         default `permutations_for` the number of comparisons in a benchmark and dataset: a p-value is never below
-        1 / (1 + n), and Holm multiplies the smallest by their number. `StudyError` for so few that no comparison could
-        be told apart, however clear.
+        1 / (1 + n), and Holm multiplies the smallest by their number; from `LARGE` architectures (or classes) on p of
+        every correlation but ``spearman_rho`` is then of `large_sample_test`, with 0 permutations. `StudyError` for so
+        few that no comparison could be told apart, however clear.
     margin: differences below it do not matter, see `nasanalysis.stats.verdict`.
     studentised: of the test, see `permutation_test`.
 
@@ -186,7 +89,10 @@ def compare_proxies(
     rows: list[dict[str, Any]] = []
     for series in series_by_proxy(aligned_series(truth, scores, directions=directions), "compare_proxies").values():
         pairs = _pairs(series, baseline)
-        test = _Test(_permutations(n_permutations, len(pairs), drawn.resampling.level), studentised)
+        n = _permutations(n_permutations, len(pairs), drawn.resampling.level)
+        test = _Test(
+            n, studentised, slow=measure.name != "spearman_rho" or studentised, chosen=n_permutations is not None
+        )
         new = [_row(measure, *pair, drawn, test) for pair in pairs]
         for row, adjusted in zip(new, holm([np.nan if r["p"] is None else r["p"] for r in new]), strict=True):
             row["p_holm"] = defined(float(adjusted))
@@ -233,8 +139,17 @@ def _pairs(series: Mapping[str, Series], baseline: str | None) -> list[tuple[Ser
 
 @dataclass(frozen=True)
 class _Test:
+    """slow: every exchange is a statistic of its own. chosen: the caller named the number of permutations."""
+
     n_permutations: int
     studentised: bool
+    slow: bool
+    chosen: bool
+
+    def of(self, measure: Statistic, n_units: int) -> int:
+        """Permutations of one comparison; 0 where the law of large samples takes their place."""
+        large = n_units >= LARGE and self.slow and not self.chosen and measure.name in INFLUENCES
+        return 0 if large else self.n_permutations
 
 
 def permutations_for(n_tests: int, level: float = 0.95) -> int:
@@ -274,7 +189,7 @@ def _row(measure: Statistic, one: Series, other: Series, drawn: Drawn, test: _Te
         "interval": str(gap.interval) if gap.interval else None,
         "resampled": gap.resampled,
         "p": p,
-        "permutations": None if p is None else test.n_permutations,
+        "permutations": None if p is None else test.of(measure, gap.units.n),
         "n_archs": gap.n_archs,
     }
 
@@ -286,16 +201,12 @@ def _p_value(
         return None
     used = one.used & other.used
     rng = resampling.generator("permutation", one.key["proxy"], other.key["proxy"])
-    scores = one.values[used], other.values[used]
-    return permutation_test(
-        measure,
-        *scores,
-        one.truth.values[used],
-        rng=rng,
-        n_permutations=test.n_permutations,
-        studentised=test.studentised,
-        labels=gap.units.labels if gap.units.name == "class" else None,
-    )
+    values = one.values[used], other.values[used], one.truth.values[used]
+    labels = gap.units.labels if gap.units.name == "class" else None
+    n = test.of(measure, gap.units.n)
+    if not n:
+        return large_sample_test(measure, *values, labels=labels)
+    return permutation_test(measure, *values, rng=rng, n_permutations=n, studentised=test.studentised, labels=labels)
 
 
 def _verdict(row: Mapping[str, Any], margin: float | None, level: float) -> Verdict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +13,7 @@ from nasanalysis.core.errors import StudyError, UnknownNameError
 from nasanalysis.report import Result
 from nasanalysis.report.blocks import fill_page, filled, parts
 from nasanalysis.report.model import Section, Table
+from nasanalysis.studies.study import Study
 
 TABLE = Table("one", "One", ["a"], [["1"]], pl.DataFrame({"a": [1]}), [True])
 RESULT = Result("mine", "Mine", "", (Section("S", tables=(TABLE,), answer=("It holds.",)),), {})
@@ -63,3 +66,40 @@ def test_pages(tmp_path: Path) -> None:
         fill_page(page, [RESULT])
     page.write_text(PAGE)
     assert "| 1 |" in fill_page(page, [RESULT]).read_text()
+
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+
+
+@pytest.mark.parametrize("name", ["digits"])
+def test_the_page_of_results_says_what_a_run_says(name: str) -> None:
+    """To write it anew: `nasanalysis report --data FOLDER --fill docs/results.md`."""
+    held_against_a_run(name, None, {"other-run", "truth"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits", "nb201", "nb101", "darts", "across", "supernets", "weights", "search"])
+def test_all_of_the_page_of_results(name: str, data_dir: Path) -> None:
+    held_against_a_run(name, data_dir, set())
+
+
+def held_against_a_run(name: str, data: Path | None, items: set[str]) -> None:
+    """Run these items of a study (all by default): what the page holds of them must not change."""
+    if not RESULTS.exists():
+        pytest.skip("not in this distribution")
+    pytest.importorskip("sklearn")
+    study = Study.load(name)
+    chosen = tuple(item for item in study.items if item.name in items or not items)
+    result = study.model_copy(update={"items": chosen}).run(data)
+    some = dataclasses.replace(result, skipped=("the other items",))  # whose tables stay
+    text = RESULTS.read_text(encoding="utf-8")
+    assert [part for part in parts(text) if part.startswith(name)]
+    assert filled(text, [some]) == text
+
+
+def test_every_part_of_the_page_of_results_is_filled() -> None:
+    if not RESULTS.exists():
+        pytest.skip("not in this distribution")
+    text = RESULTS.read_text(encoding="utf-8")
+    assert not re.search(r"-->\n<!-- end of", text)
+    assert len(set(parts(text))) == len(parts(text)) > 20
