@@ -4,6 +4,9 @@ Kendall's tau with ties: the Fisher z interval takes off what copies of one arch
 constant that was fitted without ties. Where more than `TIED` of the pairs are tied (in the score, or in the truth)
 and fewer than `MANY` architectures (or classes) are drawn, tau has the BCa interval in its place, and `interval` says
 so. With scores of 3 to 12 levels and 30 to 200 architectures Fisher's z fell to 88 %, BCa stayed above 93 %.
+
+Where classes are drawn, copies of one class also pair its different members, which are no ties: what is taken off is
+the share of ties among the pairs of copies (`Units.tied_copies`) of what is taken off for architectures.
 """
 
 from __future__ import annotations
@@ -60,7 +63,8 @@ def make_interval(
     tied = kind == "fisher_z" and excess > 0 and units.n < MANY and max(map(tie_share, (score, truth))) > TIED
     if kind == "fisher_z" and correlation and not tied:
         says = {"method": units.says(FISHER_Z), "at_one": units.says(BOOTSTRAP)}
-        return fisher_z_interval(values, estimate, units.n, excess=excess, level=level, **says)
+        of_copies = excess * units.tied_copies
+        return fisher_z_interval(values, estimate, units.n, excess=of_copies, level=level, **says)
     if kind != "bca" and not tied:
         return percentile_interval(values, units.says(BOOTSTRAP), level=level)
     left_out = statistic(Resamples(truth, units.left_out()), score, *covariates)

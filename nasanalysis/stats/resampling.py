@@ -59,6 +59,12 @@ class Units:
         """Whether there is more than one: a single class is in every resample, so nothing varies."""
         return self.n > 1
 
+    @property
+    def tied_copies(self) -> float:
+        """Share of ties among the pairs that two copies of a unit make: 1 for architectures, 1/k for classes of k."""
+        sizes = np.bincount(self.labels, minlength=1).astype(np.float64)
+        return float(sizes.sum() / max((sizes**2).sum(), 1.0))
+
     def spread(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
         """Counts of units (n_resamples, n) -> of architectures (n_resamples, n_archs)."""
         return counts if self.name == "arch" else counts[:, self.labels]

@@ -3,7 +3,7 @@
 =========== =========================================================================================================
 plain       bivariate normal, Kendall's tau 0, 0.5, 0.9: every kind of interval of tau and of rho
 tied        the score cut into few equally frequent levels: tau's Fisher z, and what `intervals` takes in its place
-clustered   triples of isomorphs: intervals over architectures, and over classes
+clustered   triples of isomorphs, or half of them in triples: intervals over architectures, and over classes
 paired      two scores of one rho, of one shape (both normal) or of two (one is the truth half of the time, else noise):
             how often a difference is found, by the paired interval, the permutation test and the studentised one
 by_step     twelve steps without a difference: how often one is found somewhere, by single intervals and by the band
@@ -21,6 +21,7 @@ import polars as pl
 
 from ..core.seeding import generator
 from .bootstrap import FISHER_Z, IntervalKind, bootstrap_counts, fisher_z_interval, percentile_interval
+from .classes import Labels
 from .intervals import make_interval
 from .permutation import permutation_test
 from .rank import Floats, kendall_tau, spearman_rho
@@ -127,8 +128,17 @@ def _tied(n: int, simulations: int, n_boot: int, rng: np.random.Generator, tally
 
 
 def _clustered(n: int, simulations: int, n_boot: int, rng: np.random.Generator, tally: Tally) -> str:
-    labels = np.arange(n) // 3
-    r, noise = float(np.sin(np.pi * 0.5 / 2)), 0.1
+    half = np.arange(n // 2)
+    alone = np.concatenate([half, half.size + np.arange(n - half.size) // 3])
+    for setting, labels in (("triples, tau 0.5", np.arange(n) // 3), ("half of them in triples, tau 0.5", alone)):
+        _clustered_in(setting, labels, simulations, n_boot, rng, tally)
+    return "coverage"
+
+
+def _clustered_in(
+    setting: str, labels: Labels, simulations: int, n_boot: int, rng: np.random.Generator, tally: Tally
+) -> None:
+    n, r, noise = len(labels), float(np.sin(np.pi * 0.5 / 2)), 0.1
     seen = r / (1 + noise**2)
     true = {"kendall_tau": 2 / np.pi * np.arcsin(seen), "spearman_rho": 6 / np.pi * np.arcsin(seen / 2)}
     for _ in range(simulations):
@@ -144,8 +154,7 @@ def _clustered(n: int, simulations: int, n_boot: int, rng: np.random.Generator, 
                 interval = make_interval(
                     "fisher_z", each, measure(x, y), how, x, y, excess=measure.excess, units=units
                 )  # fmt: skip
-                _add(tally, ("triples, tau 0.5", name, f"over {units.noun}"), interval.low <= value <= interval.high)
-    return "coverage"
+                _add(tally, (setting, name, f"over {units.noun}"), interval.low <= value <= interval.high)
 
 
 def _paired(n: int, simulations: int, n_boot: int, rng: np.random.Generator, tally: Tally) -> str:

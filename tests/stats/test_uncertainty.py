@@ -49,6 +49,7 @@ from nasanalysis.stats.bootstrap import (
     jackknife_counts,
 )
 from nasanalysis.stats.intervals import make_interval
+from nasanalysis.stats.resampling import units_of
 from nasanalysis.stats.simulation import cases
 
 PLACE = {"benchmark": "b", "dataset": "d"}
@@ -162,19 +163,37 @@ def test_kept_table_of_coverage() -> None:
     assert set(table["case"]) == set(cases())
     assert set(table["n_archs"]) == {30, 100, 200}
     default = table.filter(pl.col("method").is_in(["fisher_z", "default", "band", "over functional classes"]))
-    # too seldom covered, or too often told apart; triples of isomorphs are resampled from a third as many units
+    # too seldom covered, or too often told apart
     sign = pl.when(pl.col("wanted") == 95).then(-1).otherwise(1)
     off = sign * (pl.col("percent") - pl.col("wanted"))
     default = default.with_columns(short=off - 3 * pl.col("monte_carlo_error"))
-    assert (default.filter(pl.col("case") != "clustered")["short"] <= 0.5).all()
-    assert (default.filter(pl.col("case") == "clustered")["short"] <= 2).all()
+    assert (default["short"] <= 0.5).all()
     assert (default["monte_carlo_error"] <= 1).all()
     assert (default.filter(pl.col("wanted") == 95)["percent"] <= 98.5).all()  # nor so wide that nothing can be said
     said = pl.col("case"), pl.col("n_archs") == 100
     archs = table.filter(said[0] == "clustered", said[1], pl.col("method") == "over architectures")
-    assert (archs["percent"] < 80).all()
+    assert (archs["percent"] < 85).all()
     steps = dict(table.filter(said[0] == "by_step", said[1]).select("method", "percent").rows())
     assert steps["somewhere, single intervals"] > 15 > 7 > steps["somewhere, band"]
+
+
+def test_copies_of_classes_are_taken_off_as_far_as_they_are_ties() -> None:
+    """Triples of isomorphs: a third of the pairs of two copies of a class are ties."""
+    rng, measure = np.random.default_rng(0), get_statistic("kendall_tau")
+    x = np.repeat(rng.normal(size=20), 3) + 0.1 * rng.normal(size=60)
+    y = x + rng.normal(size=60)
+    for labels, share in (
+        (np.arange(60), 1.0),
+        (np.arange(60) // 3, 1 / 3),
+        (np.r_[0:30, 30 + np.arange(30) // 3], 0.5),
+    ):
+        units = units_of("class", 60, labels)
+        assert units.tied_copies == pytest.approx(share)
+        values = Resamples(y, units.spread(bootstrap_counts(units.n, 200, rng))).kendall_tau(x)
+        how, options = measure.on_resamples, {"excess": measure.excess, "units": units}
+        made = make_interval("fisher_z", values, measure(x, y), how, x, y, **options)  # type: ignore[arg-type]
+        wanted = fisher_z_interval(values, measure(x, y), units.n, excess=share * measure.excess)
+        assert (made.low, made.high) == pytest.approx((wanted.low, wanted.high))
 
 
 @pytest.mark.parametrize("kind", ["fisher_z", "percentile", "bca"])
