@@ -12,7 +12,7 @@ from .. import plots
 from ..plots.explanation import feature_label, most_important
 from ..plots.style import proxy_label
 from ..stats.explain import Explanation
-from .cells import number, with_interval
+from .cells import number, with_interval, with_spread
 from .model import Figure, Table
 
 #: Features of which the errors are shown: live operations, depth, size. The CSV files hold all of them.
@@ -112,9 +112,9 @@ def _importance(name: str, explanations: Mapping[str, Explanation]) -> Table:
         line = [feature_label(feature)]
         for label, (_, of) in columns.items():
             row = tables[label].get(feature)
-            line.append("–" if row is None else f"{row[of]:.3f} ± {row[f'{of}_sd']:.3f}")
+            line.append("–" if row is None else with_spread(row[of], row[f"{of}_sd"], 3))
         rows.append(line)
-    fits = ["R² before", *(f"{frame[f'fit_{of}'][0]:.3f}" for frame, of in columns.values())]
+    fits = ["R² before", *(number(frame[f"fit_{of}"][0], 3) for frame, of in columns.values())]
     note = (
         "What R² on the classes left out loses when a feature is permuted (mean and standard deviation over "
         "permutations), of a regressor of the ranks. Features that say the same share their importance."

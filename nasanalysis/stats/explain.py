@@ -80,8 +80,8 @@ def explain_proxy(
     n_boot, level: percentile intervals from resampled functional classes, members and all; 0 for none.
     most: functional classes that the importances are worked out on, drawn at random, half of them to fit on (all).
 
-    Raises `StudyError` where there are no more architectures than features given, or scores of several proxies;
-    `MissingExtraError` without scikit-learn (extra ``predict``).
+    Raises `StudyError` where there are no more architectures than features, fewer than four functional classes, or
+    scores of several proxies; `MissingExtraError` without scikit-learn (extra ``predict``).
     """
     if most is not None and most < _FEWEST:
         raise StudyError(f"most: expected {_FEWEST} functional classes or more, or None for all, got {most}")
@@ -127,6 +127,11 @@ def _one_proxy(table: Learnable, directions: Mapping[str, int | str] | None) -> 
         raise StudyError(f"explain_proxy: expected scores of one proxy that varies, got {', '.join(scored.names)}")
     keep = np.isfinite(scored.values[:, 0]) & np.isfinite(features.values).all(axis=1)
     values = features.values[keep]
+    if (n_classes := len(np.unique(table.classes[keep]))) < _FEWEST:
+        raise StudyError(
+            f"explain_proxy: expected architectures of {_FEWEST} functional classes or more, half of them to fit on "
+            f"and half to judge by; got {int(keep.sum())} architectures of {n_classes}"
+        )
     varies = np.array([len(np.unique(column)) > 1 for column in values.T], dtype=bool)
     n_features = int(varies.sum())
     if not n_features or keep.sum() <= n_features + 2:

@@ -129,6 +129,8 @@ def training_draws(
     if leave_out not in get_args(LeaveOut):
         raise StudyError(f"leave_out: expected one of {', '.join(get_args(LeaveOut))}, got {leave_out!r}")
     units = np.unique(table.classes)
+    if len(units) < 3:
+        raise StudyError(f"k: expected architectures of 3 functional classes or more to train some, got {len(units)}")
     if not sizes or min(sizes) < 2 or max(sizes) >= len(units):
         raise StudyError(
             f"k: expected whole numbers from 2 to {len(units) - 1}, since there are {len(units)} functional classes, "

@@ -151,3 +151,10 @@ def test_without_scikit_learn_the_board_stands_and_a_line_says_what_is_left_out(
     assert "left out" in section.text
     assert "nasanalysis[predict]" in section.text
     assert "regressor" not in " ".join(section.answer)
+
+
+def test_k_that_leave_nothing_to_rank_are_refused() -> None:
+    pytest.importorskip("sklearn")
+    item = LeaderboardItem.model_validate({**LEARNED, "learned": (10, 740)})
+    with pytest.raises(NasAnalysisError, match="board: learned: expected k that leave 20 architectures.*got 740"):
+        item.section(Sources(None), Resampling(0))

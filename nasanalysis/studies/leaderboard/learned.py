@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from ... import stats
+from ...core.errors import StudyError
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label
 from ...proxies import direction_of
@@ -71,9 +72,14 @@ def learned_beside(
     archs = sorted(common)
     trained = {(p, s): int(len(archs) * cost / full + 1e-9) for p, s, cost in known.select(*_ENTRY, "cost").iter_rows()}
     most = len(set(stats.class_labels(archs).tolist())) - 1
+    if lost := [k for k in item.learned if k > most or len(archs) - k < stats.FEWEST_TO_RANK]:
+        raise StudyError(
+            f"{item.name}: learned: expected k that leave {stats.FEWEST_TO_RANK} architectures and a functional class "
+            f"to rank, of {len(archs):,} architectures of {most + 1:,} classes; got {lost[0]}"
+        )
     free = [entry for entry, k in trained.items() if k == 0]
     shown = [entry for entry in free if entry in (free[0], (item.baseline, None))]  # the best of them, and the bar
-    beside: dict[int, list[Entry]] = {k: list(shown) for k in item.learned if k <= most}
+    beside: dict[int, list[Entry]] = {k: list(shown) for k in item.learned}
     for entry, k in trained.items():
         if 2 <= k <= most and len(archs) - k >= 2 * stats.FEWEST_TO_RANK:
             beside.setdefault(k, []).append(entry)
