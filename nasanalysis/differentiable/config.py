@@ -111,8 +111,11 @@ class DiffSearchConfig(StrictModel):
 
     @property
     def jobs(self) -> list[tuple[MethodConfig, int]]:
-        """(row, seed) of every search."""
-        return [(row, seed) for row in self.method for seed in (row.seeds or self.seeds)]
+        """(row, seed) of every search, the first seed of every row first: whoever breaks off has something of each."""
+        seeds = [list(row.seeds or self.seeds) for row in self.method]
+        most = max(map(len, seeds), default=0)
+        rows = list(zip(self.method, seeds, strict=True))
+        return [(row, each[i]) for i in range(most) for row, each in rows if i < len(each)]
 
     @classmethod
     def load(cls, name_or_path: Path | str) -> Self:

@@ -47,7 +47,7 @@ def test_all_methods_with_all_seeds_leave_two_frames(tmp_path: Path) -> None:
     )
     run = SearchRun(config, tmp_path / "out", "cpu")
     folders = search_all(run, workers=1)
-    assert [folder.name for folder in folders] == ["darts-0", "darts-1", "sotl_darts-T=2-3"]
+    assert [folder.name for folder in folders] == ["darts-0", "sotl_darts-T=2-3", "darts-1"]
     trace = read_frame(tmp_path / "out" / "trace.parquet", "TRACE")
     assert trace.select("method", "setting", "seed").unique().height == 3
     assert trace.filter(quantity="selected").height == 3
@@ -61,7 +61,7 @@ def test_all_methods_with_all_seeds_leave_two_frames(tmp_path: Path) -> None:
     search_all(run, workers=1)
     assert [(folder / "trace.parquet").stat().st_mtime_ns for folder in folders] == before
     rows = summary(run)
-    assert [(row["method"], row["seed"]) for row in rows] == [("darts", 0), ("darts", 1), ("sotl_darts", 3)]
+    assert [(row["method"], row["seed"]) for row in rows] == [("darts", 0), ("sotl_darts", 3), ("darts", 1)]
     assert all(row["arch"].startswith("nb201:") for row in rows)
 
 
