@@ -17,15 +17,15 @@ diffsearch_app = typer.Typer(
     no_args_is_help=True, help="Differentiable search: DARTS, SoTL-DARTS, DrNAS, DARTS-PT and the others, by parts."
 )
 
+_Config = Annotated[
+    str,
+    typer.Option("--config", help="A TOML file, or a shipped configuration by name (reports/searches/): digits ..."),
+]
+
 
 @diffsearch_app.command("run")
 def diffsearch_run(
-    config: Annotated[
-        str,
-        typer.Option(
-            "--config", help="A TOML file, or a shipped configuration by name (reports/searches/): digits ..."
-        ),
-    ],
+    config: _Config,
     out: Annotated[Path, typer.Option("--out", help="Folder of the searches.")],
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
@@ -51,6 +51,37 @@ def diffsearch_run(
         run = SearchRun(loaded, out, there, data)
         search_all(run)
     _show(summary(run), "searches", as_json)
+
+
+@diffsearch_app.command("keep")
+def diffsearch_keep(
+    config: _Config,
+    run: Annotated[Path, typer.Argument(help="The --out of `diffsearch run`.")],
+    name: Annotated[str, typer.Argument(help="Stem of the files.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of kept results.")] = Path("reports/results"),
+    every: Annotated[int, typer.Option("--every", min=1, help="Epochs between selections that are trained.")] = 10,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=0, help="Trainings of each selected cell on digits; 0: none.")
+    ] = 2,
+    workers: WorkersOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep what a study reads: TRACE, thinned ALPHAS and, on digits, the truth of what was selected."""
+    try:
+        from ..live.diffsearch import SearchRun, keep_searches, train_selections
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
+    from ..core.frames import read_frame, read_provenance, write_frame
+    from ..differentiable.config import DiffSearchConfig
+
+    searches = SearchRun(DiffSearchConfig.load(config), run, "cpu")
+    paths = keep_searches(searches, name, out)
+    if seeds and searches.config.data.data == "digits":
+        truth = train_selections(
+            searches, run / "alone", every=every, seeds=seeds, workers=workers or os.cpu_count() or 1
+        )
+        paths.append(write_frame(read_frame(truth), out / f"{name}_truth.parquet", read_provenance(truth)))
+    print_json({"files": [str(p) for p in paths]}) if as_json else print("\n".join(map(str, paths)))
 
 
 @diffsearch_app.command("methods")

@@ -4,6 +4,7 @@ A folder of results::
 
     out/searches/METHOD-SEED/   trace.parquet, alphas.parquet, weights.pt (checkpoint.pt while it searches)
     out/trace.parquet           TRACE of all that are finished; out/alphas.parquet likewise
+    out/alone/                  what was selected, trained alone (`train_selections`): truth.parquet
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ from typing import Any
 import polars as pl
 import torch
 
+from ..builders.build_digits import train_unit
 from ..core.atomic import write_text
-from ..core.frames import read_frame, write_frame
-from ..core.provenance import provenance
+from ..core.errors import ParameterError
+from ..core.frames import check, read_frame, read_provenance, write_frame
+from ..core.provenance import package_versions, provenance
 from ..differentiable.config import DiffSearchConfig, MethodConfig
 from ..differentiable.learner import SearchLearner
 from ..differentiable.methods import method
 from ..differentiable.search import read_outcome, run_search
 from ..jobs import unordered
-from ..jobs.units import exclusive
+from ..jobs.units import exclusive, prepare, run_units
+from ..jobs.units import gather as gather_units
+from ..spaces.base import Arch
+from ..spaces.nb201 import SPACE as NB201
 from ..training.devices import explained_memory
+from ..training.digits import DigitsConfig
 from ..training.tasks import load_task
 from .train import epochs_shown
 
@@ -137,3 +144,79 @@ def summary(run: SearchRun) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+#: Epochs between weights of candidates, and between selections that are trained alone, in kept results.
+KEPT_EVERY = 10
+
+
+def keep_searches(run: SearchRun, name: str, out: Path) -> list[Path]:
+    """``out/NAME_trace.parquet`` (TRACE) and ``NAME_alphas.parquet`` (ALPHAS every `KEPT_EVERY` epochs and at the
+    end).
+    """
+    paths = gather(run)
+    kept = []
+    for kind, path in paths.items():
+        frame = read_frame(path)
+        if kind == "alphas":
+            last = pl.col("epoch").max().over("method", "setting", "seed")
+            frame = frame.filter((pl.col("epoch") % KEPT_EVERY == 0) | (pl.col("epoch") == last))
+            frame = frame.with_columns(pl.col("weight", "alpha").cast(pl.Float32))
+        target = out / f"{name}_{kind}.parquet"
+        kept.append(write_frame(frame, target, read_provenance(path)))
+    return kept
+
+
+def selections(trace: pl.DataFrame, every: int) -> list[str]:
+    """Architectures that searches selected, at the end and after every so many epochs, each once."""
+    rows = trace.filter(
+        (pl.col("quantity") == "selected") | ((pl.col("quantity") == "genotype") & (pl.col("epoch") % every == 0))
+    )
+    return sorted(set(rows["text"].to_list()))
+
+
+def train_selections(run: SearchRun, out: Path, *, every: int = KEPT_EVERY, seeds: int = 2, workers: int = 1) -> Path:
+    """TRUTH of what searches on digits selected, each cell trained alone as the benchmark `digits` trains.
+
+    Cells of one functional class are one: the class's first cell is trained, and its accuracy is that of all of them.
+
+    Returns ``out/truth.parquet``; resumable. `ParameterError` for other data, whose truth is in the benchmarks' files.
+    """
+    if run.config.data.data != "digits" or run.config.space != "nb201":
+        raise ParameterError(
+            f"truth: expected searches of nb201 on digits, got {run.config.space} on {run.config.data.data}; judge "
+            "those by a benchmark's files (benchmark = ... of [[diffsearch]])"
+        )
+    trace = read_frame(gather(run)["trace"], "TRACE")
+    archs = selections(trace, every)
+    digits = DigitsConfig()
+    classes = {arch: str(NB201.unique_arch(arch, "functional")) for arch in archs}
+    units = {
+        f"{NB201.index(first):05d}-{seed}": (Arch.from_text(first).key, seed, digits)
+        for first in sorted(set(classes.values()))
+        for seed in range(seeds)
+    }
+    fingerprint = {"config": digits.as_dict(), "packages": package_versions(("torch", "numpy", "scikit-learn"))}
+    with exclusive(out):
+        folder = prepare(out, fingerprint, resume=True)
+        curves = pl.concat(gather_units(run_units(train_unit, units, folder, workers=workers, description="training")))
+    last = curves.filter(pl.col("step") == pl.col("step").max().over("arch", "seed"))
+    rows = pl.DataFrame({"of": list(classes), "arch": list(classes.values())}).join(
+        last, on="arch", maintain_order="left"
+    )
+    truth = rows.select(
+        benchmark="benchmark",
+        dataset="dataset",
+        arch="of",
+        split=pl.lit("test"),
+        schedule="schedule",
+        seed="seed",
+        accuracy=pl.col("test_accuracy").cast(pl.Float64),
+        origin=pl.lit("trained"),
+    )
+    record = provenance(
+        seeds={f"training {i}": i for i in range(seeds)},
+        inputs=[run.out / "trace.parquet"],
+        config={**digits.as_dict(), "every": every},
+    )
+    return write_frame(check(truth, "TRUTH"), out / "truth.parquet", record)

@@ -1,0 +1,59 @@
+"""What differentiable searches select, epoch by epoch: true accuracy, numbers of a trace, bands over seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..core.errors import StudyError
+from ..core.frames import any_frame
+from .lines import palette
+from .style import legend_beside, look, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@any_frame
+def plot_selected(
+    by_epoch: pl.DataFrame,
+    *,
+    value: str = "accuracy",
+    ylabel: str = "true accuracy of the selected cell (%)",
+    lines: dict[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A line for each method and setting: the mean over seeds, and a band from the lowest to the highest of them.
+
+    Parameters
+    ----------
+    by_epoch: of `nasanalysis.search.selected.selected_by_epoch`, or any frame with method, setting, seed, epoch and
+        `value`; epochs at which a seed has none are left out.
+    lines: label -> level of dashed lines, such as the best architecture, or the mean of the space.
+    """
+    rows = by_epoch.drop_nulls(value)
+    if "last" in rows.columns:
+        rows = rows.filter(~pl.col("last"))
+    if rows.is_empty():
+        raise StudyError(f"selected: expected rows with {value!r} by epoch, got none")
+    each = (
+        rows.group_by("method", "setting", "epoch", maintain_order=True)
+        .agg(mean=pl.col(value).mean(), low=pl.col(value).min(), high=pl.col(value).max())
+        .sort("epoch")
+    )
+    names = each.select("method", "setting").unique(maintain_order=True).sort("method", "setting").rows()
+    with look():
+        ax = new_axes(ax)
+        for (method, setting), colour in zip(names, palette(len(names)), strict=True):
+            one = each.filter(method=method, setting=setting)
+            label = f"{method}, {setting}" if setting else method
+            ax.plot(one["epoch"], one["mean"], color=colour, label=label)
+            if rows["seed"].n_unique() > 1:
+                ax.fill_between(one["epoch"], one["low"], one["high"], color=colour, alpha=0.12, linewidth=0)
+        for label, level in (lines or {}).items():
+            ax.axhline(level, color="0.4", linestyle="--", linewidth=1)
+            ax.annotate(label, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+        ax.set(xlabel="search epoch", ylabel=ylabel)
+        legend_beside(ax)
+    return ax

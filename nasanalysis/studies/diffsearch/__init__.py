@@ -1,0 +1,1 @@
+"""Differentiable searches in a study: ``[[diffsearch]]``."""

@@ -1,0 +1,84 @@
+"""``[[diffsearch]]``: its table, figure and sentence, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nasanalysis.core.errors import StudyError, UnknownNameError
+from nasanalysis.core.frames import write_frame
+from nasanalysis.loaders.sources import Sources
+from nasanalysis.report.model import Mark
+from nasanalysis.stats.resampling import Resampling
+from nasanalysis.studies.diffsearch.items import DiffSearchItem
+from nasanalysis.studies.diffsearch.section import diffsearch_section, sentences
+
+CELLS = [
+    "nb201:|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|",
+    "nb201:|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|",
+]
+
+
+def files(folder: Path) -> DiffSearchItem:
+    rows = []
+    for seed in range(3):
+        for method, cell in (("darts", CELLS[0]), ("gdas", CELLS[1])):
+            rows += [(method, seed, e, "genotype", None, cell) for e in (0, 10)]
+            rows += [
+                (method, seed, 10, "selected", None, cell),
+                (method, seed, 10, "skips", 1.0 - (cell == CELLS[1]), None),
+            ]
+    trace = pl.DataFrame(
+        rows,
+        schema={
+            "method": pl.String,
+            "seed": pl.Int64,
+            "epoch": pl.Int64,
+            "quantity": pl.String,
+            "value": pl.Float64,
+            "text": pl.String,
+        },
+        orient="row",
+    ).with_columns(benchmark=pl.lit("live-nb201"), dataset=pl.lit("digits"), setting=pl.lit(""))
+    truth = pl.DataFrame({"arch": CELLS, "accuracy": [60.0, 90.0]}).with_columns(
+        benchmark=pl.lit("digits"), dataset=pl.lit("digits"), split=pl.lit("test"), schedule=pl.lit(12),
+        seed=pl.lit(0), origin=pl.lit("trained"),
+    )  # fmt: skip
+    write_frame(trace, folder / "trace.parquet")
+    write_frame(truth, folder / "truth.parquet")
+    return DiffSearchItem(
+        name="mine", title="Mine", traces=(str(folder / "trace.parquet"),), truth=str(folder / "truth.parquet")
+    )
+
+
+def test_a_table_a_figure_and_a_sentence(tmp_path: Path) -> None:
+    section = diffsearch_section(files(tmp_path), Sources(None), Resampling())
+    (table,) = section.tables
+    assert table.header[:4] == ["method", "setting", "seeds", "true accuracy (%)"]
+    assert [row[:5] for row in table.rows] == [
+        ["gdas", "–", "3", "90.00", "[90.00, 90.00]"],
+        ["darts", "–", "3", "60.00", "[60.00, 60.00]"],
+    ]
+    assert [row[3] for row in table.marks] == [Mark.BEST, Mark.NONE]
+    assert table.rows[1][table.header.index("skips")] == "1.0"
+    assert section.answer == (
+        "Of differentiable searches, gdas selects the best cells on average (90.00 %); behind it: darts.",
+    )
+    (figure,) = section.figures
+    ax = figure.draw()
+    assert [line.get_label() for line in ax.get_lines()] == ["darts", "gdas"]
+    assert list(ax.get_lines()[1].get_ydata()) == [90.0, 90.0]
+
+
+def test_what_an_item_refuses(tmp_path: Path) -> None:
+    item = files(tmp_path)
+    with pytest.raises(UnknownNameError, match="unknown method of these traces 'dart'. Did you mean 'darts'"):
+        diffsearch_section(item.model_copy(update={"methods": ("dart",)}), Sources(None), Resampling())
+    with pytest.raises(ValueError, match="truth = FILE, or benchmark = NAME, one of them"):
+        DiffSearchItem(name="x", title="X", traces=("a.parquet",))
+    with pytest.raises(StudyError, match="expected dataset, one of"):
+        both = item.model_copy(update={"truth": None, "benchmark": "digits"})
+        diffsearch_section(both, Sources(None), Resampling())
+    assert sentences(pl.DataFrame({"mean": [1.0], "method": ["a"], "setting": [""], "standing": ["best"]})) == ()
