@@ -103,7 +103,8 @@ def plot_cost_front(
         ax.set_xlabel(cost_label)
         ax.set_ylabel(f"{statistic_label(table['statistic'][0])}")
         ax.margins(x=0.15)
-        ax.legend(loc="lower right" if learned is None else "lower left")
+        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2}  # entries fill the rest
+        ax.legend(**({"loc": "lower right"} if learned is None else above))
     return ax
 
 

@@ -90,13 +90,17 @@ def test_a_card_says_why() -> None:
     assert importance["feature"][0] == "graph_count@nor_conv_3x3"
 
 
+def test_a_card_of_few_architectures_says_that_they_are_too_few() -> None:
+    pytest.importorskip("sklearn")
+    few = dict(list(SCORE.items())[:20])
+    card = make_card(truth_frame(few), scores_frame({"nwot": few}), None, n_boot=0)
+    assert any("Why it ranks so is left out: " in note and "more architectures" in note for note in card.notes)
+
+
 def test_a_card_without_the_extra_or_without_cells_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     strange = {f"mine:{i}": float(i) for i in range(30)}
     card = make_card(truth_frame(strange), scores_frame({"nwot": strange}), None, n_boot=0)
     assert not any("Why it ranks" in note for note in card.notes)
-    few = dict(list(SCORE.items())[:20])
-    card = make_card(truth_frame(few), scores_frame({"nwot": few}), None, n_boot=0)
-    assert any("Why it ranks so is left out: " in note and "more architectures" in note for note in card.notes)
     monkeypatch.setitem(sys.modules, "sklearn", None)
     card = make_card(truth_frame(SCORE), scores_frame({"nwot": SCORE}), None, n_boot=0)
     [note] = [note for note in card.notes if "Why it ranks" in note]
