@@ -90,14 +90,18 @@ def diffsearch_methods(
         str, typer.Option("--space", help="Space that is searched: nb201, darts, s1 ..., nb101-1 ...")
     ] = "nb201",
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs of the search.")] = 50,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table, as in docs/diffsearch.md.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """The methods that a space defines, each with its parts; those that it does not, with the reason."""
     try:
-        from ..differentiable.table import methods_table
+        from ..differentiable.table import methods_markdown, methods_table
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
 
+    if markdown:
+        print(methods_markdown(space, epochs))
+        return
     rows = methods_table(space, epochs)
     few = rows if as_json else [{k: row[k] for k in ("method", "reference", "parts")} for row in rows]
     _show(few, f"on {space}", as_json)

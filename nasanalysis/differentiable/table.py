@@ -31,6 +31,20 @@ def methods_table(space: str, epochs: int = 50) -> list[dict[str, str]]:
     return rows
 
 
+#: Columns of `methods_markdown`, and those of them that are parts.
+_COLUMNS = ("method", "relaxation", "gradient", "weight step", "alpha", "stages", "selection", "stopping", "settings")
+
+
+def methods_markdown(space: str, epochs: int = 50) -> str:
+    """`methods_table` as Markdown: a row of parts for every method that `space` defines, with its reference."""
+    lines = [f"| {' | '.join(_COLUMNS)} | reference |", f"|{' --- |' * (len(_COLUMNS) + 1)}"]
+    for row in methods_table(space, epochs):
+        if row["reference"]:
+            cells = [f"`{row['method']}`", *(row[name].replace("|", "then") or "–" for name in _COLUMNS[1:])]
+            lines.append(f"| {' | '.join(cells)} | {row['reference']} |")
+    return "\n".join(lines)
+
+
 def parts_of(row: Method) -> dict[str, str]:
     """Part -> what it is in this method, empty where there is none; options that are not the default are named."""
     selection = row.selection

@@ -12,7 +12,7 @@ from nasanalysis.core.errors import ParameterError, StudyError, UnknownNameError
 from nasanalysis.core.frames import read_frame, read_provenance
 from nasanalysis.differentiable.config import DiffSearchConfig
 from nasanalysis.differentiable.names import METHODS
-from nasanalysis.differentiable.table import methods_table
+from nasanalysis.differentiable.table import methods_markdown, methods_table
 from nasanalysis.live.diffsearch import SearchRun, search_all, summary
 
 pytestmark = pytest.mark.torch
@@ -108,3 +108,10 @@ def test_the_table_of_methods_has_a_row_for_every_one(space: str) -> None:
     assert "SumOverUnroll" in parts["sotl_darts"]
     assert ("not defined" in parts["pdarts"]) == (space in ("nb201", "nb101-1"))
     assert ("not defined" in parts["sgas"]) == (space == "nb101-1")
+
+
+def test_the_page_of_methods_is_what_the_code_says() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "diffsearch.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("<!-- methods of darts -->\n")
+    table, _, _ = rest.partition("<!-- end of the methods -->")
+    assert table.strip() == methods_markdown("darts"), "run: nasanalysis diffsearch methods --space darts --markdown"
