@@ -100,9 +100,9 @@ def _steps(learner: Any, count: int = 20) -> Callable[[], float]:
         period, done = learner.method.period, 0
         start = time.process_time()
         while done < count:
-            done += min(period, learner._left)
+            done += min(period, learner.left)
             learner.update()
-            if learner._left == 0:
+            if learner.left == 0:
                 learner.begin(0, 2)
         return (time.process_time() - start) / done
 

@@ -53,6 +53,22 @@ def diffsearch_run(
     _show(summary(run), "searches", as_json)
 
 
+@diffsearch_app.command("estimate")
+def diffsearch_estimate(
+    config: _Config, device: DeviceOption = "auto", data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """Hours of a configuration on this machine, from a few steps of every method."""
+    try:
+        from ..live.diffsearch import SearchRun, estimate
+        from ..training.devices import choose_device
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
+    from ..differentiable.config import DiffSearchConfig
+
+    rows = estimate(SearchRun(DiffSearchConfig.load(config), Path(), choose_device(device), data))
+    _show(rows, f"{sum(row['hours'] for row in rows):.1f} h of one process", as_json)
+
+
 @diffsearch_app.command("keep")
 def diffsearch_keep(
     config: _Config,

@@ -59,7 +59,7 @@ class SearchLearner(Learner):
     ----------
     alphas: the state. batch_size: now (SGAS lets it grow). stage: the part of the search that runs.
     history: one record for each epoch from 0: what was decided, and the numbers.
-    weight_decay: of the weights, now (DARTS-ADA lets it grow).
+    weight_decay: of the weights, now (DARTS-ADA lets it grow). left: training batches of this epoch still to come.
     """
 
     advice = "Use a smaller learning_rate, or clip"
@@ -195,7 +195,7 @@ class SearchLearner(Learner):
             draws.skip_dropout = stage.skip_dropout_at(done)
         self._cutout = self.method.cutout_probability * self.subject.progress
         self._perturb(progress)
-        self._left = self.batches
+        self.left = self.batches
         self._train = Stream(len(self.weight_images), self.batch_size, self._order, keep_last=True)
         self._valid = Stream(len(self.alpha_images), min(self.batch_size, len(self.alpha_images)), self._order)
 
@@ -226,8 +226,8 @@ class SearchLearner(Learner):
         return -(-self.batches // self.method.period)
 
     def update(self) -> Reading:
-        count = min(self.method.period, self._left)  # the last period of an epoch is shorter
-        self._left -= count
+        count = min(self.method.period, self.left)  # the last period of an epoch is shorter
+        self.left -= count
         batches = [self._weight_batch() for _ in range(count)]
         alpha_first = self.settings.order == "alpha-first" or self.method.period > 1
         if alpha_first:

@@ -10,6 +10,7 @@ A folder of results::
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,6 +142,46 @@ def summary(run: SearchRun) -> list[dict[str, Any]]:
                 "seed": seed,
                 "arch": str(outcome.arch),
                 "seconds": round(float(seconds), 1),
+            }
+        )
+    return rows
+
+
+#: Weight steps of each row that an estimate times, at least.
+TIMED_STEPS = 6
+
+
+def estimate(run: SearchRun) -> list[dict[str, Any]]:
+    """Hours of every row on this machine, from a few steps of its first stage.
+
+    Rows: method, setting, seconds of a weight step (alpha's share with it), steps, hours of all its seeds. What later
+    stages, selections and eigenvalues add is left out.
+    """
+    torch.set_num_threads(run.config.threads)
+    rows = []
+    for row in run.config.method:
+        learner = learner_of(run, row, 0)
+        learner.begin(0, learner.course.epochs)
+        learner.net.train()
+        learner.update()  # the first is slow
+        learner.begin(0, learner.course.epochs)
+        started, done = time.perf_counter(), 0
+        period = learner.method.period
+        while done < TIMED_STEPS:
+            done += min(period, learner.left)
+            learner.update()
+            if not learner.left:
+                learner.begin(0, learner.course.epochs)
+        seconds = (time.perf_counter() - started) / done
+        steps = learner.batches * learner.course.epochs
+        seeds = len(row.seeds or run.config.seeds)
+        rows.append(
+            {
+                "method": row.name,
+                "setting": row.setting,
+                "seconds a step": round(seconds, 4),
+                "steps": steps,
+                "hours": round(seconds * steps * seeds / 3600, 2),
             }
         )
     return rows

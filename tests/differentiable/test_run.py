@@ -11,9 +11,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra super
 from nasanalysis.core.errors import ParameterError, StudyError, UnknownNameError
 from nasanalysis.core.frames import read_frame, read_provenance
 from nasanalysis.differentiable.config import DiffSearchConfig
+from nasanalysis.differentiable.methods import method
 from nasanalysis.differentiable.names import METHODS
 from nasanalysis.differentiable.table import methods_markdown, methods_table
-from nasanalysis.live.diffsearch import SearchRun, search_all, summary
+from nasanalysis.live.diffsearch import SearchRun, estimate, search_all, summary
 
 pytestmark = pytest.mark.torch
 
@@ -115,3 +116,22 @@ def test_the_page_of_methods_is_what_the_code_says() -> None:
     _, _, rest = page.partition("<!-- methods of darts -->\n")
     table, _, _ = rest.partition("<!-- end of the methods -->")
     assert table.strip() == methods_markdown("darts"), "run: nasanalysis diffsearch methods --space darts --markdown"
+
+
+SHIPPED = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "reports" / "searches").glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_row_of_a_shipped_configuration_is_defined_on_its_space(name: str) -> None:
+    config = DiffSearchConfig.load(name)
+    for row in config.method:
+        parts = method(row.name, config.space, config.settings(row).epochs, **row.options)
+        assert config.settings(row, parts.settings).epochs >= 50
+
+
+def test_an_estimate_has_hours_for_every_row(tmp_path: Path) -> None:
+    config = written(tmp_path, '[[method]]\nname = "darts"\n[[method]]\nname = "sotl_darts"\noptions = { T = 2 }\n')
+    rows = estimate(SearchRun(config, tmp_path, "cpu"))
+    assert [row["method"] for row in rows] == ["darts", "sotl_darts"]
+    assert all(row["seconds a step"] > 0 and row["hours"] >= 0 and row["steps"] == 4 for row in rows)
+    assert not (tmp_path / "searches").exists()
