@@ -300,7 +300,7 @@ class SearchLearner(Learner):
         removed: Sequence[Place] = (),
         data: str = "alpha",
     ) -> Supernet:
-        """Loss and accuracy of the relaxed network, under the weights of `table`.
+        """Loss and accuracy of the relaxed network, under the weights of `table` (of a hard sampler: their largest).
 
         Parameters
         ----------
@@ -308,7 +308,7 @@ class SearchLearner(Learner):
         mask: a candidate whose weight is set to 0, the others as they are. removed: places that contribute nothing.
         data: ``alpha``: the images that alpha is trained on, augmented once and for all; ``valid``: those of the task.
         """
-        weights = self.alphas.settle(self.method.relaxation.mean(self.alphas.logits())).clone()
+        weights = self.alphas.settle(self._read_weights()).clone()
         if mask is not None:
             place, candidate = mask
             weights[self.alphas.row(place), self.alphas.column(place, candidate)] = 0
@@ -316,6 +316,11 @@ class SearchLearner(Learner):
         for place in removed:
             mixture.rows.pop(place, None)  # type: ignore[attr-defined]
         return self._read(lambda x: self.net.mixed(x, mixture), self._read_batches(images, data))  # type: ignore[operator]
+
+    def _read_weights(self) -> Tensor:
+        """Weights without draws; of a hard sampler, whose network never saw a mixture, its largest alone."""
+        mean = self.method.relaxation.mean(self.alphas.logits())
+        return F.one_hot(mean.argmax(1), mean.shape[1]).to(mean) if self.method.relaxation.hard else mean
 
     def _read(self, logits_of: Any, batches: Sequence[Batch]) -> Supernet:
         with self.measuring():

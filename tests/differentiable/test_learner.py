@@ -288,3 +288,17 @@ def test_seeds_are_honoured_whatever_the_global_generator() -> None:
     assert closest(trained(learner("gdas", epochs=1, seed=1)), other) > 0
     assert RandomNoise().size(0.0) > 0
     assert len(few_digits().labels) == 192
+
+
+def test_a_hard_sampler_is_read_as_the_architecture_it_stands_for() -> None:
+    search = learner("gdas")
+    with torch.no_grad():
+        search.alphas.values[:, 3] = 1.0
+    net, arch = search.net, search.selected()
+    x, labels = search.task.valid
+    with search.measuring(), torch.no_grad():  # batch statistics: the batches of the reading, of 32 images each
+        losses = [
+            torch.nn.functional.cross_entropy(net(part, net.choice(arch)), right)
+            for part, right in zip(x.split(32), labels.split(32), strict=True)
+        ]
+    assert search.reading(data="valid").loss == pytest.approx(float(sum(losses)) / 2, rel=1e-4)
