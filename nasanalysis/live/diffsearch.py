@@ -163,15 +163,16 @@ def estimate(run: SearchRun) -> list[dict[str, Any]]:
         learner = learner_of(run, row, 0)
         learner.begin(0, learner.course.epochs)
         learner.net.train()
+        learner.left = 1
         learner.update()  # the first is slow
-        learner.begin(0, learner.course.epochs)
         started, done = time.perf_counter(), 0
-        period = learner.method.period
         while done < TIMED_STEPS:
-            done += min(period, learner.left)
-            learner.update()
-            if not learner.left:
-                learner.begin(0, learner.course.epochs)
+            learner.begin(0, learner.course.epochs)
+            learner.left = min(learner.left, TIMED_STEPS)  # a long period costs by the step what a short one does
+            while learner.left:
+                before = learner.left
+                learner.update()
+                done += before - learner.left
         seconds = (time.perf_counter() - started) / done
         steps = learner.batches * learner.course.epochs
         seeds = len(row.seeds or run.config.seeds)

@@ -64,7 +64,7 @@ def test_alphas_and_the_weights_optimiser_share_no_tensor() -> None:
     assert [p.shape for g in search.alpha_optimiser.param_groups for p in g["params"]] == [search.alphas.values.shape]
 
 
-@pytest.mark.parametrize("space", ["nb201", "s2", "nb101-1"])
+@pytest.mark.parametrize("space", ["nb201", "s5", "nb101-1"])
 def test_measuring_moves_nothing(space: str) -> None:
     search = trained(learner("darts", space), 1)
     before = snapshot(search)
@@ -92,11 +92,11 @@ def test_measuring_moves_nothing(space: str) -> None:
         ("gdas", "nb201", {}),
         ("enas", "nb201", {"steps": 2, "draws": 2, "samples": 3}),
         ("random_ws", "nb101-3", {"samples": 3}),
-        ("sdarts_adv", "s2", {}),
+        ("sdarts_adv", "s5", {}),
         ("sgas", "s5", {}),
         ("pc_darts", "nb201", {"K": 2}),
         ("darts_pt", "s5", {"every": 1}),
-        ("r_darts_dp", "s2", {}),
+        ("r_darts_dp", "s5", {}),
         ("darts_ada", "nb201", {}),
     ],
 )
