@@ -318,6 +318,12 @@ class SupernetConfig(StrictModel):
                 "(the search cells of the darts spaces have none, those of NAS-Bench-1shot1 are the recorded networks')"
             )
         if self.data.labels == "random":
+            if self.finetune:
+                raise ValueError(
+                    f"finetune {self.finetune[0].name!r}: finetuning is on the labels of the training, and these are "
+                    "random: its losses say how fast noise is learned, nothing of an architecture. Leave [[finetune]] "
+                    "out and keep to the angles, or train on labels = 'true'"
+                )
             for part in (*self.measure, *self.search):
                 if read := _reads_labels(part):
                     raise ValueError(

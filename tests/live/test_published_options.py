@@ -147,6 +147,7 @@ def test_a_supernet_trained_otherwise_is_refused_by_option(out: Path, tmp_path: 
             "'s' reads flatness on true labels",
         ),
         ({"data": 'labels = "random"'}, '[[measure]]\nname = "n"\nmeasures = []\n', "'n' reads noise on true labels"),
+        ({"data": 'labels = "random"'}, '[[finetune]]\nname = "f"\n', "'f': finetuning is on the labels of"),
         ({"train": "compute = 'equal-updates'\nimages = 9000"}, "", "counts updates, images = 9000 is a budget"),
         ({}, SOME.replace("[1, 3]", "[1, 7]"),
          "measure 'some': epochs [7] are not among train.snapshots"),
