@@ -187,14 +187,14 @@ class SearchLearner(Learner):
         stage = self.stage
         if stage.decider is not None:
             stage.decider.before_epoch(self, done)
-        self.subject.progress = epoch / max(1, epochs - 1)
+        # while edges are decided after a search, what grew with it stays where it was at its end
+        self.subject.progress = min(1.0, epoch / max(1, self.course.searching - 1))
         self._epoch_in_stage = done
-        progress = epoch / max(1, epochs)
         if (draws := _randomness(self.net)) is not None:
             draws.drop_path = self.method.drop_path * self.subject.progress
             draws.skip_dropout = stage.skip_dropout_at(done)
         self._cutout = self.method.cutout_probability * self.subject.progress
-        self._perturb(progress)
+        self._perturb(min(1.0, epoch / self.course.searching))
         self.left = self.batches
         self._train = Stream(len(self.weight_images), self.batch_size, self._order, keep_last=True)
         self._valid = Stream(len(self.alpha_images), min(self.batch_size, len(self.alpha_images)), self._order)

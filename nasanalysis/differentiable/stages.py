@@ -83,6 +83,13 @@ class Course:
         """Of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
+    @property
+    def searching(self) -> int:
+        """Epochs of the stages that search, those in which finished weights are tuned at a rate of their own left
+        out.
+        """
+        return sum(stage.epochs for stage in self.stages if stage.rate is None) or self.epochs
+
     def at(self, epoch: int) -> tuple[int, int]:
         """(number of the stage, epochs done in it) after `epoch` epochs; the end belongs to the last stage."""
         for number, stage in enumerate(self.stages):

@@ -119,3 +119,18 @@ def test_magnitude_takes_the_largest_weight() -> None:
         search.alphas.values[:, 3] = 1.0
     Perturb(1, "alpha").before_epoch(search, 0)
     assert set(search.alphas.decided.values()) == {"nor_conv_3x3"}
+
+
+def test_noise_stays_at_its_largest_while_edges_are_decided() -> None:
+    parts = method("sdarts_pt", "s5", 4, every=1)
+    search = learner(parts, "s5", epochs=4)
+    assert search.course.searching == 4
+    assert search.course.epochs > 4
+    sizes = []
+    for epoch in range(search.course.epochs):
+        search.begin(epoch, search.course.epochs)
+        noise = parts.perturbation
+        assert noise is not None
+        sizes.append(noise.size(min(1.0, epoch / search.course.searching)))
+        assert search.subject.progress == min(1.0, epoch / 3)
+    assert sizes[4:] == pytest.approx([0.3] * (search.course.epochs - 4))
