@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+def row_label(method: str, setting: str) -> str:
+    """How a reader sees a method under a setting."""
+    return f"{method} ({setting})" if setting else method
+
+
 @any_frame
 def plot_selected(
     by_epoch: pl.DataFrame,
@@ -29,7 +34,7 @@ def plot_selected(
     Parameters
     ----------
     by_epoch: of `nasanalysis.search.selected.selected_by_epoch`, or any frame with method, setting, seed, epoch and
-        `value`; epochs at which a seed has none are left out.
+        `value`; epochs at which one of a row's seeds has none are left out.
     lines: label -> level of dashed lines, such as the best architecture, or the mean of the space.
     """
     rows = by_epoch.drop_nulls(value)
@@ -39,7 +44,13 @@ def plot_selected(
         raise StudyError(f"selected: expected rows with {value!r} by epoch, got none")
     each = (
         rows.group_by("method", "setting", "epoch", maintain_order=True)
-        .agg(mean=pl.col(value).mean(), low=pl.col(value).min(), high=pl.col(value).max())
+        .agg(
+            mean=pl.col(value).mean(),
+            low=pl.col(value).min(),
+            high=pl.col(value).max(),
+            seeds=pl.col("seed").n_unique(),
+        )
+        .filter(pl.col("seeds") == pl.col("seeds").max().over("method", "setting"))
         .sort("epoch")
     )
     names = each.select("method", "setting").unique(maintain_order=True).sort("method", "setting").rows()
@@ -47,7 +58,7 @@ def plot_selected(
         ax = new_axes(ax)
         for (method, setting), colour in zip(names, palette(len(names)), strict=True):
             one = each.filter(method=method, setting=setting)
-            label = f"{method}, {setting}" if setting else method
+            label = row_label(method, setting)
             ax.plot(one["epoch"], one["mean"], color=colour, label=label)
             if rows["seed"].n_unique() > 1:
                 ax.fill_between(one["epoch"], one["low"], one["high"], color=colour, alpha=0.12, linewidth=0)

@@ -11,7 +11,7 @@
     dataset = "cifar10"
     split = "test"
     schedule = 200
-    methods = ["darts", "sotl_darts"]   # of the figure; default: all
+    methods = ["darts", "sotl_darts (T=10)"]    # rows of the figure; default: all
 """
 
 from __future__ import annotations

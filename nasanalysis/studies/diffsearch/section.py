@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import StudyError, UnknownNameError
-from ...plots.selected import plot_selected
+from ...plots.selected import plot_selected, row_label
 from ...report.cells import number
 from ...report.model import Figure, Mark, Section, Table
 from ...search.selected import selected_by_epoch, summarise_selected, truth_means
@@ -24,6 +24,9 @@ AT_THE_END = {
     "supernet_valid_accuracy": "supernet (%)",
 }
 
+#: Percent of validation accuracy below which a supernet says nothing of a method.
+LEARNED = 30.0
+
 
 def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
@@ -32,10 +35,13 @@ def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resam
     selected = selected_by_epoch(trace, truth)
     summary = summarise_selected(selected, level=resampling.level)
     table = _table(item, trace, truth, summary)
-    methods = set(item.methods) or set(summary["method"])
-    if lost := methods - set(summary["method"]):
-        raise UnknownNameError("method of these traces", sorted(lost)[0], sorted(set(summary["method"])))
-    chosen = selected.filter(pl.col("method").is_in(sorted(methods)))
+    labels = {row_label(*row): row for row in summary.select("method", "setting").iter_rows()}
+    if lost := [label for label in item.methods if label not in labels]:
+        raise UnknownNameError("method of these traces", lost[0], list(labels))
+    shown = pl.DataFrame(
+        [labels[label] for label in item.methods or labels], schema=["method", "setting"], orient="row"
+    )
+    chosen = selected.join(shown, on=["method", "setting"], how="semi", maintain_order="left")
     figures = []
     if chosen.filter(~pl.col("last")).drop_nulls("accuracy").height:
         levels = _levels(truth)
@@ -91,10 +97,20 @@ def _table(item: DiffSearchItem, trace: pl.DataFrame, truth: pl.DataFrame, summa
     )
     if lacking:
         note += f" {lacking} of the selected architectures have no true accuracy and are left out."
+    if weak := _weak(data):
+        note += f" Supernets below {LEARNED:g} % have hardly learned, so their rows say little: {', '.join(weak)}."
     if levels := _levels(truth):
         note += " Of all architectures: " + ", ".join(f"{k} {number(v, 2)}" for k, v in levels.items()) + "."
     numeric = [False, False, *[True] * (len(header) - 2)]
     return Table(f"{item.name}-selected", item.title, header, rows, data, numeric, note, marks)
+
+
+def _weak(data: pl.DataFrame) -> list[str]:
+    """Rows that search, and whose supernet is below `LEARNED`."""
+    if not {"supernet_valid_accuracy", "alpha_updates"} <= set(data.columns):
+        return []
+    rows = data.filter((pl.col("supernet_valid_accuracy") < LEARNED) & (pl.col("alpha_updates") > 0))
+    return [row_label(*row) for row in rows.select("method", "setting").iter_rows()]
 
 
 def _at_the_end(trace: pl.DataFrame) -> pl.DataFrame:
@@ -115,7 +131,7 @@ def sentences(summary: pl.DataFrame) -> tuple[str, ...]:
         return ()
 
     def label(row: dict[str, Any]) -> str:
-        return f"{row['method']} ({row['setting']})" if row["setting"] else str(row["method"])
+        return row_label(row["method"], row["setting"])
 
     best = next(row for row in rows if row["standing"] == "best")
     tied = [label(row) for row in rows if row["standing"] == "tied"]
