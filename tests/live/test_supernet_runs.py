@@ -368,7 +368,7 @@ def test_a_second_run_in_one_folder_is_refused(make: Make, trained: Path, tmp_pa
         ({"train": 'genotype = "per_cell"'}, "protocol"),
         ({"network": 'reduction = "pool"\nstem_kernel = 5'}, "network, weights"),
         ({"images": "split_seed = 1"}, "data"),
-        ({"images": 'labels = "random"'}, "data"),
+        ({"images": "cutout = 2"}, "data"),
         ({"space": "nb101-1", "network": ""}, "network, space, weights"),
     ],
 )
@@ -584,7 +584,7 @@ def test_from_scratch_needs_no_supernet_and_is_done_once_for_each_seed(make: Mak
 
 @pytest.mark.parametrize(
     ("space", "network", "images"),
-    [("nb101-1", "", ""), ("nb101-3", "", 'labels = "random"'), ("s5", "layers = 3", ""), ("darts", "layers = 3", "")],
+    [("nb101-1", "", ""), ("nb101-3", "", "cutout = 2"), ("s5", "layers = 3", ""), ("darts", "layers = 3", "")],
 )
 def test_every_kind_of_space(space: str, network: str, images: str, make: Make, tmp_path: Path) -> None:
     config = load(
