@@ -213,3 +213,19 @@ def test_its_inputs_are_what_the_trace_is_read_from(root: Path) -> None:
         "log": 1,
         "results": 1,
     }
+
+
+def test_published_hessians_are_blind_to_a_constant_for_an_edge(root: Path) -> None:
+    """A softmax does not change when all of an edge's parameters do alike: 28 edges, 28 null vectors at least."""
+    edges = np.kron(np.eye(28), np.ones((1, 2)))
+    count = negative = 0
+    for search in rd.runs(root):
+        _, matrices = rd.hessians(search, with_decay=False)
+        for matrix in (matrices + matrices.transpose(0, 2, 1)) / 2:
+            values = np.linalg.eigvalsh(matrix)
+            scale = np.abs(values).max()
+            assert np.abs(matrix @ edges.T).max() < 1e-6 * scale
+            assert (np.abs(values) < 1e-6 * scale).sum() >= 28
+            negative += bool(-values[0] > values[-1])
+            count += 1
+    assert (count, negative) == (546, 1), "in one of them the eigenvalue of largest magnitude is negative"
