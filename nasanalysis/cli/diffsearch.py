@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import MissingExtraError
 from .options import BackendOption, DataOption, JsonOption, SchedulerOption
 from .output import print_json, print_table
 from .supernets import DeviceOption, WorkersOption
+from .working import needs_torch, working_device
 
 diffsearch_app = typer.Typer(
     no_args_is_help=True, help="Differentiable search: DARTS, SoTL-DARTS, DrNAS, DARTS-PT and the others, by parts."
 )
+
+#: What needs torch, for its message.
+_WHAT = "differentiable search"
 
 _Config = Annotated[
     str,
@@ -35,19 +38,12 @@ def diffsearch_run(
     as_json: JsonOption = False,
 ) -> None:
     """Search by every method with every seed; after a kill the same command goes on from the last epoch."""
-    try:
+    with needs_torch(_WHAT):
         from ..live.diffsearch import SearchRun, search_all, summary
-        from ..training.devices import choose_device
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
     from ..differentiable.config import DiffSearchConfig
-    from ..jobs import backend_from_options
 
     loaded = DiffSearchConfig.load(config)
-    local = None if backend in ("dask", "ray") else choose_device(device)
-    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
-    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
-        there = local or next(chosen.run(choose_device, [(device,)]))
+    with working_device(device, workers, backend, scheduler, what=_WHAT) as there:
         run = SearchRun(loaded, out, there, data)
         search_all(run)
     _show(summary(run), "searches", as_json)
@@ -58,11 +54,9 @@ def diffsearch_estimate(
     config: _Config, device: DeviceOption = "auto", data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """Hours of a configuration on this machine, from a few steps of every method."""
-    try:
+    with needs_torch(_WHAT):
         from ..live.diffsearch import SearchRun, estimate
         from ..training.devices import choose_device
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
     from ..differentiable.config import DiffSearchConfig
 
     rows = estimate(SearchRun(DiffSearchConfig.load(config), Path(), choose_device(device), data))
@@ -83,10 +77,8 @@ def diffsearch_keep(
     as_json: JsonOption = False,
 ) -> None:
     """Keep what a study reads: TRACE, thinned ALPHAS and, on digits, the truth of what was selected."""
-    try:
+    with needs_torch(_WHAT):
         from ..live.diffsearch import SearchRun, keep_searches, train_selections
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
     from ..core.frames import read_frame, read_provenance, write_frame
     from ..differentiable.config import DiffSearchConfig
 
@@ -110,10 +102,8 @@ def diffsearch_methods(
     as_json: JsonOption = False,
 ) -> None:
     """The methods that a space defines, each with its parts; those that it does not, with the reason."""
-    try:
+    with needs_torch(_WHAT):
         from ..differentiable.table import methods_markdown, methods_table
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "differentiable search") from error
 
     if markdown:
         print(methods_markdown(space, epochs))

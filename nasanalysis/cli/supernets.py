@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ import typer
 from ..core.errors import MissingExtraError
 from .options import BackendOption, DataOption, JsonOption, SchedulerOption
 from .output import print_json
+from .working import needs_torch, working_device
 
 supernet_app = typer.Typer(
     no_args_is_help=True, help="One-shot supernets: train, finetune, measure and search architectures in them."
@@ -35,19 +35,12 @@ def _supernet_run(
     config: str, out: Path, device: str, data: Path | None, workers: int, backend: str, scheduler: str | None
 ) -> Iterator[Any]:
     """What a command on live supernets starts from, with its backend in force."""
-    try:
+    with needs_torch("supernets"):
         from ..live.config import SupernetConfig
         from ..live.run import Run
-        from ..training.devices import choose_device
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "supernet", "supernets") from error
-    from ..jobs import backend_from_options
 
     loaded = SupernetConfig.load(config)
-    local = None if backend in ("dask", "ray") else choose_device(device)
-    processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
-    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
-        there = local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU
+    with working_device(device, workers, backend, scheduler, what="supernets") as there:
         yield Run(loaded, out, there, data)
 
 

@@ -6,9 +6,9 @@ accuracy of the supernet on a validation batch. Sizes and rates are those of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -97,3 +97,46 @@ def reinforce(draw: Draw, reward: float, baseline: float, plan: Controller) -> T
     The bonus is part of the reward, and its own gradient flows through it, as in the public code.
     """
     return -draw.log_probability * (reward + plan.entropy * draw.entropy - baseline)
+
+
+class ControllerLearner:
+    """A controller with its optimiser and its baseline.
+
+    Attributes
+    ----------
+    net: what draws. baseline: moving mean of rewards; None before the first epoch, in which every draw is its own.
+    """
+
+    def __init__(self, net: ControllerNet) -> None:
+        self.net = net
+        self.baseline: float | None = None
+        self._optimiser = torch.optim.Adam(net.parameters(), lr=net.plan.rate, eps=1e-3)
+
+    def train(self, accuracy_of: Callable[[Sequence[str]], float], generator: torch.Generator) -> None:
+        """The updates after an epoch; ``accuracy_of(choices)`` is that of the supernet in percent."""
+        plan = self.net.plan
+        rewards: list[float] = []
+        for _ in range(plan.steps):
+            self._optimiser.zero_grad()
+            losses = []
+            for _ in range(plan.samples):
+                drawn = self.net.draw(generator)
+                reward = accuracy_of(drawn.choices) / 100
+                rewards.append(reward)
+                losses.append(reinforce(drawn, reward, reward if self.baseline is None else self.baseline, plan))
+            torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), plan.clip)
+            self._optimiser.step()
+        mean = sum(rewards) / len(rewards)
+        before = mean if self.baseline is None else self.baseline
+        self.baseline = before - plan.baseline_decay * (before - mean)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"net": self.net.state_dict(), "optimiser": self._optimiser.state_dict(), "baseline": self.baseline}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.net.load_state_dict(state["net"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.baseline = state["baseline"]

@@ -22,14 +22,14 @@ from ..core.seeding import generator, torch_generator
 from ..networks.build import build_relaxed
 from ..networks.config import NetworkConfig
 from ..networks.mixture import Place, Relaxable
-from ..networks.randomness import Randomness
 from ..spaces.base import Arch
 from ..training.loop import Learner, Reading
 from ..training.optimisers import optimiser
 from ..training.stream import Stream
 from ..training.tasks import Task
-from .controller import ControllerNet, reinforce
+from .controller import ControllerLearner, ControllerNet
 from .images import cut_out
+from .measuring import measuring, randomness_of
 from .method import Method
 from .relaxations import OneArchitecture
 from .selection import Table, margins, select, with_few_skips
@@ -91,8 +91,7 @@ class SearchLearner(Learner):
         self.history: list[dict[str, Any]] = []
         self.number, self.done = 0, 0
         self._fixed: list[Batch] = []
-        self._baseline: float | None = None
-        self.controller: ControllerNet | None = None
+        self.controller: ControllerLearner | None = None
         self._build(0, None)
         self.updates = max(1, -(-self.batches // method.period) * self.course.epochs)
         self.record(0)
@@ -145,10 +144,7 @@ class SearchLearner(Learner):
             self._keep(stage.keep)
         if self.method.controller is not None and self.controller is None:
             start = torch_generator(self.seed, "search", "controller")
-            self.controller = ControllerNet(decisions, self.method.controller, start)
-            self._controller_optimiser = torch.optim.Adam(
-                self.controller.parameters(), lr=self.method.controller.rate, eps=1e-3
-            )
+            self.controller = ControllerLearner(ControllerNet(decisions, self.method.controller, start))
         self._optimisers()
 
     def _optimisers(self) -> None:
@@ -190,7 +186,7 @@ class SearchLearner(Learner):
         # while edges are decided after a search, what grew with it stays where it was at its end
         self.subject.progress = min(1.0, epoch / max(1, self.course.searching - 1))
         self._epoch_in_stage = done
-        if (draws := _randomness(self.net)) is not None:
+        if (draws := randomness_of(self.net)) is not None:
             draws.drop_path = self.method.drop_path * self.subject.progress
             draws.skip_dropout = stage.skip_dropout_at(done)
         self._cutout = self.method.cutout_probability * self.subject.progress
@@ -334,7 +330,7 @@ class SearchLearner(Learner):
 
     def measuring(self) -> Any:
         """The network with batch-norm as it is read, and without drop-path; all as before when it ends."""
-        return _measuring(self.net, self.settings.statistics)
+        return measuring(self.net, self.settings.statistics)
 
     def _read_batches(self, images: int, data: str) -> list[Batch]:
         if data == "valid":
@@ -364,7 +360,7 @@ class SearchLearner(Learner):
 
     def read(self, done: int) -> dict[str, float]:
         if self.controller is not None:
-            self._train_controller()
+            self.controller.train(self._accuracy_of, self._draws)
         epoch = len(self.history)
         return {"alpha_updates": float(self.done), **self.record(epoch)}
 
@@ -412,27 +408,6 @@ class SearchLearner(Learner):
 
         return dominant(self)
 
-    def _train_controller(self) -> None:
-        plan, net = self.method.controller, self.controller
-        assert plan is not None
-        assert net is not None
-        rewards: list[float] = []
-        for _ in range(plan.steps):
-            self._controller_optimiser.zero_grad()
-            losses = []
-            for _ in range(plan.samples):
-                drawn = net.draw(self._draws)
-                reward = self._accuracy_of(drawn.choices) / 100
-                rewards.append(reward)
-                losses.append(reinforce(drawn, reward, reward if self._baseline is None else self._baseline, plan))
-            torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(net.parameters(), plan.clip)
-            self._controller_optimiser.step()
-        mean = float(np.mean(rewards))
-        self._baseline = (
-            mean if self._baseline is None else self._baseline - plan.baseline_decay * (self._baseline - mean)
-        )
-
     def accuracy_under(self, mixture: Any) -> float:
         """Accuracy in percent of the network under a mixture, on the images that masks are judged on."""
         batches = self._read_batches(0, "alpha")
@@ -474,14 +449,12 @@ class SearchLearner(Learner):
             "streams": [g.get_state() for g in self._streams()],
         }
         if self.controller is not None:
-            kept["controller"] = self.controller.state_dict()
-            kept["controller_optimiser"] = self._controller_optimiser.state_dict()
-            kept["baseline"] = self._baseline
+            kept["controller"] = self.controller.state()
         return kept
 
     def _streams(self) -> Iterator[torch.Generator]:
         yield from (self._draws, self._order, self._augment, self._fresh)
-        if (draws := _randomness(self.net)) is not None:
+        if (draws := randomness_of(self.net)) is not None:
             yield draws.generator
 
     def finished(self, weights: Mapping[str, Tensor]) -> None:
@@ -507,54 +480,9 @@ class SearchLearner(Learner):
         for stream, saved in zip(self._streams(), state["streams"], strict=True):
             stream.set_state(saved)
         if self.controller is not None:
-            self.controller.load_state_dict(state["controller"])
-            self._controller_optimiser.load_state_dict(state["controller_optimiser"])
-            self._baseline = state["baseline"]
-
-
-def _randomness(net: nn.Module) -> Randomness | None:
-    """What a network draws from while it runs; None where it draws nothing."""
-    draws = getattr(net, "randomness", None)
-    return draws if isinstance(draws, Randomness) else None
+            self.controller.restore(state["controller"])
 
 
 def _best_is(row: Mapping[str, float], name: str) -> bool:
     others = {c: w for c, w in row.items() if c != "none"}
     return bool(others) and max(others, key=lambda c: others[c]) == name
-
-
-class _measuring:
-    """Batch-norm alone in training mode (batch statistics) or nothing; buffers, modes and streams as before at the end.
-
-    Buffers are put aside and copies stand in for them: a graph that is differentiated later keeps what it has read.
-    """
-
-    def __init__(self, net: nn.Module, statistics: str) -> None:
-        self.net, self.statistics = net, statistics
-
-    def __enter__(self) -> nn.Module:
-        self.modes = [(module, module.training) for module in self.net.modules()]
-        self.kept = [
-            (module, name, buffer)
-            for module in self.net.modules()
-            for name, buffer in module._buffers.items()
-            if buffer is not None
-        ]
-        for module, name, buffer in self.kept:
-            module._buffers[name] = buffer.clone()
-        draws = _randomness(self.net)
-        self.stream = None if draws is None else (draws.generator, draws.generator.get_state())
-        self.net.eval()
-        if self.statistics == "batch":
-            for module in self.net.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.train()
-        return self.net
-
-    def __exit__(self, *_: object) -> None:
-        for module, name, buffer in self.kept:
-            module._buffers[name] = buffer
-        for module, training in self.modes:
-            module.training = training
-        if self.stream is not None:
-            self.stream[0].set_state(self.stream[1])

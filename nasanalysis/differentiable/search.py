@@ -215,7 +215,7 @@ def _best_of(learner: SearchLearner, samples: int, rng: np.random.Generator) -> 
     if learner.controller is not None:
         draws = learner.selection_stream()
         for _ in range(samples):
-            choices = learner.controller.draw(draws).choices
+            choices = learner.controller.net.draw(draws).choices
             table = {d.place: {c: 1.0} for d, c in zip(learner.alphas.decisions, choices, strict=True)}
             candidates.append((select(learner.space, table), one_hot(net, {p: tuple(row) for p, row in table.items()})))
     else:
