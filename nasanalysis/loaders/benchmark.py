@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..core.errors import (
+    DataFileError,
     MissingCapabilityError,
     MissingCurveError,
     MissingDataError,
@@ -338,10 +339,12 @@ def load_benchmark(name: str | Path | Sequence[Path | str], data: Path | str | N
     not on this machine.
     """
     if not isinstance(name, str) or name not in BENCHMARKS:
-        from .tables.load import is_own, load_own  # stands above this module: it makes benchmarks
+        from .tables.load import NO_TABLE, is_own, load_own  # stands above this module: it makes benchmarks
 
         if is_own(name):
             return load_own(name, data)
+        if Path(name).suffix[1:].isalpha():
+            raise DataFileError(f"{name}: {NO_TABLE}")
         raise UnknownNameError("benchmark", name, BENCHMARKS)
     return _load(name, None if data is None else Path(data).resolve())
 

@@ -24,15 +24,18 @@ def plot_rank_density(
     *,
     proxy: str,
     direction: int | None = None,
+    truth_direction: int = 1,
     target: str = "test accuracy",
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
     """Draw `rank_pairs` as cells shaded by how many architectures lie in them; a perfect proxy is a diagonal.
 
-    `pairs`: of `score_against_truth`. `direction`: that of the proxy by default.
+    `pairs`: of `score_against_truth`. `direction`: that of the proxy by default. `truth_direction`: -1 for a truth
+    of which less is better.
     """
-    ranked = rank_pairs(pairs, direction=proxy_direction(proxy) if direction is None else direction)
+    sign = proxy_direction(proxy) if direction is None else direction
+    ranked = rank_pairs(pairs, direction=sign, truth_direction=truth_direction)
     n = len(ranked)
     with look():
         ax = new_axes(ax, figsize=(5.6, 4.6))

@@ -21,18 +21,22 @@ def plot_scatter(
     *,
     proxy: str,
     target: str = "test accuracy",
+    unit: str = "percent",
     marginals: bool = False,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw `score_against_truth`, with the distributions of score and accuracy along the axes if `marginals`."""
+    """Draw `score_against_truth`, with the distributions of score and accuracy along the axes if `marginals`.
+
+    `target`, `unit`: what the truth is, for the axis.
+    """
     from matplotlib.ticker import EngFormatter, ScalarFormatter
 
-    score, accuracy = pairs["score"].to_numpy(), pairs["accuracy"].to_numpy()
+    score, accuracy = pairs["score"].to_numpy(), pairs[pairs.columns[2]].to_numpy()
     with look():
         ax = new_axes(ax)
         draw_points(ax, score, accuracy, opacity=(0.55, 0.15), color=palette(1)[0])
-        ax.set(xlabel=proxy_axis(proxy), ylabel=f"{target} (%)")
+        ax.set(xlabel=proxy_axis(proxy), ylabel=f"{target} ({'%' if unit == 'percent' else unit})")
         ax.xaxis.set_major_formatter(EngFormatter(sep="") if proxy in ("params", "flops") else ScalarFormatter())
         head = draw_marginals(ax, score, accuracy) if marginals else ax
         if title:

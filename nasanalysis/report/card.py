@@ -19,7 +19,7 @@ from ..plots.style import arch_label, proxy_label
 from ..spaces import offers
 from ..spaces.capabilities import Drawable
 from ..stats.averages import checked_scores
-from .card_page import BASELINE, Page, verdict
+from .card_page import BASELINE, STATISTICS, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
 from .card_why import why
 from .markup import environment
@@ -87,6 +87,8 @@ def make_card(
     if table.is_empty():
         raise StudyError(f"card: {proxy!r} has no finite value: it is undefined for every architecture")
     page = Page(facts, table, _cost_scores(table, costs), proxy, n_boot, seed, directions)
+    if page.pairs().is_empty():
+        stats.correlate(facts, table, statistics=STATISTICS[:1], n_boot=0)  # says why no architecture has both
     tables = [ranking(page), *given_params(page), *where_it_fails(page), *worst(page), *repeats(page)]
     sentence, numbers = verdict(page)
     more_tables, more_figures, more_notes = why(page)
@@ -132,7 +134,7 @@ def notes(page: Page) -> list[str]:
 def _of_one_cast(page: Page) -> list[str]:
     """What it means that scores and truth share their training runs, or seem to."""
     pairs, ceiling = page.pairs(), page.ceiling
-    rho = stats.spearman_rho(page.direction * pairs["score"].to_numpy(), pairs["accuracy"].to_numpy())
+    rho = stats.spearman_rho(page.direction * pairs["score"].to_numpy(), page.oriented(pairs))
     above = ceiling is not None and rho > ceiling
     over = f" Spearman's ρ of {rho:.3f} is above the ceiling of {ceiling:.3f} for that reason." if above else ""
     if page.same_runs:
@@ -155,13 +157,19 @@ def figures(page: Page) -> list[Figure]:
         Figure(
             "scatter",
             f"{proxy_label(page.proxy)} against {page.target}, one point for each architecture.",
-            lambda: plots.plot_scatter(pairs, proxy=page.proxy, target=page.target),
+            lambda: plots.plot_scatter(pairs, proxy=page.proxy, target=page.target, unit=page.quantity.unit),
             pairs,
         ),
         Figure(
             "ranks",
             "Rank by score against true rank: above the diagonal the proxy flatters, below it overlooks.",
-            lambda: plots.plot_rank_density(pairs, proxy=page.proxy, direction=page.direction, target=page.target),
+            lambda: plots.plot_rank_density(
+                pairs,
+                proxy=page.proxy,
+                direction=page.direction,
+                truth_direction=page.quantity.direction,
+                target=page.target,
+            ),
             pairs,
         ),
     ]

@@ -10,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from .. import plots, stats
+from ..core.frames import Quantity, truth_quantity
 from ..plots.style import proxy_label, statistic_label
 from ..proxies import Direction, direction_of
+from ..stats.rank import Floats
 from .card_words import about, of_the_same_runs, subject
 from .cells import number, with_interval
 
@@ -53,7 +55,32 @@ class Page:
     def target(self) -> str:
         """The truth in words."""
         split, schedule = self.truth["split"][0], self.truth["schedule"][0]
-        return f"{split} accuracy" + (f" after {schedule} epochs" if schedule is not None else "")
+        return f"{split} {self.quantity.name}" + (f" after {schedule} epochs" if schedule is not None else "")
+
+    @cached_property
+    def quantity(self) -> Quantity:
+        """What the numbers of the truth are: accuracy in percent, or another quantity with its unit and direction."""
+        return truth_quantity(self.truth)
+
+    @property
+    def goal(self) -> str:
+        """The column of `pairs` that holds the truth."""
+        return self.pairs().columns[2]
+
+    @property
+    def axis(self) -> str:
+        """The truth's quantity with its unit, as columns are headed."""
+        unit = "%" if self.quantity.unit == "percent" else self.quantity.unit
+        return f"{self.quantity.name} ({unit})"
+
+    @property
+    def oriented_words(self) -> str:
+        """Said beside the target where less of it is better."""
+        return "" if self.quantity.direction == 1 else ", of which less is better"
+
+    def oriented(self, pairs: pl.DataFrame) -> Floats:
+        """The truth of `pairs`, higher is better."""
+        return self.quantity.direction * pairs[self.goal].to_numpy()
 
     @property
     def about(self) -> str:
@@ -90,7 +117,8 @@ class Page:
 
     @cached_property
     def _pairs(self) -> pl.DataFrame:
-        ranks = plots.rank_pairs(plots.score_against_truth(self.truth, self.scores), direction=self.direction)
+        pairs = plots.score_against_truth(self.truth, self.scores)
+        ranks = plots.rank_pairs(pairs, direction=self.direction, truth_direction=self.quantity.direction)
         if self.params is None:
             return ranks
         return ranks.join(self.params.select("arch", params="value"), on="arch", how="left", maintain_order="left")

@@ -59,7 +59,9 @@ def ranking(page: Page) -> Table:
         for row in rows
     ]
     header = ["architectures", "score", "n", *map(statistic_label, STATISTICS), statistic_label("topk_mean@10")]
-    note = f"With {page.target}." + (f" Brackets: 95 % intervals, {'; '.join(sorted(intervals))}." if intervals else "")
+    note = f"With {page.target}{page.oriented_words}." + (
+        f" Brackets: 95 % intervals, {'; '.join(sorted(intervals))}." if intervals else ""
+    )
     return Table("ranking", "How well it ranks", header, cells, frame, [False, False, True, True, True, True], note)
 
 
@@ -69,16 +71,16 @@ def given_params(page: Page) -> list[Table]:
     if page.params is None or page.proxy == BASELINE:
         return []
     pairs = pairs.drop_nulls("params")
-    score = page.direction * pairs["score"].to_numpy()
-    y, cost = pairs["accuracy"].to_numpy(), pairs["params"].to_numpy().astype(np.float64)
+    score, goal = page.direction * pairs["score"].to_numpy(), page.quantity.name
+    y, cost = page.oriented(pairs), pairs["params"].to_numpy().astype(np.float64)
     archs = pairs["arch"].to_list()
     plain, given = stats.Resamples.spearman_rho, functools.partial(_given, cost)
     rows = [
-        ("score with accuracy", _interval(page, plain, stats.spearman_rho(score, y), score, y, archs)),
+        (f"score with {goal}", _interval(page, plain, stats.spearman_rho(score, y), score, y, archs)),
         ("score with parameters", _interval(page, plain, stats.spearman_rho(score, cost), score, cost, archs)),
-        ("parameters with accuracy", _interval(page, plain, stats.spearman_rho(cost, y), cost, y, archs)),
+        (f"parameters with {goal}", _interval(page, plain, stats.spearman_rho(cost, y), cost, y, archs)),
         (
-            "score with accuracy, given parameters (partial)",
+            f"score with {goal}, given parameters (partial)",
             _interval(page, given, partial_spearman(score, y, cost), score, y, archs),
         ),
     ]
@@ -119,13 +121,13 @@ def where_it_fails(page: Page) -> list[Table]:
     ):
         del number_
         low, high = int(part["params"].to_numpy().min()), int(part["params"].to_numpy().max())
-        tau = stats.kendall_tau(page.direction * part["score"].to_numpy(), part["accuracy"].to_numpy())
+        tau = stats.kendall_tau(page.direction * part["score"].to_numpy(), page.oriented(part))
         errors = part["error"].to_numpy() / n * 100
         rows.append(
             (
                 f"{low:,}" if low == high else f"{low:,} to {high:,}",
                 len(part),
-                float(part["accuracy"].to_numpy().mean()),
+                float(part[page.goal].to_numpy().mean()),
                 tau if np.isfinite(tau) else None,
                 float(errors.mean()),
                 float(np.abs(errors).mean()),
@@ -134,7 +136,7 @@ def where_it_fails(page: Page) -> list[Table]:
     schema = {
         "params": pl.String,
         "n_archs": pl.Int64,
-        "accuracy": pl.Float64,
+        page.goal: pl.Float64,
         "kendall_tau": pl.Float64,
         "mean_error": pl.Float64,
         "mean_absolute_error": pl.Float64,
@@ -143,7 +145,7 @@ def where_it_fails(page: Page) -> list[Table]:
     header = [
         "parameters",
         "n",
-        "mean accuracy (%)",
+        f"mean {page.axis}",
         "Kendall's τ-b within",
         "mean rank error (%)",
         "mean |rank error| (%)",
@@ -163,7 +165,7 @@ def worst(page: Page) -> list[Table]:
         "score_rank": ("rank by score", ",.0f"),
         "true_rank": ("true rank", ",.0f"),
         "score": (proxy_label(page.proxy), ".4g"),
-        "accuracy": ("accuracy (%)", ".2f"),
+        page.goal: (page.axis, ".2f" if page.quantity.unit == "percent" else ".4g"),
         "params": ("parameters", ",.0f"),
         "arch": ("as text", "s"),
     }

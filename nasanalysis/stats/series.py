@@ -78,8 +78,8 @@ class Series:
 
     @property
     def name(self) -> str:
-        said = ", ".join(f"{k} {v!r}" for k, v in self.key.items() if v is not None)
-        return f"{'/'.join(self.place)} ({said})"
+        said = ", ".join(f"{k} {v!r}" for k, v in self.key.items() if v not in (None, ""))
+        return f"{'/'.join(part for part in self.place if part)} ({said})"
 
     def refuse_too_few(self, stranger: str | None) -> None:
         """`StudyError` unless enough architectures are used; `stranger`: one that only the scores name."""

@@ -35,9 +35,14 @@ def read_truth(
     if quantity is None and "accuracy" in (several := set(frame["quantity"])) and len(several) > 1:
         frame = frame.filter(quantity="accuracy")
     if frame.is_empty():
+        of = f"{benchmark.name}/{dataset}" if dataset else benchmark.name
         known = benchmark.truth(dataset).select("split", "schedule").unique().sort("split", "schedule").rows()
+        there = ", ".join(f"{one}{_of(epochs)}" for one, epochs in known) or "nothing"
         raise StudyError(
-            f"{asker}: {benchmark.name}/{dataset} has no {split} {quantity or 'accuracy'} of schedule {schedule}; "
-            f"it has {known} (sample {sample!r})"
+            f"{asker}: {of} has no {split} {quantity or 'accuracy'}{_of(schedule)}; it has {there} (sample {sample!r})"
         )
     return sources.take_sample(frame if rows is None else frame.filter(rows), sample, benchmark)
+
+
+def _of(schedule: int | None) -> str:
+    return "" if schedule is None else f" of schedule {schedule}"

@@ -282,12 +282,11 @@ def test_duplicates_in_a_users_table(run: Run, tmp_path: Path) -> None:
     pl.DataFrame({"arch": [*names, bare], "accuracy": [1.0, 2.0, 3.0, 4.0]}).write_csv(tmp_path / "truth.csv")
     pl.DataFrame({"arch": names, "proxy": "p", "value": [1.0, 2.0, 3.0]}).write_csv(tmp_path / "s.csv")
     message = error_of(run("correlate", "--truth", "truth.csv", "--scores", "s.csv"), 1)
-    assert "truth.csv: TRUTH: duplicate rows for one key in 2 of 4 rows" in message
-    assert names[0] in message
+    assert f"truth.csv, line 5: {names[0]} stands there again, after line 2 (1 duplicate rows in all)" in message
     write_truth(tmp_path, [1.0, 2.0, 3.0])
     pl.DataFrame({"arch": [*names, names[1]], "proxy": "p", "value": 1.0}).write_csv(tmp_path / "s.csv")
     message = error_of(run("correlate", "--truth", "truth.csv", "--scores", "s.csv"), 1)
-    assert "s.csv: SCORES: duplicate rows" in message
+    assert f"s.csv, line 5: {names[1]} stands there again, after line 3" in message
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,22 @@ def test_unknown_space_and_the_parameter_count_itself_have_no_comparison(tmp_pat
     assert make_card(truth_frame(ACCURACY), scores_frame({"params": ACCURACY}), COSTS, n_boot=0).facts["ahead"] is None
 
 
+def test_a_truth_of_which_less_is_better_keeps_its_own_name_and_unit() -> None:
+    """It ended in a traceback: ranks, tables and axes spoke of accuracy."""
+    rows = truth_frame({arch: 100 - value for arch, value in ACCURACY.items()})
+    losses = rows.rename({"accuracy": "value"}).with_columns(
+        accuracy=pl.lit(None, pl.Float64), quantity=pl.lit("loss"), quantity_unit=pl.lit("nats"), quantity_direction=-1
+    )
+    card = make_card(losses, scores_frame({"synflow": ACCURACY}), COSTS, n_boot=0)
+    assert card.facts["estimate"] == pytest.approx(1)
+    tables = {table.name: table for table in card.tables}
+    assert tables["ranking"].note.startswith("With test loss after 3 epochs, of which less is better.")
+    assert "loss (nats)" in tables["worst"].header
+    assert "mean loss (nats)" in tables["by-size"].header
+    (axes := card.figures[0].draw()).figure.canvas.draw()
+    assert axes.get_ylabel() == "test loss after 3 epochs (nats)"
+
+
 def test_several_proxies_are_refused() -> None:
     with pytest.raises(StudyError, match="card: expected one proxy, got nwot, synflow; choose one"):
         make_card(truth_frame(ACCURACY), scores_frame({"synflow": ACCURACY, "nwot": ACCURACY}), COSTS)

@@ -273,6 +273,16 @@ An architecture may be spelt in several ways, and every door reads all of them. 
 
 """
 
+INPUTS = """
+## Kinds of input
+
+The same for what is inside a file. Each kind is a pair of small tables as they are found in the wild; `yes` is the
+right rank correlation, a number in brackets is what the door says instead of guessing (`tests/studies/door_inputs.py`).
+
+"""
+
 
 if __name__ == "__main__":
-    PAGE.write_text(f"{INTRODUCTION}{table()}\n", encoding="utf-8")
+    from door_inputs import page_table  # beside this file
+
+    PAGE.write_text(f"{INTRODUCTION}{table()}\n{INPUTS}{page_table()}\n", encoding="utf-8")

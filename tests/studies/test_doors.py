@@ -24,6 +24,7 @@ from nasanalysis.studies.study import Study
 
 sys.path.insert(0, str(Path(__file__).parent))
 import door_cases  # beside this file
+import door_inputs
 
 NAMES = [SPACE.arch(i).key for i in range(6)]
 ACCURACY = [90.0, 80.0, 70.0, 85.0, 60.0, 75.0]
@@ -84,6 +85,18 @@ def test_the_page_shows_what_the_doors_answer() -> None:
         assert f"| {door} |" in page, "run tests/studies/door_cases.py"
     for spelling in door_cases.spellings():
         assert f"| {spelling.space} | {spelling.name} |" in page, "run tests/studies/door_cases.py"
+
+
+KINDS = door_inputs.kinds()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[k.name for k in KINDS])
+def test_every_door_answers_right_or_asks(kind: door_inputs.Kind, tmp_path: Path) -> None:
+    page = door_cases.PAGE.read_text()
+    for door in door_inputs.DOORS:
+        answer = door_inputs.ask(door, kind, tmp_path)
+        assert door_inputs.is_right(kind, door, answer), (door, answer)
+    assert f"| {kind.name} |" in page, "run tests/studies/door_cases.py"
 
 
 def test_two_tables_of_an_unknown_space_meet_by_their_texts(tmp_path: Path) -> None:

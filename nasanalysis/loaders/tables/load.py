@@ -16,6 +16,12 @@ from .own import OPAQUE, UNNAMED, completed, kind_of, names_of, paired, said_of_
 from .plain import STDIN, SUFFIXES, PlainTable, is_plain, read_plain
 from .units import AccuracyUnit, known_unit
 
+#: Said of a file that is neither a description nor a plain table.
+NO_TABLE = (
+    f"expected a .toml description or a table ({', '.join(SUFFIXES)}); "
+    "a file of another kind needs a description (docs/bring-your-own-table.md)"
+)
+
 
 def is_own(source: object) -> bool:
     """Whether `source` names files of a user's: a path, several, or a text that ends like one or is a folder."""
@@ -79,7 +85,7 @@ def _labelled(read: Callable[[], pl.LazyFrame], dataset: str) -> Callable[[], pl
 def _unfolded(path: Path | str) -> list[Path | str]:
     if str(path) == STDIN or not Path(path).is_dir():
         if not is_plain(str(path)) and Path(path).suffix.lower() != ".toml":
-            raise DataFileError(f"{path}: expected a .toml description or a table ({', '.join(SUFFIXES)})")
+            raise DataFileError(f"{path}: {NO_TABLE}")
         return [path]
     inside: list[Path | str] = [*sorted(Path(path).glob("*.toml"))]
     if not inside:

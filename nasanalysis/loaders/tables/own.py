@@ -75,6 +75,7 @@ def kind_of(table: PlainTable) -> str:
 
 def names_of(table: PlainTable) -> list[Any]:
     """The architectures as the table writes them: text, or, in Parquet, also numbers, lists and structs."""
+    table.need(["arch"])
     values = table.frame["arch"]
     if values.dtype in (pl.Categorical, pl.Enum):
         return values.cast(pl.String).to_list()
@@ -143,10 +144,27 @@ def _typed(table: PlainTable, space: str | None) -> pl.DataFrame:
     columns = table.frame.columns
     known = {*SCHEMAS["TRUTH"].columns, *SCHEMAS["SCORES"].columns}
     texts = [c for c in columns if c in known and c not in (*_NUMBERS, *_WHOLE)]
-    return table.frame.select(texts).with_columns(
+    rows = table.frame.select(texts).with_columns(
         read_names(names_of(table), space, table.name, table.place),
         *(table.numbers(c).alias(c) for c in _NUMBERS if c in columns),
         *(table.whole_numbers(c).alias(c) for c in _WHOLE if c in columns),
+    )
+    _refuse_twice(table, rows)
+    return rows
+
+
+def _refuse_twice(table: PlainTable, rows: pl.DataFrame) -> None:
+    """`FrameError` where two rows are of one architecture and nothing tells them apart."""
+    keys = pl.struct(c for c in rows.columns if c not in _NUMBERS)
+    if (again := rows.select(~keys.is_first_distinct()).to_series().arg_true()).is_empty():
+        return
+    second = int(again[0])
+    first = int(rows.select((keys == keys.get(second)).arg_true().first()).item())
+    labels = "seed, split, schedule or dataset" if "accuracy" in rows.columns else "seed, step, setting or dataset"
+    raise FrameError(
+        f"{table.name}, {table.place(second)}: {rows['arch'][second]} stands there again, after {table.place(first)} "
+        f"({len(again)} duplicate rows in all): keep one row of each. If they are not the same, a column {labels} "
+        "tells them apart."
     )
 
 

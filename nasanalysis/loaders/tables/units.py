@@ -13,6 +13,10 @@ AccuracyUnit = Literal["percent", "fraction", "error-percent", "error-fraction"]
 UNITS: tuple[AccuracyUnit, ...] = ("percent", "fraction", "error-percent", "error-fraction")
 
 
+#: How far above the best of the others a fraction may lie: the best architectures may be those written as fractions.
+_ABOVE = 1.2
+
+
 def known_unit(unit: str | None) -> AccuracyUnit | None:
     """`unit`, typed; `UnknownNameError` for one that does not exist."""
     if unit is not None and unit not in UNITS:
@@ -27,14 +31,14 @@ def all_fractions(values: pl.Series) -> bool:
 
 
 def some_fractions(values: pl.Series) -> list[float]:
-    """Numbers inside (0, 1) that, times 100, lie among the others: two different ones at least, else none."""
+    """Numbers inside (0, 1) that, times 100, lie among the others or little above: two different ones, else none."""
     values = values.drop_nulls()
     inside = (values > 0) & (values < 1)
     few, rest = values.filter(inside).unique(maintain_order=True), values.filter(values >= 1)
     if rest.is_empty():
         return []
     low, high = float(rest.min()), float(rest.max())  # type: ignore[arg-type]
-    among = few.filter((few * 100).is_between(low, high))
+    among = few.filter((few * 100).is_between(low, _ABOVE * high))
     return among.to_list() if len(among) > 1 else []
 
 
