@@ -343,7 +343,7 @@ def load_benchmark(name: str | Path | Sequence[Path | str], data: Path | str | N
 
         if is_own(name):
             return load_own(name, data)
-        if Path(name).suffix[1:].isalpha():
+        if Path(str(name)).suffix[1:].isalpha():
             raise DataFileError(f"{name}: {NO_TABLE}")
         raise UnknownNameError("benchmark", name, BENCHMARKS)
     return _load(name, None if data is None else Path(data).resolve())

@@ -59,11 +59,13 @@ def table(separator: str = ",", **columns: list[Any]) -> str:
 
 
 def truth_table(separator: str = ",", **columns: list[Any]) -> str:
-    return table(separator, **({"arch": NAMES, "accuracy": ACCURACY} | columns))
+    default: dict[str, list[Any]] = {"arch": NAMES, "accuracy": ACCURACY}
+    return table(separator, **(default | columns))
 
 
 def score_table(separator: str = ",", **columns: list[Any]) -> str:
-    return table(separator, **({"arch": NAMES, "proxy": ["mine"] * 8, "value": VALUES} | columns))
+    default: dict[str, list[Any]] = {"arch": NAMES, "proxy": ["mine"] * 8, "value": VALUES}
+    return table(separator, **(default | columns))
 
 
 def _commas(values: list[float]) -> list[str]:
