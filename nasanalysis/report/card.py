@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +20,8 @@ from ..stats.averages import checked_scores
 from .card_page import BASELINE, STATISTICS, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
 from .card_why import why
-from .markup import environment
 from .model import Figure, Table
+from .page import render
 from .writer import png_base64
 
 if TYPE_CHECKING:
@@ -210,16 +208,12 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
     for figure in card.figures:
         say(f"card: drawing {figure.name}")
         images[figure.name] = png_base64(figure)
-    page = (
-        environment()
-        .get_template("card.html")
-        .render(
-            card=card,
-            title=proxy_label(card.proxy),
-            images=images,
-            cells=[figure for figure in card.figures if figure.name.startswith(WORST_CELL)],
-            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            provenance=json.dumps(card.provenance, indent=2, sort_keys=True, default=str),
-        )
+    page = render(
+        "card.html",
+        card=card,
+        title=proxy_label(card.proxy),
+        images=images,
+        cells=[figure for figure in card.figures if figure.name.startswith(WORST_CELL)],
+        records={"this card": card.provenance},
     )
     return write_text(path, page)

@@ -106,7 +106,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    templates.filters["emphasised"] = _html_cell
+    templates.filters |= {"emphasised": _html_cell}
     return templates
 
 

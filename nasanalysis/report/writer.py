@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from ..core.atomic import explain, write_atomically, write_text
 from ..core.errors import OutputError
-from .markup import environment, to_html, to_latex, to_markdown
+from .markup import to_html, to_latex, to_markdown
 from .model import Figure, Result
+from .page import chapters, held_files, light_image, render
 
 _FORMULA = r"^[=+@\t\r\n-]"
 _NUMBER = r"^[+-][0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?$"
@@ -40,6 +39,7 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
     """
     make_folders(out)
     images: dict[str, str] = {}
+    files: dict[str, str] = {}
     for result in results:
         for section in result.sections:
             for table in section.tables:
@@ -47,23 +47,24 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 write_text(stem.with_name(stem.name + ".md"), to_markdown(table))
                 write_text(stem.with_name(stem.name + ".tex"), to_latex(table))
                 write_text(stem.with_name(stem.name + ".html"), to_html(table))
-                write_csv(table.data, stem.with_name(stem.name + ".csv"))
+                csv = write_csv(table.data, stem.with_name(stem.name + ".csv"))
+                files[f"tables/{csv.name}"] = csv.read_text(encoding="utf-8")
             for figure in section.figures:
                 stem = out / "figures" / f"{result.name}-{figure.name}"
-                images[f"{result.name}-{figure.name}"] = _draw(figure, stem)
-                write_csv(figure.data, stem.with_name(stem.name + ".csv"))
+                images[stem.name], svg = _draw(figure, stem)
+                csv = write_csv(figure.data, stem.with_name(stem.name + ".csv"))
+                files[f"figures/{csv.name}"] = csv.read_text(encoding="utf-8")
+                files[f"figures/{stem.name}.svg"] = svg
     provenance = {result.name: result.provenance for result in results}
     write_text(out / "provenance.json", json.dumps(provenance, indent=2, sort_keys=True, default=str) + "\n")
     write_text(out / "answer.md", answer_markdown(results))
-    page = (
-        environment()
-        .get_template("index.html")
-        .render(
-            results=results,
-            images=images,
-            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            provenance=json.dumps(provenance, indent=2, sort_keys=True, default=str),
-        )
+    page = render(
+        "index.html",
+        chapters=chapters(results),
+        answered=any(result.answers for result in results),
+        images=images,
+        records=provenance,
+        files=held_files(files),
     )
     return write_text(out / "index.html", page)
 
@@ -102,7 +103,7 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
 
 def png_base64(figure: Figure) -> str:
     """A figure as PNG in base64, for a page that holds its figures itself."""
-    return base64.b64encode(_render(figure, "png")[0]).decode("ascii")
+    return light_image(_render(figure, "png")[0])
 
 
 def write_figure(figure: Figure, path: Path) -> Path:
@@ -125,9 +126,9 @@ def _render(figure: Figure, *formats: str) -> list[bytes]:
     return files
 
 
-def _draw(figure: Figure, stem: Path) -> str:
-    """Write PNG and SVG; return the PNG as base64 for the page."""
+def _draw(figure: Figure, stem: Path) -> tuple[str, str]:
+    """Write PNG and SVG; return the PNG as base64 for the page, and the SVG."""
     png, svg = _render(figure, "png", "svg")
     write_atomically(stem.with_name(stem.name + ".png"), lambda temp: temp.write_bytes(png))
     write_atomically(stem.with_name(stem.name + ".svg"), lambda temp: temp.write_bytes(svg))
-    return base64.b64encode(png).decode("ascii")
+    return light_image(png), svg.decode()

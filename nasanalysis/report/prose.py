@@ -1,0 +1,54 @@
+"""Text of a page: code in backticks, what a heading has said already, addresses of headings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from markupsafe import Markup, escape
+
+_CODE = re.compile(r"`([^`]+)`")
+_LINK = re.compile(r"https?://[^\s<>()\"']+[^\s<>()\"'.,;:]")
+
+
+def prose(text: str) -> Markup:
+    """Plain text as HTML: ``code`` where backticks were, and links where addresses stand.
+
+    >>> prose("run `a < b` now")
+    Markup('run <code>a &lt; b</code> now')
+    """
+    parts = _CODE.split(str(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else _linked(part) for i, part in enumerate(parts)
+    )
+
+
+def _linked(text: str) -> Markup:
+    return Markup(_LINK.sub(lambda m: f'<a href="{m[0]}">{m[0]}</a>', str(escape(text))))
+
+
+def beyond(text: str, heading: str) -> str:
+    """`text` without the heading that it begins with: a page says nothing twice.
+
+    >>> beyond("How sure? Bars are intervals.", "How sure?")
+    'Bars are intervals.'
+    >>> beyond("How sure?: digits, 800 architectures.", "How sure?")
+    'Digits, 800 architectures.'
+    """
+    if not heading or not text.startswith(heading):
+        return text
+    rest = text.removeprefix(heading).lstrip(" :.,;–—-")
+    return rest[:1].upper() + rest[1:]
+
+
+def addresses(titles: Iterable[str], under: str) -> Iterator[str]:
+    """An id for each heading, each once: ``digits--which-proxy``.
+
+    >>> list(addresses(["Which proxy?", "Which proxy?"], "digits"))
+    ['digits--which-proxy', 'digits--which-proxy-2']
+    """
+    seen: dict[str, int] = {}
+    for title in titles:
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+        seen[slug] = seen.get(slug, 0) + 1
+        yield f"{under}--{slug}" + (f"-{seen[slug]}" if seen[slug] > 1 else "")
