@@ -13,6 +13,9 @@ from ..stats.front import with_front
 from .lines import palette
 from .style import GREY, look, new_axes, proxy_label, statistic_label
 
+#: More entries of one cost than this are named left of their points: the right side belongs to dearer ones.
+_FEW = 4
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -66,8 +69,9 @@ def plot_cost_front(
     cost_label: str = "epochs of training for one architecture",
     ax: Axes | None = None,
 ) -> Axes:
-    """Rank correlation against cost, a labelled point for each entry with a cost, and the Pareto front as steps.
+    """Rank correlation against cost, a point for each entry with a cost, and the Pareto front as steps.
 
+    The points of one proxy read at several costs are joined by a line and named once, at the cheapest.
     learned: columns k, cost, learned, learned_low, learned_high (of `nasanalysis.stats.learned_bar`, with a cost): what
     k trained architectures and a regressor give, as squares; the front is of entries and squares together.
     """
@@ -94,34 +98,61 @@ def plot_cost_front(
             label = "so many trained architectures and a regressor" if marker == "s" else None
             ax.plot(x, y, marker, color=colour, label=label)
         ax.step(front["cost"], front["estimate"], where="post", color=orange, label="best for its cost", zorder=1)
-        _labels(ax, table)
+        several = [
+            part.sort("cost").with_columns(several=len(part) > 1)
+            for _, part in table.group_by("proxy", maintain_order=True)
+        ]
+        for part in several:
+            ax.plot(part["cost"], part["estimate"], color=blue, linewidth=0.8, alpha=0.5, zorder=1)
+        left = _labels(ax, pl.concat([part.head(1) for part in several]), float(np.ptp(table["estimate"].to_numpy())))
         if learned is not None:
             for k, cost, estimate in bar.select("k", "cost", "learned").iter_rows():
                 where: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "bottom"}
                 ax.annotate(f"{k}", (cost, estimate), (-2, 4), fontsize=8, color=green, **where)
-            _stretch(ax, pl.concat(points)["cost"].to_numpy())
+            _stretch(ax, pl.concat(points)["cost"].to_numpy(), left)
         ax.set_xlabel(cost_label)
         ax.set_ylabel(f"{statistic_label(table['statistic'][0])}")
-        ax.margins(x=0.15)
+        ax.margins(x=0.3 if left else 0.15)
+        ax.set_xticks([tick for tick in ax.get_xticks() if tick >= 0])  # no cost is below 0
+        ax.minorticks_off()
         above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2}  # entries fill the rest
         ax.legend(**({"loc": "lower right"} if learned is None else above))
     return ax
 
 
-def _stretch(ax: Axes, costs: Any) -> None:
+def _stretch(ax: Axes, costs: Any, left: bool) -> None:
     """Costs that span more than a decade on a logarithmic axis that has a place for those that are nothing."""
     positive = costs[costs > 0]
     if len(positive) and positive.max() > 10 * positive.min():
         ax.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.5)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.set_xlim(left=-0.3 * float(positive.min()), right=3 * float(positive.max()))
+        ax.set_xlim(left=-(2.0 if left else 0.3) * float(positive.min()), right=3 * float(positive.max()))
 
 
-def _labels(ax: Axes, table: pl.DataFrame) -> None:
-    """Names beside the points; those of one cost that would lie on one another are moved apart."""
-    gap = 0.035 * float(np.ptp(table["estimate"].to_numpy()) or 1.0)
+def _labels(ax: Axes, table: pl.DataFrame, height: float) -> bool:
+    """Names beside the points, moved as little as keeps them apart; left of points of one cost if many, or if lines go on.
+
+    height: of the figure, in units of the estimate. Returns whether some stand left.
+    """
+    from scipy.optimize import isotonic_regression
+
+    gap = 0.045 * (height or 1.0)
+    left = False
     for _, group in table.sort("estimate").group_by("cost", maintain_order=True):
-        place = -np.inf
-        for cost, estimate, proxy in group.select("cost", "estimate", "proxy").iter_rows():
-            place = max(float(estimate), place + gap)
-            ax.text(float(cost), place, f"  {proxy_label(str(proxy))}", fontsize=8.5, va="center")
+        heights, steps = group["estimate"].to_numpy(), gap * np.arange(len(group))
+        places = isotonic_regression(heights - steps).x + steps  # least squares, at least a gap between two
+        many = len(group) > _FEW or bool(group["several"].any())  # a line goes on to the right
+        left |= many
+        for place, height, cost, proxy in zip(places, heights, group["cost"], group["proxy"], strict=True):
+            ax.annotate(
+                proxy_label(str(proxy)),
+                (float(cost), height),
+                (-14 if many else 8, place),
+                textcoords=("offset points", "data"),
+                fontsize=8.5,
+                ha="right" if many else "left",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3},
+            )
+    return left
