@@ -31,6 +31,19 @@ SAMPLES = {
 }
 
 
+def sample_label(sample: str) -> str:
+    """What a sample is, in words for a reader; a file is named.
+
+    >>> sample_label("random-15000@0"), sample_label("live")
+    ('15,000 drawn at random (seed 0)', 'all with a live path from input to output')
+    """
+    benchmark, colon, rest = sample.partition(":")
+    if drawn := _drawn(rest if colon else sample):
+        size, seed = drawn
+        return f"{size:,} drawn at random (seed {seed})" + (f" of those of {benchmark}" if colon else "")
+    return SAMPLES.get(sample, f"those listed in {Path(sample).name}" if Path(sample).suffix else sample)
+
+
 def take_sample(
     frame: pl.DataFrame, sample: str, *, benchmark: Benchmark, data: Path | str | None = None
 ) -> pl.DataFrame:

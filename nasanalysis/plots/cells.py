@@ -15,28 +15,12 @@ import polars as pl
 from ..core.errors import ArchError
 from ..spaces import Drawing, get_space, parse_arch
 from ..spaces.capabilities import Drawable
-from .style import look, new_axes
+from .style import OPERATION_LABELS, look, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What a reader sees of an operation, and its colour: one hue for each kind.
-OPERATION_LABELS = {
-    "nor_conv_1x1": "conv 1×1",
-    "nor_conv_3x3": "conv 3×3",
-    "avg_pool_3x3": "avg pool 3×3",
-    "max_pool_3x3": "max pool 3×3",
-    "skip_connect": "skip",
-    "sep_conv_3x3": "sep 3×3",
-    "sep_conv_5x5": "sep 5×5",
-    "dil_conv_3x3": "dil 3×3",
-    "dil_conv_5x5": "dil 5×5",
-    "conv3x3": "conv 3×3",
-    "conv1x1": "conv 1×1",
-    "maxpool3x3": "max pool 3×3",
-    "none": "none",
-    "noise": "noise",
-}
+#: The colour of an operation: one hue for each kind.
 _CONV_WIDE, _CONV, _POOL, _SKIP, _OTHER = "#0072B2", "#56B4E9", "#E69F00", "#009E73", "#8C8C8C"
 
 

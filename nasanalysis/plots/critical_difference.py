@@ -9,6 +9,7 @@ import polars as pl
 
 from ..core.errors import FrameError, MissingExtraError, StudyError
 from ..core.frames import any_frame
+from .lines import colours_and_markers
 from .style import look, new_axes, proxy_label
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def plot_critical_difference(friedman: pl.DataFrame, *, ax: Axes | None = None, 
     ranks, critical = friedman["mean_rank"].to_numpy(), float(friedman["critical_difference"][0])
     same = np.abs(ranks[:, None] - ranks[None, :]) <= critical
     chances = pd.DataFrame(np.where(same, 1.0, 0.0), index=names, columns=names)  # all that is read: above alpha or not
+    colours = {proxy_label(name): look_of[0] for name, look_of in colours_and_markers(friedman["proxy"]).items()}
     with look():
         ax = new_axes(ax, figsize=(7.0, 1.2 + 0.25 * len(names)))
-        critical_difference_diagram(pd.Series(ranks, index=names), chances, cd=critical, ax=ax)
+        critical_difference_diagram(pd.Series(ranks, index=names), chances, cd=critical, ax=ax, color_palette=colours)
         _raise_above_ticks(ax)
         ax.set_title(title or f"Mean rank over {friedman['n_datasets'][0]} data sets (1 is best)", pad=32)
     return ax

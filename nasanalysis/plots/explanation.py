@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame
-from .lines import palette
+from .lines import colours_and_markers
 from .style import GREY, legend_beside, look, new_panels, proxy_label
 
 if TYPE_CHECKING:
@@ -21,20 +22,22 @@ _SPREAD = 0.5  # of the points of one row
 
 
 def feature_label(name: str) -> str:
-    """Text for an axis: ``graph_live_count@nor_conv_3x3`` -> "live count: nor_conv_3x3".
+    """Text for an axis: ``graph_live_count@nor_conv_3x3`` -> "live count: conv 3×3".
 
     >>> feature_label("graph_depth@normal"), feature_label("params")
     ('depth: normal', 'parameters')
     """
-    if not name.startswith("graph_"):
-        return proxy_label(name)
-    base, _, argument = name.removeprefix("graph_").partition("@")
-    return f"{base.replace('_', ' ')}: {argument}" if argument else base.replace("_", " ")
+    return proxy_label(name)
+
+
+def level_text(level: str) -> str:
+    """A level of a feature with one separator of thousands: ``6974 - 15822`` -> "6,974 to 15,822"."""
+    return re.sub(r"(?<![\d.])\d{4,}(?![\d.])", lambda number: f"{int(number[0]):,}", level).replace(" - ", " to ")
 
 
 def level_label(feature: str, level: str) -> str:
     """Text of one row of errors: ``depth 2``."""
-    return f"{feature_label(feature)}{' =' if ':' in feature_label(feature) else ''} {level}"
+    return f"{feature_label(feature)}{' =' if ':' in feature_label(feature) else ''} {level_text(level)}"
 
 
 def most_important(importance: pl.DataFrame, n: int) -> list[str]:
@@ -57,7 +60,7 @@ def plot_importance(importance: pl.DataFrame, *, ax: Axes | None = None) -> Axes
     names = importance["of"].unique(maintain_order=True).to_list()
     first = importance.filter(of=names[0])
     series = [("truth", GREY, first.select("feature", value="truth", sd="truth_sd"))]
-    for name, colour in zip(names, palette(len(names)), strict=True):
+    for name, colour in zip(names, _colours(names), strict=True):
         part = importance.filter(of=name).select("feature", value="proxy", sd="proxy_sd")
         series.append((proxy_label(name), colour, part))
     with look():
@@ -85,7 +88,7 @@ def plot_errors(errors: pl.DataFrame, *, ax: Axes | None = None) -> Axes:
     names = errors["of"].unique(maintain_order=True).to_list()
     with look():
         ax = ax or new_panels(1)[0]
-        for name, colour, shift in zip(names, palette(len(names)), _shifts(len(names)), strict=True):
+        for name, colour, shift in zip(names, _colours(names), _shifts(len(names)), strict=True):
             part = errors.filter(of=name)
             rows = keys.join(part, on=["feature", "level"], how="left", maintain_order="left")
             x, low, high = (
@@ -119,6 +122,11 @@ def _expect(frame: pl.DataFrame, wanted: Sequence[str]) -> None:
         raise StudyError(f"explanation: missing column(s) {lacking}; expected those of explain_proxy and 'of'")
     if frame.is_empty():
         raise StudyError("explanation: expected at least one row to draw, got none")
+
+
+def _colours(names: Sequence[str]) -> list[Any]:
+    """Of each proxy, as in every other figure."""
+    return [colour for colour, _ in colours_and_markers(names).values()]
 
 
 def _shifts(n: int) -> list[float]:

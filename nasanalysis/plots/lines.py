@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from .style import MARKERS, proxy_label
+from .style import COLOURS, MARKERS, proxy_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Proxy (without argument) -> its place in the palette. Those that share one are seldom drawn together.
+#: Proxy (without argument) -> its place: the colour is that of the palette at this place, round again beyond its end
+#: with another marker. Those that share one are never drawn together.
 PLACES = {
-    **dict.fromkeys(("sotl", "synflow", "sotl_ema", "angle", "flatness"), 0),
-    **dict.fromkeys(("params",), 1),
-    **dict.fromkeys(("sotl_e", "nwot", "train_loss", "one_shot_accuracy"), 2),
-    **dict.fromkeys(("val_acc", "snip", "few_shot_accuracy", "supernet_test_accuracy"), 3),
-    **dict.fromkeys(("val_loss", "jacov", "zen", "val_acc_mini"), 4),
-    **dict.fromkeys(("sovl", "grad_norm", "tl_mini", "sog"), 5),
-    **dict.fromkeys(("flops",), 6),
-    **dict.fromkeys(("train_accuracy", "fisher", "grasp", "sovl_e"), 7),
+    name: place
+    for place, names in enumerate(
+        (
+            *(("sotl", "angle", "flatness"), ("params",), ("sotl_e",), ("val_acc", "supernet_test_accuracy")),
+            *(("val_loss",), ("sovl",), ("flops",), ("train_accuracy",)),
+            *(("synflow", "sotl_ema"), ("few_shot_accuracy",), ("nwot", "train_loss", "one_shot_accuracy"), ("snip",)),
+            *(("jacov", "val_acc_mini"), ("grad_norm", "tl_mini", "sog"), ("plain",), ("fisher", "sovl_e")),
+            *((), (), ("sogn",), ("epe_nas",), ("zen",), ("l2_norm",), (), ("grasp",)),
+        )
+    )
+    for name in names
 }
 _LABELLED = {proxy_label(name): place for name, place in PLACES.items()}
 
@@ -53,7 +57,12 @@ def colours_and_markers(names: Iterable[str]) -> dict[str, tuple[Any, str]]:
     """Name -> colour and marker, by `places`."""
     at = places(names)
     colours = palette(1 + max(at.values(), default=0))
-    return {name: (colours[place], MARKERS[place % len(MARKERS)]) for name, place in at.items()}
+    return {name: (colours[place], MARKERS[_marker(place)]) for name, place in at.items()}
+
+
+def _marker(place: int) -> int:
+    """Another one each time the palette begins anew."""
+    return (place + place // len(COLOURS)) % len(MARKERS)
 
 
 def draw_line(
@@ -90,4 +99,4 @@ def draw_line(
 
 def band_alpha(bands: int) -> float:
     """Opacity of one of so many bands: all of them together never hide the grid, or mix into solid grey."""
-    return min(0.15, 1 / max(bands, 1))
+    return min(0.15, 0.6 / max(bands, 1))

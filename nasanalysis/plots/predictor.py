@@ -8,7 +8,7 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.frames import any_frame
-from .lines import palette
+from .lines import band_alpha, colours_and_markers
 from .style import legend_beside, look, new_panels, proxy_label
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plot_predictor(curve: pl.DataFrame, *, axes: Any = None) -> list[Axes]:
     with look():
         panels: list[Axes] = list(axes) if axes is not None else new_panels(len(parts), sharey=False)
         names = curve["features"].unique(maintain_order=True).to_list()
-        colours = dict(zip(names, palette(len(names)), strict=True))
+        colours = {name: colour for name, (colour, _) in colours_and_markers(names).items()}
         for ax, part in zip(panels, parts, strict=True):
             for name in names:
                 rows = curve.filter(part=part, features=name).sort("k")
@@ -41,7 +41,9 @@ def plot_predictor(curve: pl.DataFrame, *, axes: Any = None) -> list[Axes]:
                 label = FEATURES.get(name, proxy_label(name))
                 ax.plot(rows["k"], rows["estimate"], "--" if alone else "o-", color=colours[name], label=label)
                 if not alone:
-                    ax.fill_between(rows["k"], rows["ci_low"], rows["ci_high"], color=colours[name], alpha=0.15)
+                    ax.fill_between(
+                        rows["k"], rows["ci_low"], rows["ci_high"], color=colours[name], alpha=band_alpha(len(names))
+                    )
             ax.set_xscale("log")
             ax.set_xticks(curve["k"].unique().sort().to_list(), [str(k) for k in curve["k"].unique().sort()])
             ax.minorticks_off()

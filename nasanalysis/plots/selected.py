@@ -15,9 +15,45 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+#: What a reader sees of a method of differentiable search, as its paper writes it; others by their own name.
+METHOD_LABELS = {
+    "darts": "DARTS",
+    "sotl_darts": "SoTL-DARTS",
+    "sovl_darts": "SoVL-DARTS",
+    "drnas": "DrNAS",
+    "sotl_drnas": "SoTL-DrNAS",
+    "pdarts": "P-DARTS",
+    "sotl_pdarts": "SoTL-P-DARTS",
+    "gdas": "GDAS",
+    "snas": "SNAS",
+    "enas": "ENAS",
+    "random_ws": "random search with shared weights",
+    "sdarts_rs": "SDARTS-RS",
+    "sdarts_adv": "SDARTS-ADV",
+    "sgas": "SGAS",
+    "pc_darts": "PC-DARTS",
+    "darts_es": "DARTS-ES",
+    "darts_ada": "DARTS-ADA",
+    "r_darts_l2": "R-DARTS (L2)",
+    "r_darts_dp": "R-DARTS (DP)",
+    "darts_pt": "DARTS-PT",
+    "darts_pt_fixed": "DARTS-PT, α fixed",
+    "darts_pt_mag": "DARTS-PT by magnitude",
+    "sdarts_pt": "SDARTS-PT",
+    "sgas_pt": "SGAS-PT",
+    "gaea": "GAEA",
+    "beta_darts": "β-DARTS",
+}
+
+
 def row_label(method: str, setting: str) -> str:
-    """How a reader sees a method under a setting."""
+    """The name of a method under a setting, as a study file writes it."""
     return f"{method} ({setting})" if setting else method
+
+
+def method_label(method: str, setting: str = "") -> str:
+    """How a reader sees a method under a setting."""
+    return row_label(METHOD_LABELS.get(method, method.replace("_", " ")), setting)
 
 
 @any_frame
@@ -58,7 +94,7 @@ def plot_selected(
         ax = new_axes(ax)
         for (method, setting), colour in zip(names, palette(len(names)), strict=True):
             one = each.filter(method=method, setting=setting)
-            label = row_label(method, setting)
+            label = method_label(method, setting)
             ax.plot(one["epoch"], one["mean"], color=colour, label=label)
             if rows["seed"].n_unique() > 1:
                 ax.fill_between(one["epoch"], one["low"], one["high"], color=colour, alpha=0.12, linewidth=0)

@@ -79,6 +79,34 @@ PROXY_LABELS = {
     "angle_flat": "angle to the initial weights, each once",
     "weight_hessian_ev": "largest eigenvalue of the Hessian",
     "weight_hessian_trace": "trace of the Hessian",
+    "nwot": "NWOT",
+    "jacov": "Jacov",
+    "synflow": "SynFlow",
+    "snip": "SNIP",
+    "grasp": "GraSP",
+    "fisher": "Fisher",
+    "grad_norm": "gradient norm",
+    "l2_norm": "norm of the weights",
+    "zen": "Zen-score",
+    "epe_nas": "EPE-NAS",
+}
+
+#: What a reader sees of an operation.
+OPERATION_LABELS = {
+    "nor_conv_1x1": "conv 1×1",
+    "nor_conv_3x3": "conv 3×3",
+    "avg_pool_3x3": "avg pool 3×3",
+    "max_pool_3x3": "max pool 3×3",
+    "skip_connect": "skip",
+    "sep_conv_3x3": "sep 3×3",
+    "sep_conv_5x5": "sep 5×5",
+    "dil_conv_3x3": "dil 3×3",
+    "dil_conv_5x5": "dil 5×5",
+    "conv3x3": "conv 3×3",
+    "conv1x1": "conv 1×1",
+    "maxpool3x3": "max pool 3×3",
+    "none": "none",
+    "noise": "noise",
 }
 
 STATISTIC_LABELS = {
@@ -106,7 +134,19 @@ def proxy_label(name: str) -> str:
         return f"{'SoTL' if base == 'sotl_first' else 'SoVL'}, first {argument} steps"
     if base == "sotl_ema" and argument:
         return f"SoTL-EMA ({argument})"
+    if base.startswith("graph_"):
+        return _feature_label(base, argument)
+    if base == "flatness" and argument:
+        return f"flatness ({argument.replace('sigmas=', 'σ ').replace('/', ', ').replace(',alpha=', ', α ')})"
     return PROXY_LABELS.get(name, name.replace("_", " "))
+
+
+def _feature_label(base: str, argument: str) -> str:
+    """``graph_live_count@nor_conv_3x3`` -> "live count: conv 3×3": a cell, an operation or a kind of path."""
+    words = base.removeprefix("graph_").replace("_", " ")
+    cell, _, operation = argument.rpartition("/")
+    said = ", ".join(part for part in (cell, OPERATION_LABELS.get(operation, operation.replace("_", " "))) if part)
+    return f"{words}: {said}" if said else words
 
 
 def proxy_axis(proxy: str) -> str:

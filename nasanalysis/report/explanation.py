@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from .. import plots
-from ..plots.explanation import feature_label, most_important
+from ..plots.explanation import feature_label, level_text, most_important
 from ..plots.style import proxy_label
 from ..stats.explain import Explanation
 from .cells import number, with_interval, with_spread
@@ -133,7 +133,7 @@ def _errors(name: str, explanations: Mapping[str, Explanation]) -> Table:
             row = of.get(one)
             mean, low, high = ((row or {}).get(c) for c in ("mean_error", "ci_low", "ci_high"))
             cells.append(with_interval(_percent(mean), _percent(low), _percent(high), 1))
-        rows.append([feature_label(str(feature)), str(level), f"{group['n_archs'][0]:,}", *cells])
+        rows.append([feature_label(str(feature)), level_text(str(level)), f"{group['n_archs'][0]:,}", *cells])
     note = (
         "Mean of rank by score minus true rank, in percent of the architectures: above 0 it thinks too well of them. "
         "Brackets: 95 % intervals, functional classes resampled. Every feature and level stands in the CSV file."

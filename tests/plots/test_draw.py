@@ -72,7 +72,7 @@ CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
     ),
     "ranks": (
         lambda: plots.plot_rank_density(PAIRS, proxy="synflow"),
-        "rank by synflow (1 = best)",
+        "rank by SynFlow (1 = best)",
         "rank by test accuracy (1 = best)",
     ),
     "topk": (
@@ -147,7 +147,7 @@ def test_plots_take_pandas_and_draw_into_given_axes() -> None:
 
 def test_forest_marks_the_parameter_count_and_writes_figures_beside() -> None:
     ax = plots.plot_forest(stats_frame())
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["SoTL, all steps", "parameters", "zen"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["SoTL, all steps", "parameters", "Zen-score"]
     texts = [t.get_text() for t in ax.texts]
     assert "+0.700  [+0.600, +0.800]" in texts
     assert "undefined" in texts

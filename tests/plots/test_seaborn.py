@@ -113,7 +113,7 @@ def test_places_are_kept_where_they_can_be_and_never_shared() -> None:
     names = ["mine", "nwot", "sotl_e@3", "sotl", "params", "sotl_e@1"]
     at = places(names)
     assert len(set(at.values())) == len(names)
-    assert (at["sotl"], at["params"], at["nwot"]) == (0, 1, 2)
+    assert (at["sotl"], at["params"], at["nwot"]) == (0, 1, PLACES["nwot"])
     assert places([proxy_label("sotl"), "val_loss"])[proxy_label("sotl")] == at["sotl"]  # searches name lines by label
     everything = places([*PLACES, *map(str, range(30))])
     assert sorted(everything.values()) == list(range(len(PLACES) + 30))

@@ -29,7 +29,7 @@ def test_a_near_perfect_proxy_beats_the_parameter_count() -> None:
     card = make_card(truth_frame(ACCURACY), scores, COSTS, n_boot=200)
     assert card.facts["ahead"] == "synflow"
     assert card.facts["difference"] == pytest.approx(card.facts["estimate"] - card.facts["params_estimate"])
-    assert card.verdict.startswith("synflow beats the parameter count for certain")
+    assert card.verdict.startswith("SynFlow beats the parameter count for certain")
     assert [t.name for t in card.tables][:4] == ["ranking", "given-params", "by-size", "worst"]
 
 

@@ -103,7 +103,7 @@ def test_statistics_table_marks_the_best_of_each_statistic() -> None:
     at = table.header.index("Kendall's τ-b")
     assert by_proxy["SoTL, all steps"][at] == Mark.BEST
     assert by_proxy["parameters"][at] == Mark.SECOND  # 0.5 lies outside [0.6, 0.8]
-    assert by_proxy["zen"][at] == Mark.NONE
+    assert by_proxy["Zen-score"][at] == Mark.NONE
     row = next(r for r in table.rows if r[0] == "SoTL, all steps")
     assert row[at + 1 : at + 3] == ["0.65", "+0.050"]
     assert table.data.filter(pl.col("proxy") == "sotl")["mark"].to_list() == ["best"]

@@ -58,17 +58,17 @@ def test_a_table_a_figure_and_a_sentence(tmp_path: Path) -> None:
     (table,) = section.tables
     assert table.header[:4] == ["method", "setting", "seeds", "true accuracy (%)"]
     assert [row[:5] for row in table.rows] == [
-        ["gdas", "–", "3", "90.00", "[90.00, 90.00]"],
-        ["darts", "–", "3", "60.00", "[60.00, 60.00]"],
+        ["GDAS", "–", "3", "90.00", "[90.00, 90.00]"],
+        ["DARTS", "–", "3", "60.00", "[60.00, 60.00]"],
     ]
     assert [row[3] for row in table.marks] == [Mark.BEST, Mark.NONE]
     assert table.rows[1][table.header.index("skips")] == "1.0"
     assert section.answer == (
-        "Of differentiable searches, gdas selects the best cells on average (90.00 %); behind it: darts.",
+        "Of differentiable searches, GDAS selects the best cells on average (90.00 %); behind it: DARTS.",
     )
     (figure,) = section.figures
     ax = figure.draw()
-    assert [line.get_label() for line in ax.get_lines()] == ["darts", "gdas"]
+    assert [line.get_label() for line in ax.get_lines()] == ["DARTS", "GDAS"]
     assert list(ax.get_lines()[1].get_ydata()) == [90.0, 90.0]
 
 

@@ -38,7 +38,7 @@ def test_what_is_left_what_drives_and_where_it_errs() -> None:
     assert drives.header == ["feature", "truth", "SoTL, all steps", "parameters"]
     assert drives.rows[-1][0] == "R² before"
     assert errs.header[:3] == ["feature", "level", "n"]
-    assert {row[0] for row in errs.rows} >= {"depth", "parameters", "live count: nor_conv_3x3"}
+    assert {row[0] for row in errs.rows} >= {"depth", "parameters", "live count: conv 3×3"}
     assert "depth conv" not in {row[0] for row in errs.rows}
     assert set(errs.data["feature"]) > {"graph_depth_conv", "params"}  # the file holds every feature
     of_size = next(row for row in errs.rows if row[0] == "parameters")

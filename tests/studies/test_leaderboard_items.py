@@ -64,7 +64,7 @@ def test_the_answer_stands_at_the_top_of_the_page(tmp_path: Path) -> None:
     assert [len(section.tables), len(section.figures)] == [1, 2]
     assert section.tables[0].data["cost"].to_list() == [12.0, 0.0, 1.0]
     page = write_report([Result("s", "S", "", (section,), {})], tmp_path).read_text()
-    assert page.index("The answer") < page.index("Without training: parameters") < page.index("Which one?</h3>")
+    assert page.index("The answer") < page.index("Without training: parameters") < page.index("Which one?<a class")
     assert (tmp_path / "tables" / "s-board.csv").exists()
 
 
@@ -104,7 +104,8 @@ def test_a_proxy_stands_beside_what_trained_architectures_give_for_as_much() -> 
     assert dear.endswith("For as much all 750 architectures could be trained.")
     drawn = section.figures[1].draw()
     assert {"10", "40", "62"} <= {text.get_text() for text in drawn.texts}
-    assert drawn.get_legend().get_texts()[0].get_text() == "so many trained architectures and a regressor"
+    named = [text.get_text() for text in drawn.get_legend().get_texts()]
+    assert "so many trained architectures and a regressor" in named
 
 
 def test_the_words_follow_the_verdict() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from ... import plots
+from ...plots.style import proxy_label
 from ...report.model import Figure
 from .items import Comparison
 
@@ -29,9 +30,10 @@ def scatter_figure(item: Comparison, truth: pl.DataFrame, scores: pl.DataFrame, 
     chosen = chosen.filter(pl.col("step").is_null() | (pl.col("step") == pl.col("step").max()))
     pairs = plots.score_against_truth(truth, chosen)
     target = f"{item.split} accuracy on {dataset}"
+    name = proxy_label(proxy)
     return Figure(
         f"{item.name}-{dataset}-{proxy}-scatter".lower().replace("@", "-"),
-        f"{proxy} against {target}, one point for each of {len(pairs):,} architectures.",
+        f"{name[0].upper()}{name[1:]} against {target}, one point for each of {len(pairs):,} architectures.",
         lambda: plots.plot_scatter(pairs, proxy=proxy, target=target),
         pairs,
     )

@@ -14,7 +14,7 @@ from ...core.errors import StudyError
 from ...core.frames import truth_quantity
 from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...loaders.unnamed import STAND_IN
 from ...proxies import direction_of
 from ...report.model import Figure, Section, Table
@@ -182,7 +182,7 @@ class ComparisonRun:
         seeds = ", ".join(sorted(set(last["truth_seeds"].drop_nulls())))
         sentences = [
             f"Truth: {i.split} {self._quantity}{epochs} ({seeds}).",
-            f"Architectures: {SAMPLES.get(i.sample, i.sample)}.",
+            f"Architectures: {sample_label(i.sample)}.",
             "Scores that are better when lower are turned round first.",
         ]
         doubtful = last.filter(pl.col("direction_source") != "ours").unique("proxy", maintain_order=True)

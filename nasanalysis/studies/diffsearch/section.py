@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import StudyError, UnknownNameError
-from ...plots.selected import plot_selected, row_label
+from ...plots.selected import method_label, plot_selected, row_label
 from ...report.cells import number
 from ...report.model import Figure, Mark, Section, Table
 from ...search.selected import selected_by_epoch, summarise_selected, truth_means
@@ -85,7 +85,7 @@ def _table(item: DiffSearchItem, trace: pl.DataFrame, truth: pl.DataFrame, summa
         mean = "–" if row["mean"] is None else number(row["mean"], 2)
         digits = {"alpha_updates": 0, "skips": 1, "supernet_valid_accuracy": 1}
         rest = ["–" if row[name] is None else number(row[name], digits.get(name, 3)) for name in columns]
-        rows.append([row["method"], row["setting"] or "–", str(row["n_seeds"]), mean, interval, *rest])
+        rows.append([method_label(row["method"]), row["setting"] or "–", str(row["n_seeds"]), mean, interval, *rest])
         mark = {"best": Mark.BEST, "tied": Mark.TIE}.get(row["standing"] or "", Mark.NONE)
         marks.append([Mark.NONE] * 3 + [mark] + [Mark.NONE] * (len(header) - 4))
     lacking = int(summary["n_undefined"].sum())
@@ -110,7 +110,7 @@ def _weak(data: pl.DataFrame) -> list[str]:
     if not {"supernet_valid_accuracy", "alpha_updates"} <= set(data.columns):
         return []
     rows = data.filter((pl.col("supernet_valid_accuracy") < LEARNED) & (pl.col("alpha_updates") > 0))
-    return [row_label(*row) for row in rows.select("method", "setting").iter_rows()]
+    return [method_label(*row) for row in rows.select("method", "setting").iter_rows()]
 
 
 def _at_the_end(trace: pl.DataFrame) -> pl.DataFrame:
@@ -131,7 +131,7 @@ def sentences(summary: pl.DataFrame) -> tuple[str, ...]:
         return ()
 
     def label(row: dict[str, Any]) -> str:
-        return row_label(row["method"], row["setting"])
+        return method_label(row["method"], row["setting"])
 
     best = next(row for row in rows if row["standing"] == "best")
     tied = [label(row) for row in rows if row["standing"] == "tied"]

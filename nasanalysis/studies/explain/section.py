@@ -7,7 +7,7 @@ import polars as pl
 from ... import stats
 from ...core.errors import StudyError
 from ...loaders import Benchmark
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...proxies import score
 from ...proxies.graph import graph_features
 from ...report.explanation import explanation_figure, explanation_tables, sentences
@@ -55,7 +55,7 @@ def explain_section(item: ExplainItem, sources: Sources, resampling: Resampling)
     scored = "" if item.scores_seed is None else f"; scores of run {item.scores_seed}"
     note = (
         f"Truth: {item.split} accuracy on {dataset}{seeds}{scored}. Architectures: "
-        f"{SAMPLES.get(item.sample, item.sample)}; those that the proxy scores."
+        f"{sample_label(item.sample)}; those that the proxy scores."
     )
     tables = explanation_tables(item.name, explanations, note)
     return Section(item.title, f"{item.text} {said}".strip(), tables, (explanation_figure(item.name, explanations),))

@@ -9,7 +9,7 @@ import polars as pl
 from ... import plots, stats
 from ...core.errors import MissingExtraError
 from ...loaders import Benchmark
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
@@ -163,7 +163,7 @@ def _table(item: LeaderboardItem, board: pl.DataFrame, dataset: str, unit: str, 
     scored = "" if item.scores_seed is None else f"; scores of run {item.scores_seed}"
     notes = [
         f"Truth: {item.split} accuracy on {dataset}{seeds}{scored}.",
-        f"Architectures: {SAMPLES.get(item.sample, item.sample)}; {board['n_archs'][0]:,} that every entry scores.",
+        f"Architectures: {sample_label(item.sample)}; {board['n_archs'][0]:,} that every entry scores.",
         f"Brackets: 95 % intervals ({draws}); of the columns on the best architectures of "
         f"{min(resampling.n, stats.TOP_RESAMPLES)} draws, for extremes random halves, which are smaller samples.",
         "Tier and ranks: from all pairs at once; an entry is not told apart from the best of its tier.",

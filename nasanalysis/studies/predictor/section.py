@@ -6,7 +6,7 @@ import polars as pl
 
 from ... import plots, stats
 from ...loaders import Benchmark
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...plots.predictor import FEATURES, PARTS
 from ...plots.style import proxy_label
 from ...proxies import score
@@ -79,7 +79,7 @@ def _table(item: PredictorItem, curve: pl.DataFrame, dataset: str) -> Table:
     note = (
         f"Spearman's rho with {item.split} accuracy on {dataset} of the architectures that were not trained: mean over "
         f"{item.draws} draws and where the central 95 % of draws fall. Learned: {item.regressor.replace('_', ' ')} on "
-        f"{first['n_archs']:,} architectures ({SAMPLES.get(item.sample, item.sample)}; those that every proxy scores), "
+        f"{first['n_archs']:,} architectures ({sample_label(item.sample)}; those that every proxy scores), "
         "k of different functional classes trained, their classmates left out. The others rank the same rests, "
         "untrained."
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 from ... import plots, stats
 from ...core.errors import StudyError
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...plots.style import proxy_label, statistic_label
 from ...proxies import score
 from ...report.cells import number, with_interval
@@ -86,8 +86,7 @@ def _table(item: RanksItem, each: pl.DataFrame, ranks: pl.DataFrame) -> Table:
     chi2 = "undefined" if first["p"] is None else f"chi2 {first['chi2']:.1f}, p = {first['p']:.2g}"
     n = dict(each.select("dataset", "n_archs").iter_rows())
     samples = "; ".join(
-        f"{t.label}: {t.split}, {SAMPLES.get(t.sample, t.sample)}, {n[t.label]:,} that every proxy scores"
-        for t in item.truths
+        f"{t.label}: {t.split}, {sample_label(t.sample)}, {n[t.label]:,} that every proxy scores" for t in item.truths
     )
     note = (
         f"{statistic_label(item.statistic)} on each truth with its 95 % interval, and the mean of ranks (1 is best). "

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...report.cells import EMPHASIS_NOTE, emphasis, number, with_interval
 from ...report.model import Mark, Table
 from ...search import successive_halving
@@ -82,7 +82,7 @@ def _note(runs: Runs) -> Iterator[str]:
     )
     yield f"Truth: {i.split} accuracy{after} of {where} ({run})."
     lacking = f"; {outside:,} are left out because they lack a fitness" if outside else ""
-    yield f"Searched: {len(known):,} architectures ({SAMPLES.get(i.sample, i.sample)}{lacking})."
+    yield f"Searched: {len(known):,} architectures ({sample_label(i.sample)}{lacking})."
     fitnesses = "; ".join(f"{f.label}: {f.source}" for f in i.fitnesses)
     yield f"Fitnesses: {fitnesses}; {TRUTH_SHOWN}: what the algorithm finds with a fitness that makes no error."
     for algorithm in i.algorithms:

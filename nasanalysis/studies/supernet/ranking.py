@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ... import stats
-from ...loaders.samples import SAMPLES
+from ...loaders.samples import sample_label
 from ...proxies import direction
 from ...report.cells import EMPHASIS_NOTE, whole
 from ...report.model import Mark, Table
@@ -112,7 +112,7 @@ def _subject(run: ItemFrames, columns: Sequence[Column]) -> Iterator[str]:
     after = f" after {i.schedule} epochs" if i.schedule else ""
     truths = sorted({str(row["truth_seeds"]) for row in columns[0].ours.values() if row.get("truth_seeds")})
     yield f"Truth: {i.split} accuracy{after} of {run.benchmark.name} ({', '.join(truths)})."
-    yield f"Architectures: {SAMPLES.get(i.sample, i.sample)}."
+    yield f"Architectures: {sample_label(i.sample)}."
     seeds = _seeds(columns)
     if max(seeds) > 1:
         yield f"Mean ± standard deviation over {' or '.join(map(str, seeds))} supernets of each kind."
