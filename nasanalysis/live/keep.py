@@ -7,6 +7,8 @@
 ``NAME_training.parquet``                 TRACE of all supernets
 ``NAME_measured_scores.parquet``          SCORES of all measured parts; Float32
 ``NAME_perturbed.parquet``                PERTURBED of the same; Float32
+``NAME_shares.parquet``                   TRACE: the fixed share of the vector behind every angle, before and
+                                          after training; medians over architectures
 ``NAME_search_traces.parquet``            TRACE of all searches
 ``NAME_search_perturbed.parquet``         PERTURBED around what they found; Float32
 ========================================= ==================================================================
@@ -59,6 +61,8 @@ def _kept(run: Path, stem: str, losses: Sequence[str], steps: Sequence[int]) -> 
     if (run / "measure").is_dir():
         yield _write(*_measured(run, "SCORES", "value"), Path(f"{stem}_measured_scores.parquet"))
         yield _write(*_measured(run, "PERTURBED", "loss"), Path(f"{stem}_perturbed.parquet"))
+        if list(run.glob(_SHARES)):
+            yield _write(*_shares(run), Path(f"{stem}_shares.parquet"))
     if (run / "search").is_dir():
         yield _write(*_searches(run), Path(f"{stem}_search_traces.parquet"))
         if list(run.glob(_AROUND)):
@@ -96,6 +100,28 @@ def _measured(run: Path, schema: str, value: str) -> _Made:
     frame, records = _read(run, f"measure/*/{schema.lower()}.parquet", schema)
     keys = [c for c in ("method", "setting", "proxy", "sigma", "draw", "seed", "arch") if c in frame.columns]
     return _small(frame.sort(keys), value), records
+
+
+_SHARES = "measure/*/shares.parquet"
+
+
+def _shares(run: Path) -> _Made:
+    """Medians over the architectures whose angle is defined; `setting` is the part that measured."""
+    frame, records = _read(run, _SHARES, pl.read_parquet)
+    trace, _ = _read(run, "supernets/*/trace.parquet", "TRACE")
+    supernets = trace.group_by("benchmark", "dataset", "method", "seed").agg(last=pl.col("epoch").max())
+    long = (
+        frame.unpivot(["fixed_before", "fixed_after"], index=["method", "setting", "seed", "proxy"])
+        .group_by("method", "setting", "seed", "proxy", "variable")
+        .agg(pl.col("value").median())
+        .join(supernets, on=["method", "seed"])
+        .with_columns(
+            epoch=pl.coalesce(pl.col("setting").str.extract(r"-epoch-(\d+)$").cast(pl.Int64), "last"),
+            quantity=pl.format("{}:{}", "proxy", "variable"),
+        )
+    )
+    columns = ["benchmark", "dataset", "method", "setting", "seed", "epoch", "quantity", "value"]
+    return check(long.select(columns).sort(columns[2:-1]), "TRACE"), records
 
 
 def _searches(run: Path) -> _Made:

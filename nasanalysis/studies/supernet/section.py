@@ -14,6 +14,7 @@ from .frames import ItemFrames
 from .items import SupernetItem
 from .ranking import ranking_table
 from .recorded import recorded_table
+from .shares import shares_table
 from .spread import spread_table
 from .sums import sums_table
 from .training import training_table
@@ -39,6 +40,8 @@ def _tables(run: ItemFrames) -> list[Table]:
         tables.append(spread_table(run))
     if item.between:
         tables.append(between_table(run))
+    if item.shares:
+        tables.append(shares_table(run))
     if item.sums:
         tables.append(sums_table(run))
     if item.recorded:
