@@ -20,7 +20,8 @@ all of it, on a page   `Study`
 ['benchmark', 'dataset', 'method', 'setting', 'proxy']
 
 The folders are there too, from the ground up: `core`, `jobs`, `spaces`, `measures`, `loaders`, `networks`, `training`,
-`proxies`, `stats`, `search`, `builders`, `plots`, `report`, `live`, `studies`: ``na.search.get_moves("nb201")``.
+`proxies`, `stats`, `search`, `builders`, `synthetic`, `plots`, `report`, `live`, `studies`:
+``na.search.get_moves("nb201")``.
 
 Importing the package loads neither torch nor matplotlib nor polars: every name is loaded when it is first used.
 """
@@ -46,6 +47,7 @@ if _TYPE_CHECKING:  # what checkers and editors see; "as" hands it on to them; a
     from . import spaces as spaces
     from . import stats as stats
     from . import studies as studies
+    from . import synthetic as synthetic
     from . import training as training
     from .core.frames import check, read_frame, read_provenance, write_frame
     from .loaders import Benchmark, load_benchmark
@@ -92,7 +94,7 @@ _PUBLIC = {
 }
 _FOLDERS = (
     "builders", "core", "differentiable", "jobs", "live", "loaders", "measures", "networks", "plots", "proxies",
-    "report", "search", "spaces", "stats", "studies", "training",
+    "report", "search", "spaces", "stats", "studies", "synthetic", "training",
 )  # fmt: skip
 
 __all__ = [

@@ -17,12 +17,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "nasanalysis"
 #: From the bottom up: a folder imports from itself and from those before it in this list.
 LAYERS = (
     *("core", "jobs", "spaces", "measures", "loaders", "networks", "training", "proxies", "stats"),
-    *("search", "differentiable", "builders", "plots", "report", "live", "studies", "cli"),
+    *("search", "differentiable", "builders", "synthetic", "plots", "report", "live", "studies", "cli"),
 )
 RANK = {name: i for i, name in enumerate(LAYERS)}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 #: Folders whose modules are torch from the first line on; everywhere else it is imported where it is used.
-TORCH = ("measures", "networks", "training", "differentiable", "builders", "live")
+TORCH = ("measures", "networks", "training", "differentiable", "builders", "synthetic", "live")
 HEAVY = {"torch", "torchvision", "matplotlib", "seaborn", "pandas", "sklearn"}
 
 

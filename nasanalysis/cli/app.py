@@ -38,6 +38,7 @@ from .report import gallery, report
 from .scores import card, correlate, score
 from .simulate import simulate_app
 from .supernets import supernet_app
+from .synthetic import synthetic_app
 
 app = typer.Typer(
     name="nasanalysis",
@@ -118,6 +119,7 @@ app.add_typer(supernet_app, name="supernet")
 app.add_typer(diffsearch_app, name="diffsearch")
 app.add_typer(measure_app, name="measure")
 app.add_typer(simulate_app, name="simulate")
+app.add_typer(synthetic_app, name="synthetic")
 add_examples(app)
 
 
@@ -129,6 +131,7 @@ _KEPT = {
     ("supernet",): "what is finished is kept",
     ("benchmark",): "what is finished is kept",
     ("measure",): "what is finished is kept",
+    ("synthetic",): "finished units and the last whole epoch of those begun are kept",
     ("data", "get"): "what was fetched is kept, the partial file too",
     (): "no results were written; data that were converted on the way are kept",
 }

@@ -69,6 +69,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "supernet keep": ("nasanalysis supernet keep build/supernet mine --out reports/results",),
     "measure zero-cost": ("nasanalysis measure zero-cost --data ~/benchmarks",),
     "measure landscapes": ("nasanalysis measure landscapes",),
+    "synthetic run": (
+        "nasanalysis synthetic run --out build/synthetic",
+        "nasanalysis synthetic run mnist_mlp --data ~/benchmarks --seed 1",
+    ),
+    "synthetic list": ("nasanalysis synthetic list",),
     "simulate coverage": ("nasanalysis simulate coverage --simulations 2000 --out reports/results/coverage.csv",),
 }
 
