@@ -2,7 +2,8 @@
 
 Columns: part (``bound``, ``points``, ``samples``, ``monte carlo``), problem, points, features, noise_sd, prior_sd,
 estimate (``closed form``, ``mean of logs``, ``log of means``), k, log_evidence, bound, value, spread (standard
-deviation over repeats), standard_error (of value), all in nats; distance: of the descents' ends from the minima, relative.
+deviation over repeats), standard_error (of value), all in nats; distance: of the descents' ends from the minima,
+relative.
 """
 
 from __future__ import annotations

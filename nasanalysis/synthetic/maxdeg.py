@@ -1,8 +1,8 @@
 """The degree of a Fourier regression by gradient: MaxDeg and the weights together (SoTL thesis, 4.1.2, Figure 4.3).
 
 The model is x (w * s), s = f(MaxDeg - degree) with f(z) = (tanh z + 1) / 2 (Eq. 4.5); a batch's loss is its mean
-squared error, with a penalty on MaxDeg and a decay of w. An outer step takes T batches: the weights descend T steps while their
-derivative v in MaxDeg goes along (the recursion of `nasanalysis.synthetic.unroll`, in closed form, as the model is
+squared error, with a penalty on MaxDeg and a decay of w. An outer step takes T batches: the weights descend T
+steps while their derivative v in MaxDeg goes along (the recursion of `nasanalysis.synthetic.unroll`, in closed form, as the model is
 linear); MaxDeg steps against the slope; the weights go back and descend the T batches again.
 """
 

@@ -56,8 +56,8 @@ def unroll(
     hyper: scalar. batches: T of them.
     rate: of SGD, a scalar; None: the hyperparameter is the rate itself, and the loss must not depend on it.
     objective: ``sotl``: the T losses, at the weights before each of the T steps (the first does not depend on a rate,
-        so T = 2 is hypergradient descent of one step). ``validation``: the loss on `valid` at the weights before the last
-        of the T steps: as many weights count as for SoTL of the same T.
+        so T = 2 is hypergradient descent of one step). ``validation``: the loss on `valid` at the weights before the
+        last of the T steps: as many weights count as for SoTL of the same T.
     valid_loss: of `valid`, where it is not `loss` (a penalty, say, that is left out).
     """
     is_rate = rate is None
