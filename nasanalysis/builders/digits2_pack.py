@@ -3,7 +3,8 @@
 A build leaves one small file for each run. `pack` puts those that are there into two: ``digits-2.raw.parquet``, every
 number that was recorded as it was (float32; the same bytes whatever the workers and kills, on one machine), and
 ``digits-2.seconds.parquet``, what each measure of each run cost, which never comes out the same twice. `unpack` makes
-the files of the runs again. `finish` writes the thin table, ``digits-2.parquet``: see `KEPT_BITS` for what it loses.
+the files of the runs again. `finish` writes the thin table, ``digits-2.parquet``: see `KEPT_BITS` for what it loses,
+and ``digits-2.costs.parquet`` beside it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..jobs.units import gather
 from .digits2_plan import class_order, class_weights
 
 RAW, SECONDS, TABLE = "digits-2.raw.parquet", "digits-2.seconds.parquet", "digits-2.parquet"
+COSTS = "digits-2.costs.parquet"
 SOURCE = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digits, CC BY 4.0)"
 
 #: Beginning of a column's name -> bits of the fraction that the thin table keeps; the relative error is at most
@@ -30,6 +32,8 @@ SOURCE = "scikit-learn load_digits (UCI Optical Recognition of Handwritten Digit
 #: (median of the first runs; the least was 7e-4). Minibatch losses: 6e-5, where one minibatch differs from the next by
 #: several percent. The rest is whole.
 KEPT_BITS = {"noise_": 13, "train_minibatch_loss": 13, "sog": 13, "angle_": 15}
+#: The same for the seconds of `COSTS`.
+SECONDS_BITS = 7
 
 
 def unit_name(position: int, seed: int) -> str:
@@ -82,9 +86,12 @@ def finish(raw: Path, to: Path) -> Path:
     """Write the thin table of a packed raw file: its rows with class weights, and fractions rounded by `KEPT_BITS`.
 
     Added columns: ``position, size, drawn`` of `nasanalysis.builders.digits2_plan`; ``drawn`` is of the classes that
-    are complete (every class before them too), null for the others.
+    are complete (every class before them too), null for the others. Beside the table stands `COSTS`, which two builds
+    never have in common: ``arch, seed, seconds_train`` of each run, and in its metadata the median ``seconds`` of every
+    measure.
     """
     rows, record = read_frame(raw), read_provenance(raw)
+    _write_costs(read_frame(raw.with_name(SECONDS)), to)
     seed = int(record["config"]["task.data_seed"])
     every = class_weights(len(class_order(seed)), seed).drop("drawn")
     weights = class_weights(max(record["complete_classes"], 1), seed).select("arch", "drawn")
@@ -96,6 +103,13 @@ def finish(raw: Path, to: Path) -> Path:
     leading = ["arch", "seed", "position", "size", "drawn"]
     record["kept_bits"] = KEPT_BITS
     return write_frame(table.select(*leading, pl.exclude(leading)), to / TABLE, record)
+
+
+def _write_costs(seconds: pl.DataFrame, to: Path) -> None:
+    medians = seconds.select(pl.col("^seconds_.*$").cast(pl.Float64).median()).row(0, named=True)
+    record = {"seconds": {name.removeprefix("seconds_"): round(value, 5) for name, value in medians.items()}}
+    spent = round_fraction(seconds["seconds_train"].fill_null(np.nan).to_numpy(), SECONDS_BITS)
+    write_frame(seconds.select("arch", "seed", pl.Series("seconds_train", spent).fill_nan(None)), to / COSTS, record)
 
 
 def round_fraction(values: np.ndarray, bits: int) -> np.ndarray:

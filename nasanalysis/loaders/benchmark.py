@@ -31,6 +31,8 @@ from .unnamed import images_of
 #: Benchmark name -> loader ``(data: Path | None) -> Benchmark``.
 BENCHMARKS: dict[str, str] = {
     "digits": "nasanalysis.loaders.digits:load",
+    "digits-2": "nasanalysis.loaders.digits2:load",
+    "digits-2-minibatches": "nasanalysis.loaders.digits2:load_minibatches",
     "nb201": "nasanalysis.loaders.tables.benchmark:load_nb201",
     "nb201-thesis": "nasanalysis.loaders.tables.benchmark:load_nb201_thesis",
     "nats-tss": "nasanalysis.loaders.nats.benchmark:load_tss",

@@ -30,11 +30,7 @@ def from_file(path: Path) -> Benchmark:
         return read_frame(path, "CURVES").lazy()
 
     def truth() -> pl.LazyFrame:
-        last = curves().filter(pl.col("step") == pl.col("schedule")).collect()
-        runs = pl.concat([_final(last, split) for split in ("test", "valid")])
-        means = exact_means(runs, [c for c in runs.columns if c not in ("seed", "accuracy")], "accuracy")
-        means = means.with_columns(seed=pl.lit(None, pl.Int64)).select(runs.columns)
-        return pl.concat([runs, means]).with_columns(origin=pl.lit("trained")).lazy()
+        return truth_of_curves(curves())
 
     return Benchmark(
         name="digits",
@@ -45,6 +41,15 @@ def from_file(path: Path) -> Benchmark:
         notes=(f"{record.get('uniform_archs', 0)} of the architectures are a uniform sample of the space",),
         metadata=record,
     )
+
+
+def truth_of_curves(curves: pl.LazyFrame) -> pl.LazyFrame:
+    """TRUTH of the last epoch of CURVES: test and valid accuracy of each seed, and their mean (seed null)."""
+    last = curves.filter(pl.col("step") == pl.col("schedule")).collect()
+    runs = pl.concat([_final(last, split) for split in ("test", "valid")])
+    means = exact_means(runs, [c for c in runs.columns if c not in ("seed", "accuracy")], "accuracy")
+    means = means.with_columns(seed=pl.lit(None, pl.Int64)).select(runs.columns)
+    return pl.concat([runs, means]).with_columns(origin=pl.lit("trained")).lazy()
 
 
 def _final(last: pl.DataFrame, split: str) -> pl.DataFrame:

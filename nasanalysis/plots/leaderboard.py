@@ -12,7 +12,7 @@ from ..core.errors import StudyError
 from ..core.frames import any_frame
 from ..stats.front import with_front
 from .lines import colours_and_markers
-from .style import GREY, look, new_axes, proxy_label, statistic_label
+from .style import GREY, legend_beside, look, new_axes, proxy_label, statistic_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,9 +88,11 @@ def plot_cost_front(
         )
     front = with_front(pl.concat(points), "cost", "estimate").filter(pl.col("on_front")).sort("cost", "estimate")
     with look():
-        ax = new_axes(ax, figsize=(7.0, 4.4))
         looks = colours_and_markers(table["proxy"])
-        said = {} if len(looks) > _IN_A_LEGEND else {name: proxy_label(name) for name in looks}
+        named = len(looks) > _IN_A_LEGEND and len(looks) == len(table)
+        beside = len(looks) > _IN_A_LEGEND and not named
+        ax = new_axes(ax, figsize=(10.0, 4.6) if beside else (7.0, 4.4))
+        said = {} if named else {name: proxy_label(name) for name in looks}
         for row in table.iter_rows(named=True):
             colour, marker = looks[row["proxy"]]
             _whiskers(ax, [row["cost"]], [row["ci_low"]], [row["ci_high"]], colour)
@@ -107,7 +109,6 @@ def plot_cost_front(
                 place, side = ((3, -5), "top") if i % 2 else ((-2, 4), "bottom")  # neighbours stand apart
                 ax.annotate(f"{k}", (cost, estimate), place, va=side, fontsize=8, color=GREY, **where)
         ax.step(front["cost"], front["estimate"], where="post", color=GREY, label="best for its cost", zorder=1)
-        named = len(looks) > _IN_A_LEGEND
         _stretch(ax, pl.concat(points)["cost"].to_numpy(), _NAMES if named else (0.06, 0.06))
         if named:
             _labels(ax, table, {name: colour for name, (colour, _) in looks.items()})
@@ -115,6 +116,8 @@ def plot_cost_front(
         ax.set_ylabel(f"{statistic_label(table['statistic'][0])}")
         above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2}  # entries fill the rest
         ax.legend(**above)
+        if beside:
+            legend_beside(ax)
     return ax
 
 
@@ -124,7 +127,8 @@ def _whiskers(ax: Axes, x: Any, low: Any, high: Any, colour: Any) -> None:
     ax.vlines(at, bottom, top, color=colour, alpha=0.45)
 
 
-#: Proxies up to so many stand in a legend: each has a point for every step. More of them are named beside their point.
+#: Proxies up to so many stand in a legend above. More of them are named beside their point, or, where they have points
+#: of several steps, in a legend beside the axes.
 _IN_A_LEGEND = 6
 #: Share of the axes' width that names left of the cheapest entries take, or right of the dearest.
 _NAMES = 0.24, 0.14
@@ -145,7 +149,9 @@ def _stretch(ax: Axes, costs: Any, room: tuple[float, float]) -> None:
     ax.set_xlim(float(ends[0]), float(ends[1]))
     if costs.min() >= 0:
         ax.minorticks_off()
-        ax.set_xticks([tick for tick in ax.get_xticks() if ends[0] <= tick <= ends[1] and tick >= 0])
+        ax.set_xticks(
+            [tick for tick in ax.get_xticks() if tick <= ends[1] and (tick == 0 or tick >= 0.99 * positive.min())]
+        )
 
 
 def _labels(ax: Axes, table: pl.DataFrame, colours: Mapping[str, Any]) -> None:

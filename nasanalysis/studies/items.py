@@ -41,6 +41,7 @@ KINDS: dict[str, str] = {
     "predictor": "nasanalysis.studies.predictor.items:PredictorItem",
     "table": "nasanalysis.studies.tables.items:TableItem",
     "supernet": "nasanalysis.studies.supernet.items:SupernetItem",
+    "measured": "nasanalysis.studies.supernet.measured:MeasuredItem",
     "diffsearch": "nasanalysis.studies.diffsearch.items:DiffSearchItem",
     "search": "nasanalysis.studies.search.items:SearchItem",
 }

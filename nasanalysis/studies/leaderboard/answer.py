@@ -43,7 +43,7 @@ def answers(
 def _budget(budget: float, unit: str) -> str:
     if not budget:
         return "Without training"
-    return f"For {budget:,.4g} {unit[:-1] if budget == 1 and unit.endswith('s') else unit} an architecture"
+    return f"For {budget:,.3g} {unit[:-1] if budget == 1 and unit.endswith('s') else unit} an architecture"
 
 
 def _sentence(best: Mapping[str, Any], within: pl.DataFrame, baseline: str, budget: str) -> str:

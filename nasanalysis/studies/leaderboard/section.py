@@ -10,6 +10,7 @@ from ... import plots, stats
 from ...core.errors import MissingExtraError
 from ...loaders import Benchmark
 from ...loaders.samples import sample_label
+from ...measures.names import WEIGHT_NAMES, ZERO_COST_NAMES
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
@@ -25,6 +26,8 @@ from .learned import LearnedBar, learned_beside, learned_sentence, learned_table
 _WORDS = {"ahead": "better", "behind": "worse", "equivalent": "within the margin", "not told apart": "not told apart"}
 _SPLITS = {"valid": "validation", "valtest": "validation and test"}
 _NEEDS = {"archs": "the cell", "curves": "training", "scores": "recorded", "weights": "weights", "perturbed": "weights"}
+#: Of measures of networks, which are read from records of them.
+_READS = {**dict.fromkeys(ZERO_COST_NAMES, "one batch"), **dict.fromkeys(WEIGHT_NAMES, "weights")}
 
 
 def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Resampling) -> Section:
@@ -139,7 +142,21 @@ def _scores(item: LeaderboardItem, sources: Sources, benchmark: Benchmark, datas
 
 
 def _costs(item: LeaderboardItem, benchmark: Benchmark, dataset: str, scores: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Columns proxy, step, cost, and the unit: seconds where curves record them, else epochs of training."""
+    """Columns proxy, step, cost, and the unit: seconds where curves record them, else epochs of training.
+
+    What a benchmark says of the seconds of a measure itself (``measuring_seconds`` of its metadata) comes on top.
+    """
+    costs, unit = _costs_of_training(item, benchmark, dataset, scores)
+    beside = benchmark.metadata.get("measuring_seconds", {})
+    if unit == "seconds" and beside:
+        base = pl.col("proxy").str.split("@").list.first()
+        costs = costs.with_columns(pl.col("cost") + base.replace_strict(beside, default=0.0, return_dtype=pl.Float64))
+    return costs, unit
+
+
+def _costs_of_training(
+    item: LeaderboardItem, benchmark: Benchmark, dataset: str, scores: pl.DataFrame
+) -> tuple[pl.DataFrame, str]:
     entries = scores.select("proxy", "step").unique(maintain_order=True)
     stepped = entries.drop_nulls("step")["proxy"].unique(maintain_order=True).to_list()
     free = entries.filter(pl.col("step").is_null()).with_columns(cost=pl.lit(0.0))
@@ -168,9 +185,22 @@ def _table(item: LeaderboardItem, board: pl.DataFrame, dataset: str, unit: str, 
         f"{min(resampling.n, stats.TOP_RESAMPLES)} draws, for extremes random halves, which are smaller samples.",
         "Tier and ranks: from all pairs at once; an entry is not told apart from the best of its tier.",
         f"Beside {bar}: the paired difference, its whole interval on one side or not told apart.",
-        f"Cost: {unit} of training for one architecture; 0: read off the cell.",
+        f"Cost: {unit} for one architecture, of training and of the measure where known; 0: read off the cell.",
     ]
     return Table(item.name, item.title, header, rows, board, numeric, " ".join(notes))
+
+
+def _cost(cost: float | None) -> str:
+    """Two digits where a whole number would hide what it costs."""
+    if cost is None or cost == 0 or cost % 1 == 0 or cost >= 100:
+        return number(cost, 0)
+    return f"{cost:.2g}" if cost < 10 else f"{cost:.0f}"
+
+
+def _needs(proxy: str, needs: str) -> str:
+    if needs == "supernet":
+        return _READS.get(proxy, "gradients" if proxy.startswith("sog") else "training")
+    return _NEEDS.get(needs, needs)
 
 
 def _line(item: LeaderboardItem, row: dict[str, Any]) -> list[str]:
@@ -185,7 +215,7 @@ def _line(item: LeaderboardItem, row: dict[str, Any]) -> list[str]:
         ranks,
         with_interval(row["minus_baseline"], row["minus_low"], row["minus_high"], 3),
         _WORDS.get(row["verdict"], "–"),
-        number(row["cost"], 1 if row["cost"] and row["cost"] % 1 else 0),
-        _NEEDS.get(row["needs"], row["needs"]),
+        _cost(row["cost"]),
+        _needs(row["proxy"], row["needs"]),
         *(with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], 2) for name in item.top),
     ]

@@ -19,12 +19,10 @@ from .items import BETWEEN
 def between_table(run: ItemFrames) -> Table:
     """Rank correlation between readings themselves, truth left aside: mean and spread over supernets."""
     item = run.item
-    names = {reading.label: reading.name for reading in item.readings}
     published = by_cell(item.published, BETWEEN)
     statistic, rows = item.statistics[0], []
     for arm, (pair, labels) in product(item.arms, item.pairs.items()):
-        first, second = (names[label] for label in labels)
-        values, n = _over_supernets(run.of(run.readings, arm), first, second, statistic)
+        values, n = _over_supernets(run.labelled(arm), *labels, statistic)
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         printed = published.get(((arm.label, pair), statistic))
         text = printed.text if printed else None
@@ -34,7 +32,7 @@ def between_table(run: ItemFrames) -> Table:
         f"{item.name}-between",
         "Do the measures rank alike?",
         pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"published": pl.String()}),
-        ["supernet", "measures", statistic_label(statistic), "sd", "published", "supernets", "n"],
+        [item.words.one, "measures", statistic_label(statistic), "sd", "published", item.words.many, "n"],
         ["s", "s", ".3f", ".3f", "s", "d", "d"],
         "Of one measure with another on the same architectures, each turned so that higher is better.",
     )
@@ -45,7 +43,7 @@ def _over_supernets(rows: pl.DataFrame, first: str, second: str, statistic: str)
     values, n = [], 0
     both = rows.filter(pl.col("proxy").is_in([first, second]))
     for one in both.partition_by("seed", maintain_order=True):
-        matrix = stats.proxy_matrix(one.with_columns(step=None, unit=None), statistic=statistic)
+        matrix = stats.proxy_matrix(one, statistic=statistic, directions={first: 1, second: 1})
         row = matrix.row(by_predicate=(pl.col("first") == first) & (pl.col("second") == second), named=True)
         values.append(float("nan") if row["estimate"] is None else row["estimate"])
         n = row["n_archs"]

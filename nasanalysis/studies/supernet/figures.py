@@ -54,7 +54,7 @@ def steps(run: ItemFrames, figure: SupernetFigure) -> Figure:
 
     said = f"95 % intervals over {resampled(frame['interval'])}"
     if spread:
-        said = "± one standard deviation over supernets" if frame["sd"].is_not_null().any() else ""
+        said = f"± one standard deviation over {run.item.words.many}" if frame["sd"].is_not_null().any() else ""
     subject = ", ".join(scored) if len(arms) > 1 else arms[0].label
     caption = figure.caption or f"{statistic_label(figure.statistic)} by minibatch: {subject}."
     return Figure(
@@ -95,7 +95,7 @@ def losses(run: ItemFrames, figure: SupernetFigure) -> Figure:
     caption = figure.caption or "Training loss during finetuning, architectures grouped by true accuracy."
     return Figure(
         f"{run.item.name}-{figure.name}",
-        f"{caption} Means over supernets; bands: quartiles of the architectures of a group.",
+        f"{caption} Means over {run.item.words.many}; bands: quartiles of the architectures of a group.",
         draw,
         pl.concat(panels),
     )

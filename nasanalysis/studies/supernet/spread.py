@@ -27,9 +27,9 @@ def spread_table(run: ItemFrames) -> Table:
         f"{run.item.name}-spread",
         "How far the architectures lie apart",
         pl.DataFrame(rows, schema=columns, orient="row"),
-        [*columns[:-1], "n"],
+        [run.item.words.one, "measure", run.item.words.steps, *columns[3:-1], "n"],
         ["s", "s", "d", "s", significant, significant, significant, "d"],
-        "Lowest, median and highest over the architectures, each a mean over the supernets.",
+        f"Lowest, median and highest over the architectures, each a mean over the {run.item.words.many}.",
     )
 
 
