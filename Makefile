@@ -26,15 +26,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=24'
 
-# Light: what a report needs. No torch.
+# Light: what a report needs, with charts that answer the pointer (page). No torch.
 $(VENV)/.light: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c constraints.txt -e '.[page]'
 	@touch $@
 
 # Full: torch first, alone and from the CPU index, so that nothing resolves it to a CUDA build.
 $(VENV)/.full: $(VENV)/.light
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install --no-deps --retries 0 --timeout 20 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e '.[supernet,nb101,nb301,robust-darts,dev]'
+	$(PIP) install -c constraints.txt -e '.[page,supernet,nb101,nb301,robust-darts,dev]'
 	@touch $@
 
 full: $(VENV)/.full

@@ -81,7 +81,7 @@ def plot_cell(arch: str, *, cell: str | None = None, ax: Axes | None = None, tit
         if not chosen:
             raise ArchError(f"cells: expected one of {', '.join(g.name for g in graphs)}, got {cell!r}")
         graphs = chosen
-    placed = [_place(graph) for graph in graphs]
+    placed = [node_places(graph) for graph in graphs]
     bends = [_bends(graph, at) for graph, at in zip(graphs, placed, strict=True)]
     spans = [_span(graph, at, bows) for graph, at, bows in zip(graphs, placed, bends, strict=True)]
     heights = [high - low + (_MARGIN if len(graphs) > 1 else 1.0) for low, high in spans]
@@ -109,7 +109,7 @@ Point = tuple[float, float]
 _ACROSS, _DOWN, _MARGIN = 3.0, 1.7, 2.4  # between layers, between the nodes of one layer, above and below a cell
 
 
-def _place(graph: CellGraph) -> dict[str, Point]:
+def node_places(graph: CellGraph) -> dict[str, Point]:
     """Node -> place, layer by layer from left to right, about y = 0; the first node of a layer on top."""
     layers = dict(graph.nodes.select("node", "layer").iter_rows())
     across = _ACROSS if graph.nodes["operation"].is_null().all() else 0.85 * _ACROSS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from .style import COLOURS, MARKERS, proxy_label
+from .style import COLOURS, GREY, MARKERS, proxy_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +19,13 @@ PLACES = {
     name: place
     for place, names in enumerate(
         (
-            *(("sotl", "angle", "flatness"), ("params",), ("sotl_e",), ("val_acc", "supernet_test_accuracy")),
+            *(("sotl", "sum_train_error", "angle", "flatness"), ("params",), ("sotl_e", "sum_train_error_e")),
+            ("val_acc", "supernet_test_accuracy"),
             *(("val_loss",), ("sovl",), ("flops",), ("train_accuracy",)),
             *(("synflow", "sotl_ema"), ("few_shot_accuracy",), ("nwot", "train_loss", "one_shot_accuracy"), ("snip",)),
             *(("jacov", "val_acc_mini"), ("grad_norm", "tl_mini", "sog"), ("plain",), ("fisher", "sovl_e")),
-            *((), (), ("sogn",), ("epe_nas",), ("zen",), ("l2_norm",), (), ("grasp",)),
+            *(("sotl_first",), (), ("sogn",), ("epe_nas",), ("zen",), ("l2_norm",), (), ("grasp",)),
+            *(("graph_depth",), (), ("graph_depth_conv",), ("graph_parameter_free",), ("graph_width",)),
         )
     )
     for name in names
@@ -44,6 +46,12 @@ def places(names: Iterable[str]) -> dict[str, int]:
             taken[name] = place
     free = (place for place in range(2 * len(names) + len(MARKERS)) if place not in taken.values())
     return {name: taken[name] if name in taken else next(free) for name in names}
+
+
+def colour_of(proxy: str) -> str:
+    """The colour that a proxy has in our palette; grey for one without a place of its own."""
+    place = PLACES.get(proxy.partition("@")[0])
+    return GREY if place is None else COLOURS[place % len(COLOURS)]
 
 
 def palette(count: int) -> list[Any]:

@@ -56,19 +56,44 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure to draw: `draw` returns Axes; `data` are the numbers it shows."""
+    """A figure to draw: `draw` returns Axes; `data` are the numbers it shows.
+
+    `chart`: makes a Vega-Lite specification that a page shows in place of the still figure where scripts run; null for
+    none. `chart_caption`: what a reader can do with it.
+    """
 
     name: str
     caption: str
     draw: Callable[[], Axes]
     data: pl.DataFrame
+    chart: Callable[[], dict[str, Any]] | None = None
+    chart_caption: str = ""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Entries that were compared on one truth, for the leaderboard at the top of a page.
+
+    Attributes
+    ----------
+    frame: of `nasanalysis.stats.leaderboard`; its column ``cost`` is in `unit`.
+    benchmark, truth, subset: in words; which of them a reader chooses by. baseline: the bar of the differences.
+    """
+
+    frame: pl.DataFrame
+    benchmark: str
+    truth: str
+    subset: str
+    baseline: str = "params"
+    unit: str = "epochs"
 
 
 @dataclass(frozen=True)
 class Section:
     """One comparison of a study.
 
-    `answer`: sentences, made by rule from its verdicts, that stand at the top of the page.
+    `answer`: sentences, made by rule from its verdicts, that stand at the top of the page. `boards`: what it adds to
+    the leaderboard.
     """
 
     title: str
@@ -76,6 +101,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     answer: tuple[str, ...] = ()
+    boards: tuple[Board, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ import jinja2
 from markupsafe import Markup, escape
 
 from .markup import environment
-from .model import Mark, Result, Section
+from .model import Board, Mark, Result, Section
 from .prose import addresses, beyond, prose
 from .view import BAD, GOOD, Cell, view
 
 #: Colours of an image on a page: those of a figure with its shades. Files keep every one.
-_COLOURS = 128
+_COLOURS = 96
 #: Characters of a packed file that a page still holds; longer ones lie beside it alone.
-_HELD = 32_000
+_HELD = 24_000
 #: Rows of a longer one that the page shows.
 _HEAD = 500
 #: Characters of a text from which on it may stand on several lines.
@@ -57,6 +57,11 @@ def _parts(result: Result) -> Iterator[Part]:
     titles = [section.title for section in result.sections]
     for address, section in zip(addresses(titles, result.name), result.sections, strict=True):
         yield Part(address, section)
+
+
+def boards(chapters: Sequence[Chapter]) -> list[tuple[str, Board]]:
+    """(address of its section, board) of every board of a report, in order."""
+    return [(part.address, board) for chapter in chapters for part in chapter.parts for board in part.section.boards]
 
 
 def page_environment() -> jinja2.Environment:
@@ -98,7 +103,7 @@ def render(template: str, **context: Any) -> str:
 
 
 def record_lines(record: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """A nested record as lines of path and value, which can be searched.
+    """A nested record as lines of path and value, which can be searched; what holds nothing is left out.
 
     >>> list(record_lines({"git": {"commit": "abc"}, "steps": [1, 2]}))
     [('git › commit', 'abc'), ('steps', '1, 2')]
@@ -110,7 +115,8 @@ def record_lines(record: Any, path: str = "") -> Iterator[tuple[str, str]]:
                  for i, value in enumerate(record, start=1))  # fmt: skip
     else:
         value = ", ".join(map(str, record)) if isinstance(record, list | tuple) else str(record)
-        yield path, value
+        if value not in ("", "None", "{}"):
+            yield path, value
         return
     for key, value in inner:
         yield from record_lines(value, f"{path} › {key}" if path else key)

@@ -12,9 +12,11 @@ import polars as pl
 
 from ..core.atomic import explain, write_atomically, write_text
 from ..core.errors import OutputError
+from .leaderboard import leaderboard
+from .libraries import is_here, libraries
 from .markup import to_html, to_latex, to_markdown
 from .model import Figure, Result
-from .page import chapters, held_files, light_image, render
+from .page import boards, chapters, held_files, light_image, packed, render
 
 _FORMULA = r"^[=+@\t\r\n-]"
 _NUMBER = r"^[+-][0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?$"
@@ -40,6 +42,7 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
     make_folders(out)
     images: dict[str, str] = {}
     files: dict[str, str] = {}
+    charts: dict[str, str] = {}
     for result in results:
         for section in result.sections:
             for table in section.tables:
@@ -55,12 +58,18 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 csv = write_csv(figure.data, stem.with_name(stem.name + ".csv"))
                 files[f"figures/{csv.name}"] = csv.read_text(encoding="utf-8")
                 files[f"figures/{stem.name}.svg"] = svg
+                if figure.chart is not None and is_here("charts"):
+                    charts[stem.name] = packed(json.dumps(figure.chart(), separators=(",", ":")))
     provenance = {result.name: result.provenance for result in results}
     write_text(out / "provenance.json", json.dumps(provenance, indent=2, sort_keys=True, default=str) + "\n")
     write_text(out / "answer.md", answer_markdown(results))
+    of = chapters(results)
     page = render(
         "index.html",
-        chapters=chapters(results),
+        chapters=of,
+        board=leaderboard(boards(of)),
+        libraries=libraries("tables", *(["charts"] if charts else [])),
+        charts=charts,
         answered=any(result.answers for result in results),
         images=images,
         records=provenance,

@@ -60,6 +60,59 @@
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 10000);
   });
+  const packedLibrary = name => document.getElementById("library:" + name);
+  const asUrl = text => URL.createObjectURL(new Blob([text], {type: "text/javascript"}));
+  // tables: a click on a heading sorts, with DataTables
+  let tables;
+  const sorting = () => tables ??= unpacked(packedLibrary("tables").textContent.trim()).then(text => import(asUrl(text)));
+  const sorter = async table => {
+    if (table.sorter) return table.sorter;
+    const {jQuery} = await sorting();
+    const numeric = all("thead th", table).map((th, i) => th.classList.contains("r") ? i : -1).filter(i => i >= 0);
+    return table.sorter = jQuery(table).DataTable({paging: false, info: false, order: [], autoWidth: false, layout: {topStart: null, topEnd: null, bottomStart: null, bottomEnd: null},
+      columnDefs: [{targets: numeric, orderSequence: ["desc", "asc"]}]});
+  };
+  if (packedLibrary("tables") && "DecompressionStream" in window) {
+    root.classList.add("sorts");
+    document.addEventListener("click", async event => {
+      const th = event.target.closest("main thead th"), table = th && th.closest("table");
+      if (!table || table.sorter || table.tBodies[0].rows.length < 2 || table.closest(".as-table")) return;
+      const at = th.cellIndex, one = await sorter(table);
+      one.order([at, th.classList.contains("r") ? "desc" : "asc"]).draw();
+    });
+  }
+  // charts that answer the pointer, drawn when they come into view
+  let drawing;
+  const embedding = () => drawing ??= unpacked(packedLibrary("charts").textContent.trim()).then(text => new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = asUrl(text); script.onload = () => done(window.vegaEmbed); script.onerror = failed;
+    document.head.append(script);
+  }));
+  if (packedLibrary("charts") && "DecompressionStream" in window && "IntersectionObserver" in window) {
+    const seen = new IntersectionObserver(entries => entries.filter(e => e.isIntersecting).forEach(async e => {
+      seen.unobserve(e.target);
+      const box = e.target.querySelector(".chart"), spec = JSON.parse(await unpacked(document.getElementById("chart:" + box.dataset.chart).textContent.trim()));
+      const embed = await embedding();
+      await embed(box, spec, {mode: "vega-lite", renderer: "canvas", logLevel: 0, actions: {export: true, source: false, compiled: false, editor: false}, downloadFileName: box.dataset.chart});
+      box.classList.add("drawn");
+    }), {rootMargin: "300px"});
+    all("figure:has(.chart)").forEach(figure => seen.observe(figure));
+  }
+  // the leaderboard's choices; a choice that leaves nothing lets go of the others
+  all(".choices").forEach(box => {
+    const rows = all("tbody tr", document.getElementById(box.dataset.of)), selects = all("select", box), count = box.querySelector(".count");
+    const fits = row => selects.every(select => !select.value || row.dataset[select.dataset.column] === select.value);
+    const show = changed => {
+      if (changed && !rows.some(fits)) selects.forEach(select => { if (select !== changed) select.value = ""; });
+      rows.forEach(row => { row.hidden = !fits(row); });
+      const shown = rows.filter(row => !row.hidden), same = name => new Set(shown.map(row => row.dataset[name])).size < 2;
+      document.getElementById(box.dataset.of).classList.toggle("one-truth", ["benchmark", "truth", "subset"].every(same));
+      const about = shown.length ? ["benchmark", "truth", "subset"].filter(same).map(name => shown[0].dataset[name]).join("; ") : "";
+      count.textContent = `${shown.length} of ${rows.length} entries${about ? ": " + about : ""}`;
+    };
+    selects.forEach(select => select.addEventListener("change", () => show(select)));
+    show();
+  });
   const cells = text => { // RFC 4180
     const rows = [[""]]; let quoted = false;
     for (let i = 0; i < text.length; i++) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,12 +17,13 @@ from ...loaders import Benchmark
 from ...loaders.samples import sample_label
 from ...loaders.unnamed import STAND_IN
 from ...proxies import direction_of
-from ...report.model import Figure, Section, Table
+from ...report.model import Board, Figure, Section, Table
 from ...report.published import by_cell
 from ...report.tables import reliability_text, statistics_table
 from ...spaces.capabilities import COSTS
 from ...stats.direction_notes import key
 from ...stats.infinite import RANKED_LAST
+from ..boards import board, compared
 from ..items import Resampling, Sources
 from ..own_scores import DirectionWarning, own_scores, scores_of
 from ..truth import read_truth
@@ -59,7 +60,8 @@ def comparison_section(item: Comparison, sources: Sources, resampling: Resamplin
         tables, figures = run.tables(), run.figures()
     if item.reliability:
         tables.append(run.reliability())
-    return Section(item.title, item.text, tuple(tables), tuple(figures))
+    boards = tuple(run.boards()) if item.proxies else ()
+    return Section(item.title, item.text, tuple(tables), tuple(figures), boards=boards)
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,31 @@ class ComparisonRun:
 
     def figures(self) -> list[Figure]:
         figures = [steps_figure(self.item, self.statistics, d) for d in self.datasets] if self.item.by_step else []
-        for proxy in self.item.scatter:
-            figures += [scatter_figure(self.item, t, self.scores, d, proxy) for d, t in self.truths.items()]
+        for i, proxy in enumerate(self.item.scatter):
+            shown = None if i else self.benchmark  # one chart shows every proxy
+            figures += [scatter_figure(self.item, t, self.scores, d, proxy, shown) for d, t in self.truths.items()]
         return figures
+
+    def boards(self) -> Iterator[Board]:
+        """The last step of every proxy beside the parameter count, for the leaderboard of the page."""
+        i = self.item
+        if truth_quantity(self.truth).name != ACCURACY:
+            return
+        for dataset in self.datasets:
+            own = pl.col("dataset") == dataset
+            scores = _last_step(self.scores.filter(own))
+            frame = compared(self.truths[dataset], scores, self.resampling, dict(i.directions))
+            if frame is not None:
+                yield board(
+                    frame,
+                    benchmark=self.benchmark.name,
+                    dataset=dataset,
+                    split=i.split,
+                    sample=i.sample,
+                    schedule=i.schedule,
+                    truth_seed=i.truth_seed,
+                    scores_seed=i.scores_seed,
+                )
 
     def reliability(self) -> Table:
         """How well the truth repeats itself: on all runs, whichever `truth_seed` is compared."""

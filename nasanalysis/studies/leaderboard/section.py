@@ -14,7 +14,8 @@ from ...measures.names import WEIGHT_NAMES, ZERO_COST_NAMES
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
-from ...report.model import Figure, Section, Table
+from ...report.model import Board, Figure, Section, Table
+from ..boards import board as board_of
 from ..choices import at_steps, of_setting, the_dataset
 from ..items import Resampling, Sources
 from ..own_scores import own_scores, scores_of
@@ -81,7 +82,24 @@ def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Res
     tables = [_table(item, board, dataset, unit, resampling)]
     if bar is not None:
         tables.append(learned_table(item, bar, unit))
-    return Section(item.title, f"{item.text} {lacks}".strip(), tuple(tables), tuple(figures), tuple(said))
+    shown = tuple(_board(item, frame, dataset, split, unit) for split, frame in {item.split: board, **boards}.items())
+    return Section(item.title, f"{item.text} {lacks}".strip(), tuple(tables), tuple(figures), tuple(said), shown)
+
+
+def _board(item: LeaderboardItem, frame: pl.DataFrame, dataset: str, split: str, unit: str) -> Board:
+    """The entries on one split of the truth, for the leaderboard of the page."""
+    return board_of(
+        frame,
+        benchmark=item.benchmark,
+        dataset=dataset,
+        split=split,
+        sample=item.sample,
+        schedule=item.schedule,
+        truth_seed=item.truth_seed,
+        scores_seed=item.scores_seed,
+        baseline=item.baseline,
+        unit=unit,
+    )
 
 
 def _learned(

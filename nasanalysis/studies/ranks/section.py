@@ -12,7 +12,8 @@ from ...loaders.samples import sample_label
 from ...plots.style import proxy_label, statistic_label
 from ...proxies import score
 from ...report.cells import number, with_interval
-from ...report.model import Figure, Section, Table
+from ...report.model import Board, Figure, Section, Table
+from ..boards import board, compared
 from ..choices import at_steps, of_setting, the_dataset
 from ..items import Resampling, Sources
 from ..truth import read_truth
@@ -21,7 +22,9 @@ from .items import RanksItem, TruthItem
 
 def ranks_section(item: RanksItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where one of its benchmarks is not here."""
-    each = pl.concat([_correlated(item, truth, sources, resampling) for truth in item.truths])
+    parts = [_correlated(item, truth, sources, resampling) for truth in item.truths]
+    each = pl.concat([part for part, _ in parts])
+    boards = tuple(board for _, board in parts if board is not None)
     ranks: pl.DataFrame = stats.friedman(each, level=resampling.level)
     said = _sentence(ranks)
     figures: tuple[Figure, ...] = ()
@@ -32,11 +35,13 @@ def ranks_section(item: RanksItem, sources: Sources, resampling: Resampling) -> 
     else:
         lacks = " The diagram is left out: pip install -c constraints.txt 'nasanalysis[posthocs]'."
     text = f"{item.text} {said}{lacks}".strip()
-    return Section(item.title, text, (_table(item, each, ranks),), figures, (said,))
+    return Section(item.title, text, (_table(item, each, ranks),), figures, (said,), boards)
 
 
-def _correlated(item: RanksItem, wanted: TruthItem, sources: Sources, resampling: Resampling) -> pl.DataFrame:
-    """STATS of every proxy on one truth, which stands as its dataset."""
+def _correlated(
+    item: RanksItem, wanted: TruthItem, sources: Sources, resampling: Resampling
+) -> tuple[pl.DataFrame, Board | None]:
+    """STATS of every proxy on one truth, which stands as its dataset; its entries for the leaderboard of the page."""
     asker = f"{item.name}, {wanted.label}"
     benchmark = sources.benchmark(wanted.benchmark)
     dataset = the_dataset(asker, wanted.dataset, benchmark)
@@ -59,7 +64,18 @@ def _correlated(item: RanksItem, wanted: TruthItem, sources: Sources, resampling
         raise StudyError(f"{asker}: no architecture has a score of all of {', '.join(item.proxies)}")
     truth, scores = (frame.filter(pl.col("arch").is_in(common)) for frame in (truth, scores))
     frame: pl.DataFrame = stats.correlate(truth, scores, statistics=(item.statistic,), resampling=resampling)
-    return frame.with_columns(dataset=pl.lit(wanted.label))
+    entries = compared(truth, scores, resampling)
+    shown = None
+    if entries is not None:
+        shown = board(
+            entries,
+            benchmark=wanted.benchmark,
+            dataset=dataset,
+            split=wanted.split,
+            sample=wanted.sample,
+            schedule=wanted.schedule,
+        )
+    return frame.with_columns(dataset=pl.lit(wanted.label)), shown
 
 
 def _sentence(ranks: pl.DataFrame) -> str:
