@@ -150,3 +150,26 @@ def test_provenance_is_folded_and_every_value_has_its_path(written: Path) -> Non
     lines = {"items › a › name": "a", "items › a › steps": "1, 2"}
     assert dict(record_lines(nested)) == lines
     assert json.loads((written.parent / "provenance.json").read_text())["one"]["git"] == {"commit": "abc"}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_libraries_are_held_where_they_are_installed_and_the_page_stands_without(
+    here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nasanalysis.report import libraries, writer
+
+    asked: list[str] = []
+
+    def library(name: str) -> str:
+        asked.append(name)
+        return "PACKED"
+
+    monkeypatch.setattr(libraries, "library", library)
+    for module in (libraries, writer):
+        monkeypatch.setattr(module, "is_here", lambda _: here)
+    chart = Figure("line", "A line.", _draw, FIGURE.data, lambda: {"mark": "point"}, "Point at it.")
+    results = [Result("one", "One", "", (Section("Which?", figures=(chart,)),), {})]
+    text = write_report(results, tmp_path).read_text(encoding="utf-8")
+    assert asked == (["tables", "charts"] if here else [])
+    assert ('id="chart:one-line"' in text) == ("Point at it." in text) == here
+    assert "data:image/png;base64," in text, "the still figure is there in any case"
