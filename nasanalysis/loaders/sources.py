@@ -142,6 +142,6 @@ def kept_file(name: str) -> Path:
         except MissingDataError:
             pass
     raise MissingDataError(
-        f"{name}: expected a Parquet file that `nasanalysis supernet` wrote, found nothing there; "
-        "run it with a configuration of reports/configs first, or correct the path"
+        f"{name}: expected a kept result, found nothing there; run the command that makes it first (the table of "
+        "reports/results/README.md), or correct the path"
     )

@@ -84,7 +84,7 @@ class MaxDegConfig(FourierConfig):
 
     Attributes
     ----------
-    starts: of MaxDeg, with `fixed_T`. Ts: numbers of steps, from `fixed_start`; validation_Ts: of both baselines.
+    starts: of MaxDeg, with `fixed_T`. Ts: numbers of steps, from `fixed_start`; validation_Ts: of the baselines.
     hyper_rate: of SGD on MaxDeg. outer: its steps.
     penalty, squared: what is added to every training loss: penalty * |MaxDeg|, or penalty * MaxDeg^2.
     decay: decay * |w|^2 / (number of weights), added too.

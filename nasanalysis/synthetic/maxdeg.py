@@ -1,16 +1,16 @@
 """The degree of a Fourier regression by gradient: MaxDeg and the weights together (SoTL thesis, 4.1.2, Figure 4.3).
 
 The model is x (w * s), s = f(MaxDeg - degree) with f(z) = (tanh z + 1) / 2 (Eq. 4.5); a batch's loss is its mean
-squared error, with a penalty on MaxDeg and a decay of w. An outer step takes T batches: the weights descend T
-steps while their derivative v in MaxDeg goes along (the recursion of `nasanalysis.synthetic.unroll`, in closed form, as the model is
-linear); MaxDeg steps against the slope; the weights go back and descend the T batches again.
+squared error, with a penalty on MaxDeg and a decay of w. An outer step takes T batches: the weights descend T steps
+while their derivative v in MaxDeg goes along (the recursion of `nasanalysis.synthetic.unroll`, in closed form, as the
+model is linear); MaxDeg steps against the slope; the weights go back and descend the T batches again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
@@ -20,8 +20,10 @@ from .config import MaxDegConfig
 from .evidence import Floats
 from .fourier import Terms, draw_terms, first_weights
 
-#: What MaxDeg descends on: training losses; a validation loss without the penalty (the author's baseline), or with it.
-Objective = Literal["sotl", "validation", "validation + penalty"]
+#: What MaxDeg descends on: training losses; a validation loss without the penalty (the author's baseline), with it, or,
+#: as a control, without it and times T: SoTL is a sum of T losses, so its slope is about T times as large.
+Objective = Literal["sotl", "validation", "validation + penalty", "validation x T"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 #: A path is kept at every outer step up to `EARLY`, and then at every `EVERY`th.
 EARLY, EVERY = 100, 50
 #: MaxDeg has arrived where it is as near as this to the true degree.
@@ -128,6 +130,7 @@ def search(config: MaxDegConfig, start: float, T: int, objective: Objective, see
         else:
             penalised = objective == "validation + penalty"
             slope = slope_of_validation(model, w, degree, few, next(others), config.rate, penalised)
+            slope *= T if objective == "validation x T" else 1
         degree -= config.hyper_rate * slope
         for batch in few:
             w = w - config.rate * model.gradient(w, degree, batch)

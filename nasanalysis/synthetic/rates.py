@@ -56,9 +56,10 @@ def next_rate(rate: float, slope: float, config: RateConfig) -> tuple[float, boo
 def train(config: RateConfig, T: int, seed: int, data: Path | None, device: str, checkpoint: Path) -> pl.DataFrame:
     """One training: a row for every epoch, the first (0) before any step.
 
-    Columns: data, network, parameters, T, seed, epoch, rate (at the end of the epoch), outer_steps (of the epoch),
-    halved (of them), train_loss (mean of its batches, nats), valid_accuracy, test_accuracy (percent), n_test, seconds
-    (of training). Goes on from `checkpoint` where there is one.
+    Columns: data, network, T, seed, parameters, epoch, rate (at the end of the epoch), largest_rate (that weights
+    descended with in it), outer_steps (of the epoch), clipped and halved (of them), train_loss (mean of its batches,
+    nats), valid_accuracy, test_accuracy (percent), n_test, seconds (of training). Goes on from
+    `checkpoint` where there is one.
     """
     torch.set_num_threads(config.threads)
     parts = load_parts(config, data, device)
@@ -71,7 +72,8 @@ def train(config: RateConfig, T: int, seed: int, data: Path | None, device: str,
     head = {"data": config.data, "network": config.network, "T": T, "seed": seed}
     size = sum(w.numel() for w in weights.values())
     if not rows:
-        rows = [{"epoch": 0, "rate": rate, "outer_steps": 0, "halved": 0, "train_loss": None, "seconds": 0.0}]
+        counts = {"outer_steps": 0, "clipped": 0, "halved": 0}
+        rows = [{"epoch": 0, "rate": rate, "largest_rate": rate, **counts, "train_loss": None, "seconds": 0.0}]
         rows[0] |= judged(config, net, weights, parts, seed)
     for epoch in range(begun, config.epochs):
         started = time.perf_counter()
@@ -80,7 +82,7 @@ def train(config: RateConfig, T: int, seed: int, data: Path | None, device: str,
         rows.append(row | judged(config, net, weights, parts, seed))
         save(checkpoint, _KIND, {"weights": weights, "rate": rate, "rows": rows, "epoch": epoch + 1})
     frame = pl.DataFrame(rows, infer_schema_length=None)
-    names = [*head, "parameters", "epoch", "rate", "outer_steps", "halved", "train_loss"]
+    names = [*head, "parameters", "epoch", "rate", "largest_rate", "outer_steps", "clipped", "halved", "train_loss"]
     names += ["valid_accuracy", "test_accuracy", "n_test", "seconds"]
     lits = {k: pl.lit(v) for k, v in {**head, "parameters": size, "n_test": len(parts.judged)}.items()}
     return frame.with_columns(pl.col("train_loss").cast(pl.Float64), **lits).select(names)
@@ -91,19 +93,21 @@ def one_epoch(
 ) -> tuple[Weights, float, dict[str, Any]]:
     """Weights and rate after one pass over the images, and what is told of it."""
     losses: list[float] = []
-    steps = halved = 0
+    steps, clipped, halved, largest = 0, 0, 0, 0.0
     device = next(iter(weights.values())).device
     for few in parts.epoch(config, seed, epoch).by(T or 1):
         eta = torch.tensor(rate, device=device)
         if T:
-            slope = unroll(loss, weights, eta, few).slope
-            rate, was_halved = next_rate(rate, float(slope), config)
-            steps, halved = steps + 1, halved + was_halved
+            slope = float(unroll(loss, weights, eta, few).slope)
+            rate, was_halved = next_rate(rate, slope, config)
+            steps, clipped, halved = steps + 1, clipped + (abs(slope) > config.clip), halved + was_halved
             eta = torch.full_like(eta, rate)
         after = descend(loss, weights, eta, few, eta)
         weights = after.weights
         losses += after.losses.tolist()
-    return weights, rate, {"rate": rate, "outer_steps": steps, "halved": halved, "train_loss": _mean(losses)}
+        largest = max(largest, rate)
+    counts = {"outer_steps": steps, "clipped": clipped, "halved": halved}
+    return weights, rate, {"rate": rate, "largest_rate": largest, **counts, "train_loss": _mean(losses)}
 
 
 def judged(config: RateConfig, net: torch.nn.Module, weights: Weights, parts: Parts, seed: int) -> dict[str, Any]:

@@ -96,14 +96,14 @@ def _fourier_units(config: FourierConfig, place: Place) -> Units:
 
 
 def _maxdeg_units(config: MaxDegConfig, place: Place) -> Units:
-    from .maxdeg import search
+    from .maxdeg import OBJECTIVES, search
 
     searches = [(start, config.fixed_T, "sotl") for start in config.starts]
     searches += [(config.fixed_start, T, "sotl") for T in config.Ts]
     for T in config.validation_Ts:
-        searches += [(config.fixed_start, T, objective) for objective in ("validation", "validation + penalty")]
+        searches += [(config.fixed_start, T, objective) for objective in OBJECTIVES if objective != "sotl"]
     return {
-        f"seed-{seed}-{objective.replace(' + ', '-')}-start-{start:g}-T-{T}": (
+        f"seed-{seed}-{objective.replace(' + ', '-').replace(' ', '-')}-start-{start:g}-T-{T}": (
             search,
             (config, start, T, objective, seed),
         )

@@ -326,7 +326,7 @@ def test_missing_scores_skip_the_item_and_say_why(tmp_path: Path) -> None:
     assert result.sections == ()
     (line,) = result.skipped
     assert line.startswith("Two protocols: not run here. ")
-    assert "scores.parquet: expected a Parquet file that `nasanalysis supernet` wrote" in line
+    assert "scores.parquet: expected a kept result, found nothing there" in line
 
 
 def test_a_missing_second_truth_costs_its_column_only(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Synthetic experiments in a study: ``[[synthetic]]``."""

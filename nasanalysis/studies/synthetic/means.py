@@ -1,0 +1,40 @@
+"""Means over seeds with Student's interval, for tables, bands and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ...search.selected import t_interval
+
+
+class Estimate(NamedTuple):
+    """Attributes
+    ----------
+    mean, low, high: null ends where there is one value alone. n: values.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def estimate(values: Sequence[float] | pl.Series, level: float) -> Estimate:
+    """Mean of independent repetitions."""
+    array = np.asarray(values, dtype=np.float64)
+    return Estimate(float(array.mean()), *t_interval(array, level), len(array))
+
+
+def over_seeds(frame: pl.DataFrame, keys: Sequence[str], value: str, level: float) -> pl.DataFrame:
+    """Columns `keys`, `value` (mean), low, high, n: one row for each of the groups, in their order."""
+    rows = []
+    for names, group in frame.group_by(keys, maintain_order=True):
+        values = group[value].drop_nulls().drop_nans()
+        one = estimate(values, level) if len(values) else Estimate(float("nan"), None, None, 0)
+        rows.append((*names, one.mean if one.n else None, one.low, one.high, one.n))
+    ends = {value: pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+    return pl.DataFrame(rows, schema={**{key: frame.schema[key] for key in keys}, **ends}, orient="row")
