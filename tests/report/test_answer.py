@@ -24,13 +24,13 @@ def test_sections_without_an_answer_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_readme_says_what_a_run_says() -> None:
-    """To write it anew: `nasanalysis report digits`, then the block is the text of ``reports/out/answer.md``."""
+    """To write it anew: `nasanalysis report digits-2 --fill README.md`; the block is that study's ``answer.md``."""
     if not README.exists():
         pytest.skip("not in this distribution")
     pytest.importorskip("sklearn")  # the bar of trained architectures
     text = README.read_text(encoding="utf-8")
-    block = text.partition("<!-- answer of digits: nasanalysis report digits -->")[2].partition("<!-- end of")[0]
-    study = Study.load("digits")
-    asked = tuple(item for item in study.items if type(item).__name__ in ("LeaderboardItem", "MultiverseItem"))
-    assert len(asked) == 2
+    block = text.partition("<!-- answer of digits-2: nasanalysis report digits-2 -->")[2].partition("<!-- end of")[0]
+    study = Study.load("digits-2")
+    asked = tuple(item for item in study.items if type(item).__name__ == "LeaderboardItem")
+    assert len(asked) == 1
     assert block.strip() == answer_markdown([study.model_copy(update={"items": asked}).run()]).strip()
