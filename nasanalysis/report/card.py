@@ -20,9 +20,10 @@ from ..stats.averages import checked_scores
 from .card_page import BASELINE, STATISTICS, Page, verdict
 from .card_tables import given_params, ranking, repeats, where_it_fails, worst
 from .card_why import why
+from .libraries import libraries
 from .model import Figure, Table
-from .page import render
-from .writer import png_base64
+from .page import held_files, render
+from .writer import csv_text, png_base64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -208,6 +209,8 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
     for figure in card.figures:
         say(f"card: drawing {figure.name}")
         images[figure.name] = png_base64(figure)
+    data = {f"{table.name}.csv": csv_text(table.data) for table in card.tables}
+    data |= {f"{figure.name}.csv": csv_text(figure.data) for figure in card.figures}
     page = render(
         "card.html",
         card=card,
@@ -215,5 +218,8 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
         images=images,
         cells=[figure for figure in card.figures if figure.name.startswith(WORST_CELL)],
         records={"this card": card.provenance},
+        files=held_files(data),
+        libraries=libraries("tables"),
+        charts={},
     )
     return write_text(path, page)

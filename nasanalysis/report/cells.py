@@ -9,8 +9,8 @@ from .model import Mark
 
 
 def number(value: float | None, digits: int) -> str:
-    """Fixed decimals; an en dash for what is undefined."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    """Fixed decimals, no minus before zero; an en dash for what is undefined."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:z.{digits}f}"
 
 
 def significant(value: float, digits: int = 4) -> str:

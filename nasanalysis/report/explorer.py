@@ -93,7 +93,7 @@ def explorer(
     across = alt.param(name="across", value="p0", bind=choice)
     brush = alt.selection_interval(name="brush")
     near: dict[str, Any] = {"on": "pointerover", "nearest": True, "fields": ["i"], "empty": False, "clear": False}
-    hover = alt.selection_point(name="hover", value=[{"i": 0}], **near)
+    hover = alt.selection_point(name="hover", value=[{"i": "0"}], **near)
     scatter = _scatter(alt, (across, brush, hover), fields, target)
     curved = [_curve(alt, hover, curve)] if table["curve"].is_not_null().any() else []
     beside = [*([_cell(alt, hover)] if drawn else []), alt.hconcat(*curved, _scores(alt, hover, fields))]

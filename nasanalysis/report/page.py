@@ -89,7 +89,7 @@ def _classes(cell: Cell) -> str:
     names = {
         "r": cell.column.numeric,
         "t": not cell.column.numeric and len(cell.text) > _LONG,
-        "lead": cell.column.lead,
+        cell.column.lead: bool(cell.column.lead),
         "good": cell.text in GOOD,
         "bad": cell.text in BAD,
     }

@@ -27,18 +27,22 @@ def _linked(text: str) -> Markup:
     return Markup(_LINK.sub(lambda m: f'<a href="{m[0]}">{m[0]}</a>', str(escape(text))))
 
 
-def beyond(text: str, heading: str) -> str:
-    """`text` without the heading that it begins with: a page says nothing twice.
+def beyond(text: str, heading: str, told: str = "") -> str:
+    """`text` without the heading, or the sentences of `told`, that it begins with: a page says nothing twice.
 
     >>> beyond("How sure? Bars are intervals.", "How sure?")
     'Bars are intervals.'
     >>> beyond("How sure?: digits, 800 architectures.", "How sure?")
     'Digits, 800 architectures.'
+    >>> beyond("It holds. Bars are intervals.", "How sure?", "All epochs. It holds.")
+    'Bars are intervals.'
     """
-    if not heading or not text.startswith(heading):
-        return text
-    rest = text.removeprefix(heading).lstrip(" :.,;–—-")
-    return rest[:1].upper() + rest[1:]
+    if heading and text.startswith(heading):
+        rest = text.removeprefix(heading).lstrip(" :.,;–—-")
+        text = rest[:1].upper() + rest[1:]
+    ends = [end.end() for end in re.finditer(r"[.?!] ", text)]
+    repeated = max((end for end in ends if text[:end].strip() in told), default=0)
+    return text[repeated:]
 
 
 def addresses(titles: Iterable[str], under: str) -> Iterator[str]:

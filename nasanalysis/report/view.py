@@ -18,9 +18,14 @@ VERDICTS = frozenset(
         *("confirmed", "not confirmed", "reproduced", "not reproduced"),
     )
 )
+#: Headings of columns that answer in words of their own.
+ANSWERS = frozenset(("ahead", "verdict", "beats parameters?"))
 #: Verdicts that are shown in colour.
 GOOD = frozenset(("better", "ahead", "holds", "confirmed", "reproduced", "agrees"))
-BAD = frozenset(("worse", "behind", "does not hold", "not confirmed", "not reproduced", "differs"))
+BAD = frozenset(("worse", "no: worse", "behind", "does not hold", "not confirmed", "not reproduced", "differs"))
+#: Headings of counts, which say little where there is room for one number.
+COUNTS = frozenset(("n", "missing", "step", "seeds", "classes", "runs each", "tier", "rank", "runs", "images seen"))
+_ESTIMATE = re.compile(r" \[[^\]]*\]$| ± ")
 _EMPTY = frozenset(["", "–", "-"])
 _NUMBER = re.compile(r"[+−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 #: Characters of a row that fit beside the contents at a desktop's width, one line each.
@@ -30,11 +35,14 @@ _PADDING, _WIDEST = 3, 40
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is shown; `lead`: it stands in the row's own line where a telephone folds the rest away."""
+    """A column that is shown.
+
+    `lead`: ``name`` or ``value`` where it stands in the row's own line on a telephone, which folds the rest away.
+    """
 
     label: str
     numeric: bool
-    lead: bool
+    lead: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def view(table: Table) -> View:
     several = len(table.rows) > 1
     empty = [j for j, cells in enumerate(columns) if several and set(cells) <= _EMPTY]
     same = [j for j, cells in enumerate(columns) if several and j not in empty and len(set(cells)) == 1]
-    answer = next((j for j, cells in enumerate(columns) if _answers(cells)), None)
+    answer = next((j for j, cells in enumerate(columns) if j and _answers(table.header[j], cells)), None)
     kept = [j for j in range(len(columns)) if j not in empty and (j not in same or j == answer)]
     if answer is not None and kept[0] != answer:
         kept.remove(answer)
@@ -89,9 +97,8 @@ def view(table: Table) -> View:
     if not kept or kept == [answer]:
         kept = sorted({0, *kept})
     said = [(table.header[j], columns[j][0]) for j in same if j not in kept]
-    shown = [Column(table.header[j], table.numeric[j], False) for j in kept]
     leads = _leads(table, kept, answer)
-    shown = [Column(c.label, c.numeric, j in leads) for c, j in zip(shown, kept, strict=True)]
+    shown = [Column(table.header[j], table.numeric[j], leads.get(j, "")) for j in kept]
     rows = [
         [_cell(text, mark, column) for (text, mark), column in zip([line[j] for j in kept], shown, strict=True)]
         for line in table.marked_rows()
@@ -100,17 +107,28 @@ def view(table: Table) -> View:
     return View(shown, rows, said, [table.header[j] for j in empty if j not in kept], stacked, dense)
 
 
-def _answers(cells: list[str]) -> bool:
-    """Whether a column holds verdicts and nothing else."""
+def _answers(heading: str, cells: list[str]) -> bool:
+    """Whether a column says so, or holds verdicts and nothing else."""
+    if heading in ANSWERS:
+        return True
     said = {cell for cell in cells if cell not in _EMPTY}
     return bool(said) and said <= VERDICTS
 
 
-def _leads(table: Table, kept: list[int], answer: int | None) -> set[int]:
-    """The row's name, its verdict, and its first number."""
-    numbers = [j for j in kept[1:] if table.numeric[j] and j != answer]
-    leads = {kept[0], *([answer] if answer is not None else []), *numbers[:1]}
-    return leads if len(leads) > 1 else {*leads, *kept[1:2]}
+def _leads(table: Table, kept: list[int], answer: int | None) -> dict[int, str]:
+    """The columns that name a row, its verdict, and the first number that is an estimate."""
+    names = [kept[0]]
+    for j in kept[1:]:  # as many as it takes to tell rows apart
+        if len({tuple(row[k] for k in names) for row in table.rows}) == len(table.rows):
+            break
+        if not table.numeric[j] and j != answer:
+            names.append(j)
+    numbers = [j for j in kept if table.numeric[j] and j not in names]
+    estimates = [j for j in numbers if any(_ESTIMATE.search(row[j]) for row in table.rows)]
+    values = [answer] if answer is not None else []
+    values += (estimates or [j for j in numbers if table.header[j] not in COUNTS] or numbers)[:1]
+    values = values or [j for j in kept if j not in names][:1]
+    return {**dict.fromkeys(values, "value"), **dict.fromkeys(names, "name")}
 
 
 def _cell(text: str, mark: Mark, column: Column) -> Cell:

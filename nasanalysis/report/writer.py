@@ -96,6 +96,11 @@ def write_csv(frame: pl.DataFrame, path: Path) -> Path:
     return write_atomically(path, lambda temp: safe.write_csv(temp))
 
 
+def csv_text(frame: pl.DataFrame) -> str:
+    """A frame as `write_csv` writes it."""
+    return as_text(frame).write_csv()
+
+
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     """A quote before text (and names of columns) that a spreadsheet would run as a formula.
 

@@ -105,7 +105,7 @@ def test_code_is_code_and_nothing_is_said_twice(written: Path) -> None:
 def test_the_verdict_stands_beside_the_name_and_what_all_rows_share_in_the_caption() -> None:
     shown = view(BOARD)
     assert [column.label for column in shown.columns] == ["proxy", "beside parameters", "ρ", "n"]
-    assert [column.lead for column in shown.columns] == [True, True, True, False]
+    assert [column.lead for column in shown.columns] == ["name", "value", "value", ""]
     assert shown.caption == "In every row data: digits. No value of nothing."
     first = shown.rows[0]
     assert (first[2].text, first[2].interval, first[2].order) == ("0.912", "[0.871, 0.940]", 0.912)

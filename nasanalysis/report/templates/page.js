@@ -78,7 +78,7 @@
       const th = event.target.closest("main thead th"), table = th && th.closest("table");
       if (!table || table.sorter || table.tBodies[0].rows.length < 2 || table.closest(".as-table")) return;
       const at = th.cellIndex, one = await sorter(table);
-      one.order([at, th.classList.contains("r") ? "desc" : "asc"]).draw();
+      one.order([at, th.dataset.first || (th.classList.contains("r") ? "desc" : "asc")]).draw();
     });
   }
   // charts that answer the pointer, drawn when they come into view
@@ -88,10 +88,16 @@
     script.src = asUrl(text); script.onload = () => done(window.vegaEmbed); script.onerror = failed;
     document.head.append(script);
   }));
+  const upright = (view, width) => { // parts one below another, none wider than a telephone
+    if (view.hconcat) { view.vconcat = view.hconcat; delete view.hconcat; }
+    if (view.width > width) view.width = width;
+    [...(view.vconcat || []), ...(view.layer || [])].forEach(part => upright(part, width));
+  };
   if (packedLibrary("charts") && "DecompressionStream" in window && "IntersectionObserver" in window) {
     const seen = new IntersectionObserver(entries => entries.filter(e => e.isIntersecting).forEach(async e => {
       seen.unobserve(e.target);
       const box = e.target.querySelector(".chart"), spec = JSON.parse(await unpacked(document.getElementById("chart:" + box.dataset.chart).textContent.trim()));
+      if (box.parentElement.clientWidth < 900) upright(spec, box.parentElement.clientWidth - 150);
       const embed = await embedding();
       await embed(box, spec, {mode: "vega-lite", renderer: "canvas", logLevel: 0, actions: {export: true, source: false, compiled: false, editor: false}, downloadFileName: box.dataset.chart});
       box.classList.add("drawn");

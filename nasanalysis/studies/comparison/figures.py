@@ -23,7 +23,7 @@ def steps_figure(item: Comparison, statistics: pl.DataFrame, dataset: str) -> Fi
     n = int(frame["n_archs"].to_numpy().max())
     return Figure(
         f"{item.name}-{dataset}-by-step".lower(),
-        f"{item.title}: {dataset}, {n:,} architectures; bands are 95 % intervals.",
+        f"{item.title}: {DATASET_LABELS.get(dataset, dataset)}, {n:,} architectures; bands are 95 % intervals.",
         lambda: plots.plot_correlation_by_step(frame, item.statistics[0]),
         frame.filter(pl.col("statistic") == item.statistics[0]),
     )
@@ -47,14 +47,16 @@ def scatter_figure(
         lambda: plots.plot_scatter(pairs, proxy=proxy, target=target),
         pairs,
         None if benchmark is None else lambda: _explorer(item, pairs, scores, dataset, proxy, benchmark),
-        EXPLORER,
+        EXPLORER + (f" {OF_MANY}" if len(pairs) > MOST else ""),
     )
 
 
-#: What a reader can do with the chart.
+#: What a reader can do with the chart, and what it leaves out.
 EXPLORER = (
-    "Point at an architecture to see its cell, its curve and its scores; drag a rectangle to see where those in it "
-    f"lie. Of more than {MOST:,} the best, those on the front of parameters and accuracy, and a random draw are shown."
+    "Point at an architecture to see its cell, its curve and its scores; drag a rectangle to see where those in it lie."
+)
+OF_MANY = (
+    f"The chart holds {MOST:,} of them: the best, those on the front of parameters and accuracy, and a random draw."
 )
 
 

@@ -45,7 +45,10 @@ def _count(size: int) -> str:
 def _remark(name: str) -> str:
     if name == "nb201":
         space = get_space(name, Isomorphic)
-        counts = [f"{len(set(space.unique_archs(rule).values())):,} {rule}" for rule in space.isomorphism_rules]
+        counts = [
+            f"{len(set(space.unique_archs(rule).values())):,} {rule.replace('_', ' ')}"
+            for rule in space.isomorphism_rules
+        ]
         return "unique: " + ", ".join(counts)
     if name.startswith("nb101-"):
         from ...spaces.nb1shot1_counts import nb1shot1_counts
