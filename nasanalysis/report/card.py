@@ -23,7 +23,7 @@ from .card_why import why
 from .libraries import libraries
 from .model import Figure, Table
 from .page import held_files, render
-from .writer import csv_text, png_base64
+from .writer import csv_text, image_base64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -208,7 +208,7 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
     images = {}
     for figure in card.figures:
         say(f"card: drawing {figure.name}")
-        images[figure.name] = png_base64(figure)
+        images[figure.name] = image_base64(figure)
     data = {f"{table.name}.csv": csv_text(table.data) for table in card.tables}
     data |= {f"{figure.name}.csv": csv_text(figure.data) for figure in card.figures}
     page = render(

@@ -19,6 +19,8 @@ from .model import Figure, Result
 from .page import boards, chapters, held_files, light_image, packed, render
 
 _FORMULA = r"^[=+@\t\r\n-]"
+#: Of images: wider than a page shows them; who needs more has the SVG file.
+_DPI = 130
 _NUMBER = r"^[+-][0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?$"
 
 
@@ -115,8 +117,8 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(runs).then(text.str.replace("^", "'")).otherwise(text)).rename(named)
 
 
-def png_base64(figure: Figure) -> str:
-    """A figure as PNG in base64, for a page that holds its figures itself."""
+def image_base64(figure: Figure) -> str:
+    """A figure as WebP in base64, for a page that holds its figures itself."""
     return light_image(_render(figure, "png")[0])
 
 
@@ -135,13 +137,13 @@ def _render(figure: Figure, *formats: str) -> list[bytes]:
         files = []
         for name in formats:
             buffer = io.BytesIO()
-            drawn.savefig(buffer, format=name, metadata={"Date": None} if name == "svg" else None)
+            drawn.savefig(buffer, format=name, dpi=_DPI, metadata={"Date": None} if name == "svg" else None)
             files.append(buffer.getvalue())
     return files
 
 
 def _draw(figure: Figure, stem: Path) -> tuple[str, str]:
-    """Write PNG and SVG; return the PNG as base64 for the page, and the SVG."""
+    """Write PNG and SVG; return the image for the page (base64), and the SVG."""
     png, svg = _render(figure, "png", "svg")
     write_atomically(stem.with_name(stem.name + ".png"), lambda temp: temp.write_bytes(png))
     write_atomically(stem.with_name(stem.name + ".svg"), lambda temp: temp.write_bytes(svg))

@@ -71,7 +71,7 @@ def test_unknown_space_and_the_parameter_count_itself_have_no_comparison(tmp_pat
     assert "parameters of these architectures are unknown" in card.verdict
     assert [f.name for f in card.figures] == ["scatter", "ranks"]  # a cell of an unknown space cannot be drawn
     page = write_card(card, tmp_path / "card.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/webp;base64,") == 2
     assert make_card(truth_frame(ACCURACY), scores_frame({"params": ACCURACY}), COSTS, n_boot=0).facts["ahead"] is None
 
 

@@ -172,4 +172,4 @@ def test_libraries_are_held_where_they_are_installed_and_the_page_stands_without
     text = write_report(results, tmp_path).read_text(encoding="utf-8")
     assert asked == (["tables", "charts"] if here else [])
     assert ('id="chart:one-line"' in text) == ("Point at it." in text) == here
-    assert "data:image/png;base64," in text, "the still figure is there in any case"
+    assert "data:image/webp;base64," in text, "the still figure is there in any case"

@@ -134,7 +134,7 @@ def test_the_page_holds_itself(report: tuple[Path, list[Result]]) -> None:
     text = (out / "index.html").read_text(encoding="utf-8")
     page = Links()
     page.feed(text)
-    images = [link for link in page.links if link.startswith("data:image/png;base64,")]
+    images = [link for link in page.links if link.startswith("data:image/webp;base64,")]
     assert len(images) == 2
     for link in page.links:
         assert not re.match(r"(?:[a-z]+:)?//", link), f"{link} is fetched from elsewhere"
