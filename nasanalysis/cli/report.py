@@ -36,10 +36,10 @@ def report(
 
     loaded = [load_study(name) for name in studies or default_studies(data)]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
-    with Parts(sum(len(study.items) for study in loaded) + 1, "item") as say:
+    with Parts(sum(len(study.items) for study in loaded), "item") as say:
         results = [study.run(data, say=say) for study in loaded]
-        say("drawing figures, writing pages")
-        page = write_report(results, out)
+    with Parts(sum(len(section.figures) for result in results for section in result.sections), "figure") as say:
+        page = write_report(results, out, say=say)
         for filled in fill or ():
             fill_page(filled, results)
     tables = sum(len(s.tables) for r in results for s in r.sections)

@@ -19,13 +19,23 @@ PLACES = {
     name: place
     for place, names in enumerate(
         (
-            *(("sotl", "sum_train_error", "angle", "flatness"), ("params",), ("sotl_e", "sum_train_error_e")),
+            *(("sotl", "sum_train_error"), ("params",), ("sotl_e", "sum_train_error_e")),
             ("val_acc", "supernet_test_accuracy"),
             *(("val_loss",), ("sovl",), ("flops",), ("train_accuracy",)),
             *(("synflow", "sotl_ema"), ("few_shot_accuracy",), ("nwot", "train_loss", "one_shot_accuracy"), ("snip",)),
             *(("jacov", "val_acc_mini"), ("grad_norm", "tl_mini", "sog"), ("plain",), ("fisher", "sovl_e")),
-            *(("sotl_first",), (), ("sogn",), ("epe_nas",), ("zen",), ("l2_norm",), (), ("grasp",)),
+            *(
+                ("sotl_first",),
+                (),
+                ("sogn",),
+                ("epe_nas",),
+                ("zen",),
+                ("l2_norm",),
+                ("angle", "angle_flat"),
+                ("grasp",),
+            ),
             *(("graph_depth",), (), ("graph_depth_conv",), ("graph_parameter_free",), ("graph_width",)),
+            *((), (), ("flatness",)),
         )
     )
     for name in names

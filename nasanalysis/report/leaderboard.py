@@ -74,7 +74,7 @@ class Leaderboard:
 
     @property
     def first(self) -> Entry:
-        """Whose benchmark and truth are shown at first."""
+        """Whose benchmark, truth and subset are shown at first."""
         return self.entries[0]
 
 

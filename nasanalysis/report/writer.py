@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -34,8 +34,8 @@ def make_folders(out: Path) -> None:
         write_text(out / name / ".write-test", "").unlink()
 
 
-def write_report(results: Sequence[Result], out: Path) -> Path:
-    """Write `results` into folder `out` and return ``out/index.html``.
+def write_report(results: Sequence[Result], out: Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
+    """Write `results` into folder `out` and return ``out/index.html``; `say` is called with each figure to be drawn.
 
     ``answer.md``: the sentences at the top of the page.
     ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
@@ -56,6 +56,7 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
                 files[f"tables/{csv.name}"] = csv.read_text(encoding="utf-8")
             for figure in section.figures:
                 stem = out / "figures" / f"{result.name}-{figure.name}"
+                say(f"drawing {stem.name}")
                 images[stem.name], svg = _draw(figure, stem)
                 csv = write_csv(figure.data, stem.with_name(stem.name + ".csv"))
                 files[f"figures/{csv.name}"] = csv.read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ from .items import Resampling
 
 #: What a reader sees of a benchmark and of a data set; others by their own name.
 BENCHMARK_LABELS = {
+    "digits-2": "digits, second edition",
+    "digits-2-minibatches": "digits, second edition, minibatches",
     "nb201": "NAS-Bench-201",
     "nb201-thesis": "NAS-Bench-201",
     "nats-tss": "NATS-Bench, topologies",
@@ -33,7 +35,7 @@ BASELINE = "params"
 def benchmark_label(benchmark: str, dataset: str) -> str:
     """``NAS-Bench-201, CIFAR-10``; a data set that is named like its benchmark stands once."""
     name = BENCHMARK_LABELS.get(benchmark, benchmark)
-    return name if dataset in ("", benchmark) else f"{name}, {DATASET_LABELS.get(dataset, dataset)}"
+    return name if dataset in ("", benchmark.partition("-")[0]) else f"{name}, {DATASET_LABELS.get(dataset, dataset)}"
 
 
 def board(
