@@ -149,9 +149,8 @@ def _stretch(ax: Axes, costs: Any, room: tuple[float, float]) -> None:
     ax.set_xlim(float(ends[0]), float(ends[1]))
     if costs.min() >= 0:
         ax.minorticks_off()
-        ax.set_xticks(
-            [tick for tick in ax.get_xticks() if tick <= ends[1] and (tick == 0 or tick >= 0.99 * positive.min())]
-        )
+        least = 0.99 * float(positive.min()) if len(positive) else 0.0
+        ax.set_xticks([tick for tick in ax.get_xticks() if tick <= ends[1] and (tick == 0 or tick >= least > 0)])
 
 
 def _labels(ax: Axes, table: pl.DataFrame, colours: Mapping[str, Any]) -> None:
