@@ -21,10 +21,10 @@ from ..core.seeding import generator
 from .alignment import aligned_seeds, aligned_series
 from .bootstrap import BOOTSTRAP, Interval, bootstrap_counts, check_level, percentile_interval
 from .classes import Labels
-from .paired import correlation_to_compare, resampled_gaps
+from .draws import Draws
+from .paired import correlation_to_compare
 from .rank import Floats
 from .registry import Statistic, get_statistic
-from .resamples import Resamples
 from .resampling import Resampling, Unit, asked, units_of
 from .rows import Row, defined, ends, stats_frame, stats_row
 from .series import FEWEST, Place, Series
@@ -87,8 +87,7 @@ def bootstrap_over_seeds(
             values = values - np.array([statistic(row, truth) for row in np.atleast_2d(baseline)])
         each = np.repeat(values[:, None], n_boot, axis=1)
     else:
-        counts = units.spread(bootstrap_counts(units.n, n_boot, rng))
-        each = resampled_gaps(statistic, Resamples(truth, counts), table, baseline)
+        each = Draws(truth, units, n_boot, rng).gaps(statistic, table, baseline)
     if over in ("seeds", "nested"):
         drawn = bootstrap_counts(n_seeds, n_boot, rng).T / n_seeds  # (n_seeds, n_boot)
         return percentile_interval(np.where(drawn > 0, each * drawn, 0.0).sum(axis=0), method, level=level)
