@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,11 @@ class FeatureSet:
     names: list[str]
     values: Floats
     constant: list[str]
+
+    @cached_property
+    def distinct(self) -> NDArray[np.intp]:
+        """(n,): which architectures have the same features, as the number of a group."""
+        return np.unique(self.values, axis=0, return_inverse=True)[1].reshape(-1)
 
     def ranks(self) -> Floats:
         """(n, n_features) average ranks of each column, undefined values in the middle."""

@@ -157,8 +157,11 @@ def predicted_rest(model: Any, name: str, features: FeatureSet, truth: Floats, d
     n_known = np.maximum((~np.isnan(values[draw.train])).sum(axis=0), 1)
     filled = np.where(np.isnan(values), known.sum(axis=0) / n_known, values)
     model.fit(filled[draw.train], truth[draw.train])
-    predicted: Floats = np.asarray(model.predict(filled[draw.rest]), dtype=np.float64)
-    return predicted
+    if name != "random_forest":
+        return np.asarray(model.predict(filled[draw.rest]), dtype=np.float64)
+    # trees answer each row by itself, so equal rows are asked once: cells of a space share their graph's features
+    _, first, same = np.unique(features.distinct[draw.rest], return_index=True, return_inverse=True)
+    return np.asarray(model.predict(filled[draw.rest[first]]), dtype=np.float64)[same]
 
 
 def _agreement(scores: Floats, truth: Floats, share: float) -> float | None:
