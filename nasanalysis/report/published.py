@@ -9,6 +9,7 @@ A study file lists them with the item that they belong to::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -57,8 +58,9 @@ class Published(StrictModel):
 
     @property
     def text(self) -> str:
-        """As a table shows it: ``0.78``, or ``0.78 (0.06)`` with its spread."""
-        return self.value if self.spread is None else f"{self.value} ({self.spread})"
+        """As a table shows it: ``0.78``, or ``0.78 (0.06)`` with its spread; thousands as ours are, ``15,625``."""
+        value = re.sub(r"(?<=\d) (?=\d{3}(?!\d))", ",", self.value)
+        return value if self.spread is None else f"{value} ({self.spread})"
 
 
 def by_cell(figures: Iterable[Published], table: str = "") -> Cells:

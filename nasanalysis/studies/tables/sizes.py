@@ -14,18 +14,21 @@ from ..items import Resampling, Sources
 def space_sizes(sources: Sources, resampling: Resampling, published: Cells) -> Table:
     """How large every search space is, beside what was published (rows: the spaces)."""
     sizes = {name: len(get_space(name, Enumerable)) for name in SPACES if offers(name, Enumerable)}
-    printed = {row[0]: figure.value for (row, column), figure in published.items() if column == "architectures"}
+    figures = {row[0]: figure for (row, column), figure in published.items() if column == "architectures"}
     remarks = {name: _remark(name) for name in sizes}
     frame = pl.DataFrame(
         {
             "space": list(sizes),
             "architectures": [float(size) for size in sizes.values()],
-            "thesis": [printed.get(name) for name in sizes],
+            "thesis": [figures[name].value if name in figures else None for name in sizes],
             "remark": list(remarks.values()),
         },
         schema_overrides={"thesis": pl.String()},
     )
-    rows = [[name, _count(size), printed.get(name, "–"), remarks[name]] for name, size in sizes.items()]
+    rows = [
+        [name, _count(size), figures[name].text if name in figures else "–", remarks[name]]
+        for name, size in sizes.items()
+    ]
     return Table(
         "space-sizes",
         "Architectures of every space",
