@@ -21,7 +21,7 @@ from .view import BAD, GOOD, Cell, view
 #: Colours of an image on a page: those of a figure with its shades. Files keep every one.
 _COLOURS = 64
 #: Characters of a packed file that a page still holds; longer ones lie beside it alone.
-_HELD = 24_000
+_HELD = 16_000
 #: Rows of a longer one that the page shows.
 _HEAD = 500
 #: Characters of a text from which on it may stand on several lines.
