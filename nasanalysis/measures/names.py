@@ -46,3 +46,12 @@ WEIGHT_NAMES = {
     "weight_hessian_ev": Named(-1, "largest eigenvalue of the Hessian in the weights (Yao et al. 2020, PyHessian)"),
     "weight_hessian_trace": Named(-1, "trace of the Hessian in the weights (Yao et al. 2020, PyHessian)"),
 }
+
+
+def reads(measure: str) -> str:
+    """What a measure of a network reads: ``one batch`` (zero-cost), ``weights``, ``gradients``, or ``training``."""
+    if measure in ZERO_COST_NAMES:
+        return "one batch"
+    if measure in WEIGHT_NAMES:
+        return "weights"
+    return "gradients" if measure.startswith("sog") else "training"

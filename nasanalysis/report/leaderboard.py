@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..measures.names import reads
 from ..plots.leaderboard import entry_label
 from ..plots.lines import colour_of
 from ..plots.style import statistic_label
@@ -19,7 +20,13 @@ FAMILIES = {
     "scores": "recorded scores",
     "weights": "weights",
     "perturbed": "weights under noise",
-    "supernet": "weights",
+}
+#: The same of measures of networks, which are read from records of them.
+MEASURED = {
+    "one batch": "zero-cost, one batch",
+    "weights": "weights",
+    "gradients": "gradients of training",
+    "training": "supernet",
 }
 WORDS = {"ahead": "better", "behind": "worse", "equivalent": "within the margin"}
 
@@ -122,7 +129,7 @@ def _entry(address: str, board: Board, row: dict[str, Any], low: float) -> Entry
         minus=row["minus_baseline"],
         cost=row["cost"],
         unit=board.unit,
-        family=FAMILIES.get(row["needs"], row["needs"]),
+        family=_family(row["proxy"], row["needs"]),
         benchmark=board.benchmark,
         truth=board.truth,
         subset=board.subset,
@@ -138,3 +145,7 @@ def _ranks(row: dict[str, Any]) -> str:
 def _percent(value: float, low: float) -> float:
     """Where a correlation stands on an axis from `low` to 1."""
     return round(100 * (value - low) / (1 - low), 1)
+
+
+def _family(proxy: str, needs: str) -> str:
+    return MEASURED[reads(proxy)] if needs == "supernet" else FAMILIES.get(needs, needs)

@@ -10,7 +10,7 @@ from ... import plots, stats
 from ...core.errors import MissingExtraError
 from ...loaders import Benchmark
 from ...loaders.samples import sample_label
-from ...measures.names import WEIGHT_NAMES, ZERO_COST_NAMES
+from ...measures.names import reads
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
@@ -27,8 +27,6 @@ from .learned import LearnedBar, learned_beside, learned_sentence, learned_table
 _WORDS = {"ahead": "better", "behind": "worse", "equivalent": "within the margin", "not told apart": "not told apart"}
 _SPLITS = {"valid": "validation", "valtest": "validation and test"}
 _NEEDS = {"archs": "the cell", "curves": "training", "scores": "recorded", "weights": "weights", "perturbed": "weights"}
-#: Of measures of networks, which are read from records of them.
-_READS = {**dict.fromkeys(ZERO_COST_NAMES, "one batch"), **dict.fromkeys(WEIGHT_NAMES, "weights")}
 
 
 def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Resampling) -> Section:
@@ -217,7 +215,7 @@ def _cost(cost: float | None) -> str:
 
 def _needs(proxy: str, needs: str) -> str:
     if needs == "supernet":
-        return _READS.get(proxy, "gradients" if proxy.startswith("sog") else "training")
+        return reads(proxy)
     return _NEEDS.get(needs, needs)
 
 
