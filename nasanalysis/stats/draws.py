@@ -1,85 +1,90 @@
-"""What one study asks again and again: a statistic of a score on resamples that were drawn before.
+"""The same statistic in several draws of architectures from one pool (SoTL thesis, Figures 4.4, 4.5).
 
-The interval of a reading, its difference to the parameters and its place beside the best are read from the same draws
-(the same stream, units and truth). Values are kept by a digest of what they were computed from, a few kilobytes each;
-the draws themselves, which are large, only for the last sets of architectures. Results are those of drawing anew, to
-the last bit, and so is where the generator stands afterwards.
+Draws from a pool share architectures: their spread alone says how much a draw decides, given the pool. For what another
+pool of the same space would give, `interval_of_draws` adds the pool's own part. With sigma^2 / n the variance of a
+statistic of n independent architectures, draws of a share f = n / N of a pool of N vary by sigma^2 / n (1 - f), and the
+pool's own value by sigma^2 / N: that is f / (1 - f) times as much (for halves, the delete-half jackknife).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from typing import Any
+import math
+from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from .bootstrap import bootstrap_counts
-from .rank import Floats
-from .registry import Statistic
-from .resamples import Resamples
-from .resampling import Units
+from ..core.errors import StudyError
+from ..core.seeding import generator
+from .correlate import correlate
 
-_VALUES: OrderedDict[tuple[bytes, str, bytes], Floats] = OrderedDict()
-_DRAWN: OrderedDict[bytes, Resamples] = OrderedDict()
-_AFTER: OrderedDict[bytes, Any] = OrderedDict()
-#: Values, draws and states that are kept.
-MOST_VALUES, MOST_DRAWN, MOST_STATES = 2_000, 2, 1_000
+#: Architectures without which a rank correlation says nothing.
+FEWEST = 20
 
 
-class Draws:
-    """`n_boot` bootstrap resamples of `units` beside `truth` (n_archs,), drawn by `rng` when they are needed."""
+def draw_size(pool: int, wanted: int) -> int:
+    """Architectures of a draw: as many as are wanted, or half of a pool that is not twice as large.
 
-    def __init__(self, truth: Floats, units: Units, n_boot: int, rng: np.random.Generator) -> None:
-        self._truth, self._units, self._n_boot, self._rng = truth, units, n_boot, rng
-        self._state: Any = rng.bit_generator.state
-        self._key = _digest(
-            str(self._state), str(n_boot), units.name, units.labels, np.asarray(truth, dtype=np.float64)
+    A draw of nearly all there are would be the same each time.
+    """
+    if pool < 2 * FEWEST:
+        raise StudyError(f"draws: expected at least {2 * FEWEST} architectures to draw from, got {pool}")
+    return wanted if pool >= 2 * wanted else pool // 2
+
+
+def correlations_of_draws(
+    truth: pl.DataFrame, scores: pl.DataFrame, *, draws: int, size: int, seed: int, statistic: str = "spearman_rho"
+) -> pl.DataFrame:
+    """Columns draw, proxy, step, estimate, n_archs: every draw without replacement, independent of the others.
+
+    truth: TRUTH of one dataset, split and schedule. scores: SCORES of the same dataset. Architectures are drawn from
+    those that have a truth and every proxy of `scores`, whatever its steps.
+    """
+    pool = pool_of(truth, scores)
+    size = draw_size(len(pool), size)
+    parts = []
+    for number in range(draws):
+        rng = generator(seed, "draw of architectures", number)
+        chosen = [pool[i] for i in rng.choice(len(pool), size, replace=False)]
+        stats: pl.DataFrame = correlate(truth, scores, statistics=(statistic,), n_boot=0, sample=chosen)
+        parts.append(
+            stats.select(draw=pl.lit(number), proxy="proxy", step="step", estimate="estimate", n_archs="n_archs")
         )
-
-    def values(self, statistic: Statistic, score: Floats) -> Floats:
-        """(n_boot,): the statistic of `score` on every resample."""
-        key = (self._key, statistic.name, _digest(np.asarray(score, dtype=np.float64)))
-        if key not in _VALUES:
-            _VALUES[key] = statistic.on_resamples(self._resamples(), score)
-        values: Floats = _kept(_VALUES, key, MOST_VALUES)
-        return values
-
-    def gaps(self, statistic: Statistic, scores: Floats, baseline: Floats | None) -> Floats:
-        """(k, n_boot): of each of `scores`, minus that of `baseline`: (n_archs,) for all of them, or one for each."""
-        each = np.array([self.values(statistic, row) for row in scores])
-        if baseline is not None:
-            others = [self.values(statistic, row) for row in np.atleast_2d(baseline)]
-            each = each - np.array(others if baseline.ndim == 2 else others * len(each))
-        self._pass()
-        return each
-
-    def _resamples(self) -> Resamples:
-        if self._key not in _DRAWN:
-            self._rng.bit_generator.state = self._state
-            counts = bootstrap_counts(self._units.n, self._n_boot, self._rng)
-            _AFTER[self._key] = self._rng.bit_generator.state
-            _DRAWN[self._key] = Resamples(self._truth, self._units.spread(counts))
-        drawn: Resamples = _kept(_DRAWN, self._key, MOST_DRAWN)
-        return drawn
-
-    def _pass(self) -> None:
-        """Leave the generator where the draw leaves it."""
-        if self._key not in _AFTER:
-            self._resamples()
-        self._rng.bit_generator.state = _kept(_AFTER, self._key, MOST_STATES)
+    return pl.concat(parts)
 
 
-def _kept(kept: OrderedDict[Any, Any], key: Any, most: int) -> Any:
-    """The value of `key`, which is now the last to go; the first go where there are more than `most`."""
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
-    return kept[key]
+def pool_of(truth: pl.DataFrame, scores: pl.DataFrame) -> list[str]:
+    """Architectures with a truth and every proxy, sorted."""
+    known = set(truth.drop_nulls("accuracy")["arch"])
+    for _, rows in scores.drop_nulls("value").group_by("proxy"):
+        known &= set(rows["arch"])
+    return sorted(known)
 
 
-def _digest(*parts: str | np.ndarray) -> bytes:
-    total = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        total.update(part.encode() if isinstance(part, str) else part.tobytes())
-    return total.digest()
+class DrawsMean(NamedTuple):
+    """Attributes
+    ----------
+    mean: over draws. low, high: of its interval.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def interval_of_draws(values: object, share: float, level: float = 0.95) -> DrawsMean:
+    """Mean of a statistic over draws, with an interval for what the space would give (see the module).
+
+    values: one of each draw, two or more. share: of the pool that a draw holds, below 1. Student's quantile for the
+    number of draws.
+    """
+    from scipy.special import stdtrit
+
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2 or not 0 < share < 1:
+        raise StudyError(
+            f"draws: expected 2 or more, each of less than the pool, got {len(array)} of a share {share:g}"
+        )
+    error = float(array.std(ddof=1)) * math.sqrt(1 / len(array) + share / (1 - share))
+    half, mean = float(stdtrit(len(array) - 1, (1 + level) / 2)) * error, float(array.mean())
+    return DrawsMean(mean, mean - half, mean + half)

@@ -21,9 +21,9 @@ from ..core.seeding import generator
 from .alignment import aligned_seeds, aligned_series
 from .bootstrap import BOOTSTRAP, Interval, bootstrap_counts, check_level, percentile_interval
 from .classes import Labels
-from .draws import Draws
 from .paired import correlation_to_compare
 from .rank import Floats
+from .redrawn import Draws
 from .registry import Statistic, get_statistic
 from .resampling import Resampling, Unit, asked, units_of
 from .rows import Row, defined, ends, stats_frame, stats_row

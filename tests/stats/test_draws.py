@@ -1,67 +1,67 @@
-"""Draws that are remembered: the same values to the last bit, and the same generator, as drawing anew."""
+"""Draws of architectures: what they hold, and an interval that counts what they share."""
 
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
+from scipy.stats import spearmanr
 
+from nasanalysis.core.errors import StudyError
 from nasanalysis.core.seeding import generator
-from nasanalysis.stats import Resamples, draws, get_statistic
-from nasanalysis.stats.bootstrap import bootstrap_counts
-from nasanalysis.stats.draws import Draws
-from nasanalysis.stats.resampling import units_of
+from nasanalysis.stats.draws import correlations_of_draws, draw_size, interval_of_draws, pool_of
+from tests.small_frames import scores_frame, truth_frame
 
-N = 60
-RNG = np.random.default_rng(2)
-TRUTH, SCORES = RNG.normal(size=N), RNG.normal(size=(3, N))
-CLASSES = np.arange(N) // 2
+ARCHS = [f"user:{i:03d}" for i in range(60)]
 
 
-@pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    for kept in (draws._VALUES, draws._DRAWN, draws._AFTER):
-        kept.clear()
+def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
+    rng = generator(0, "draws")
+    truth = {arch: float(50 + v) for arch, v in zip(ARCHS, rng.normal(size=60), strict=True)}
+    scores = {p: {arch: truth[arch] + float(rng.normal()) for arch in ARCHS} for p in ("one", "two")}
+    return truth_frame(truth), scores_frame(scores)
 
 
-@pytest.mark.parametrize("name", ["kendall_tau", "spearman_rho"])
-@pytest.mark.parametrize("classes", [None, CLASSES])
-def test_values_and_generator_are_those_of_drawing_anew(name: str, classes: np.ndarray | None) -> None:
-    statistic, units = get_statistic(name), units_of(None, N, classes)
-    plain = generator(4, "a")
-    resamples = Resamples(TRUTH, units.spread(bootstrap_counts(units.n, 50, plain)))
-    expected = np.array([statistic.on_resamples(resamples, row) for row in SCORES])
-    for _ in range(2):  # the second time from memory
-        rng = generator(4, "a")
-        assert Draws(TRUTH, units, 50, rng).gaps(statistic, SCORES, None).tolist() == expected.tolist()
-        assert rng.bit_generator.state == plain.bit_generator.state
-    other = Draws(TRUTH, units, 50, generator(4, "a")).gaps(statistic, SCORES[:2], SCORES[2])
-    assert other.tolist() == (expected[:2] - expected[2]).tolist()
+def test_every_draw_is_a_sample_of_its_own_and_all_proxies_share_it() -> None:
+    truth, scores = frames()
+    each = correlations_of_draws(truth, scores, draws=3, size=25, seed=1)
+    assert each.select("draw", "proxy").rows() == [(d, p) for d in range(3) for p in ("one", "two")]
+    assert each["n_archs"].unique().to_list() == [25]
+    rng = generator(1, "draw of architectures", 2)
+    chosen = [ARCHS[i] for i in rng.choice(60, 25, replace=False)]
+    own = scores.filter(pl.col("proxy") == "two", pl.col("arch").is_in(chosen)).sort("arch")["value"]
+    right = truth.filter(pl.col("arch").is_in(chosen)).sort("arch")["accuracy"]
+    assert each.filter(draw=2, proxy="two")["estimate"].item() == pytest.approx(spearmanr(own, right)[0], rel=1e-12)
+    assert correlations_of_draws(truth, scores, draws=3, size=25, seed=1).equals(each)
 
 
-def test_nothing_is_drawn_for_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    units, statistic = units_of("arch", N, None), get_statistic("kendall_tau")
-    first = Draws(TRUTH, units, 20, generator(1, "b")).gaps(statistic, SCORES, SCORES[::-1])
-    draws._DRAWN.clear()
-    monkeypatch.setattr(draws, "bootstrap_counts", lambda *_: pytest.fail("drawn again"))
-    again = Draws(TRUTH, units, 20, generator(1, "b")).gaps(statistic, SCORES, SCORES[::-1])
-    assert first.tolist() == again.tolist()
+def test_what_lacks_a_proxy_is_not_in_the_pool() -> None:
+    truth, scores = frames()
+    less = scores.filter(~((pl.col("proxy") == "two") & (pl.col("arch") == ARCHS[7])))
+    assert pool_of(truth, less) == [arch for arch in ARCHS if arch != ARCHS[7]]
 
 
-@pytest.mark.parametrize("change", ["seed", "n_boot", "truth", "units", "statistic"])
-def test_another_draw_truth_or_unit_is_not_taken_for_the_same(change: str) -> None:
-    def asked(**given: object) -> list[list[float]]:
-        how = {"seed": 1, "n_boot": 20, "truth": TRUTH, "units": "arch", "statistic": "kendall_tau"} | given
-        units = units_of(how["units"], N, CLASSES)  # type: ignore[arg-type]
-        one = Draws(how["truth"], units, how["n_boot"], generator(how["seed"], "c"))  # type: ignore[arg-type]
-        return one.gaps(get_statistic(str(how["statistic"])), SCORES, None).tolist()
-
-    others = {"seed": 2, "n_boot": 21, "truth": TRUTH[::-1].copy(), "units": "class", "statistic": "spearman_rho"}
-    assert asked() == asked()
-    assert asked() != asked(**{change: others[change]})
+def test_a_small_pool_is_halved_and_a_tiny_one_refused() -> None:
+    assert draw_size(15_625, 200) == 200
+    assert draw_size(400, 200) == 200
+    assert draw_size(200, 200) == 100
+    with pytest.raises(StudyError, match="at least 40 architectures to draw from, got 2"):
+        draw_size(2, 200)
+    with pytest.raises(StudyError, match="less than the pool"):
+        interval_of_draws([0.1, 0.2], 1.0)
 
 
-def test_memory_is_bounded() -> None:
-    units, statistic = units_of("arch", N, None), get_statistic("kendall_tau")
-    for seed in range(5):
-        Draws(TRUTH, units, 10, generator(seed, "d")).gaps(statistic, SCORES, None)
-    assert len(draws._DRAWN) == draws.MOST_DRAWN
+def test_the_interval_holds_the_value_of_the_space_as_often_as_it_says() -> None:
+    """Means of halves of a pool of 40 normal numbers: what Student's interval over draws alone would miss."""
+    rng = np.random.default_rng(3)
+    held = {"widened": 0, "plain": 0}
+    trials = 600
+    for _ in range(trials):
+        pool = rng.normal(size=40)
+        means = [float(rng.choice(pool, 20, replace=False).mean()) for _ in range(10)]
+        one = interval_of_draws(means, 0.5)
+        held["widened"] += one.low <= 0 <= one.high
+        half = (one.high - one.low) / 2 / np.sqrt(1 / 10 + 1) * np.sqrt(1 / 10)
+        held["plain"] += one.mean - half <= 0 <= one.mean + half
+    assert 0.92 <= held["widened"] / trials <= 0.98
+    assert held["plain"] / trials < 0.7
