@@ -6,7 +6,7 @@ Shipped ones are ``reports/synthetic/*.toml``; every key has a default.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -110,10 +110,12 @@ class RateConfig(Experiment):
     ----------
     data, train, valid, split_seed, crop, flip: images, see `nasanalysis.training.settings.DataConfig`.
     network: ``mlp`` (`hidden` layers of `width`) or ``vgg16``.
-    Ts: numbers of steps of an unroll; 0: the rate stays as it is, a control.
+    Ts: numbers of steps of an unroll; 0: the rate stays as it is, a control. fixed_rates: further ones that stay.
     rate, hyper_rate, clip: the first rate, the rate of its own descent, and the largest slope that counts.
     epochs: passes over the training images. threads: of torch, in each process.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"fixed_rates"})
 
     kind: Literal["learning_rate"] = "learning_rate"
     seeds: int = Field(default=3, ge=1)
@@ -128,6 +130,7 @@ class RateConfig(Experiment):
     width: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=128, ge=1)
     Ts: Many[int] = (0, 2, 10, 50, 250)
+    fixed_rates: Many[float] = ()
     rate: float = Field(default=1e-3, gt=0)
     hyper_rate: float = Field(default=1e-2, gt=0)
     clip: float = Field(default=10.0, gt=0)

@@ -39,7 +39,8 @@ def draw_terms(config: FourierConfig, rng: np.random.Generator) -> Terms:
     """Points, their terms and targets; coefficients up to the true degree are 1 (thesis, Eqs 4.3, 4.4).
 
     ``text``: x uniform in +-span; 1, then cos(2 pi j x) + sin(2 pi j x). ``code``: x equally spaced in +-span pi; 1,
-    then cos(j x) and sin(j x) apart, each with a weight.
+    then cos(j x) and sin(j x) apart, each with a weight. With the code's 50,000 points in +-10,000 pi there are 2.5 of
+    them in a period of 2 pi, so that terms whose degrees differ by 5 are nearly alike over any short stretch.
     """
     degrees = np.arange(1, config.max_degree + 1)
     if config.reading == "text":

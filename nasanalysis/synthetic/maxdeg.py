@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..core.seeding import generator
 from .config import MaxDegConfig
@@ -107,18 +108,16 @@ def search(config: MaxDegConfig, start: float, T: int, objective: Objective, see
     """One search: rows of its path, the first before any step.
 
     Columns: reading, seed, start, T, objective, outer (steps of MaxDeg), batches (of training, each descended twice),
-    max_deg, true_degree, arrived (the first outer step after which MaxDeg is within `NEAR`
-    of it, null for never). Half of the points are kept for validation batches where the objective asks for them, as
-    DARTS does.
+    max_deg, true_degree, arrived (the first outer step after which MaxDeg is within `NEAR` of it, null for never). A
+    drawn half of the points is kept for validation batches where the objective asks for them, as DARTS does.
     """
     rng = generator(seed, "maxdeg", config.reading)
     terms = draw_terms(config, rng)
     model = Model(terms.degrees, config.penalty, config.squared, config.decay)
     w, degree = first_weights(terms.features.shape[1], rng), start
-    half = len(terms.targets) // 2
-    train, valid = (
-        (terms, terms) if objective == "sotl" else (_part(terms, slice(half)), _part(terms, slice(half, None)))
-    )
+    train = valid = terms
+    if objective != "sotl":  # drawn: points may be in order, as the code has them, and far ones need not be alike
+        train, valid = (_part(terms, part) for part in np.array_split(rng.permutation(len(terms.targets)), 2))
     batches, others = _endless(train, config, generator(seed, "maxdeg", "train")), None
     if objective != "sotl":
         others = _endless(valid, config, generator(seed, "maxdeg", "valid"))
@@ -144,7 +143,7 @@ def search(config: MaxDegConfig, start: float, T: int, objective: Objective, see
     return frame.select(*(pl.lit(value).alias(name) for name, value in head.items()), pl.all(), **ends)
 
 
-def _part(terms: Terms, part: slice) -> Terms:
+def _part(terms: Terms, part: NDArray[np.int64]) -> Terms:
     return Terms(terms.features[part], terms.targets[part], terms.degrees)
 
 

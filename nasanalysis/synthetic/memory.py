@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import sys
 import time
@@ -37,6 +38,7 @@ def measure(config: MemoryConfig, mode: str, T: int, seed: int, data: Path | Non
 
 def _measure(config: MemoryConfig, mode: str, T: int, seed: int, data: Path | None, device: str) -> pl.DataFrame:
     torch.set_num_threads(config.threads)
+    _give_back_at_once()
     parts = load_parts(config, data, device)
     net = network(config, parts, seed).to(device)
     weights = {k: w.detach() for k, w in net.named_parameters()}
@@ -75,6 +77,19 @@ def reverse(loss: Loss, weights: Weights, eta: Tensor, batches: object) -> Tenso
 def _now(device: str) -> int:
     """Bytes held now."""
     return torch.cuda.memory_allocated(device) if device.startswith("cuda") else _status("VmRSS")
+
+
+def _give_back_at_once() -> None:
+    """glibc hands freed arrays back to the system, so that a peak is what was held and not what lay in pieces.
+
+    By default it learns to keep larger and larger blocks, and a process that frees and asks again grows for a while.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 64 * 1024)
+
+
+#: M_MMAP_THRESHOLD of malloc.h: blocks of this size or more are maps of their own.
+_MMAP_THRESHOLD = -3
 
 
 def _forget_peak(device: str) -> None:

@@ -117,10 +117,11 @@ def _rate_units(config: RateConfig, place: Place) -> Units:
         from .rates import train
     units: Units = {}
     for seed in place.seeds(config):
-        for T in config.Ts:
-            stem = f"seed-{seed}-T-{T}"
+        arms = {f"seed-{seed}-T-{T}": (config, T) for T in config.Ts}
+        arms |= {f"seed-{seed}-rate-{rate:g}": (config.changed(rate=rate), 0) for rate in config.fixed_rates}
+        for stem, (own, T) in arms.items():
             checkpoint = place.folder / "checkpoints" / f"{stem}.pt"
-            units[stem] = (train, (config, T, seed, place.data, place.device, checkpoint))
+            units[stem] = (train, (own, T, seed, place.data, place.device, checkpoint))
     return units
 
 

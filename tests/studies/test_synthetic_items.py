@@ -57,6 +57,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for seed in range(3)
         for epoch in range(3)
     ]
+    rows += [
+        ("digits", "mlp", 0, seed, 9, epoch, 0.5, 0.5, 0, 0, 0, 1.0, 50.0, 80.0 + seed + epoch % 2, 3, 1.0)
+        for seed in range(3)
+        for epoch in range(3)
+    ]
     names = ["data", "network", "T", "seed", "parameters", "epoch", "rate", "largest_rate", "outer_steps", "clipped"]
     names += ["halved", "train_loss", "valid_accuracy", "test_accuracy", "n_test", "seconds"]
     frame = pl.DataFrame(rows, schema=names, orient="row")
@@ -95,6 +100,8 @@ def test_verdicts_of_known_answers(results: dict[str, Path]) -> None:
     assert verdicts(results, "evidence", "bound holds") == [("–", "holds")]
     assert verdicts(results, "evidence", "gap shrinks") == [("1 to 8", "holds")]
     assert verdicts(results, "learning_rate", "rises with T") == [("T = 20 after 2", "holds")]
+    beside = dict(verdicts(results, "learning_rate", "beats fixed rates"))
+    assert beside == {"T = 20 beside fixed at 0.0": "holds", "T = 20 beside fixed at 0.5": "does not hold"}
     assert verdicts(results, "memory", "flat in T") == [("–", "holds")]
     low = dict(verdicts(results, "fourier", "lowest at the truth"))
     assert (low["0"], low["1"]) == ("holds", "holds")

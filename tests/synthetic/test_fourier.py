@@ -119,3 +119,15 @@ def test_a_search_starts_where_it_is_told_and_tells_when_it_arrives() -> None:
     assert near["outer"][0] == arrived
     assert search(config, 0.0, 10, "sotl", 0).equals(path)
     assert not search(config, 0.0, 10, "sotl", 1).equals(path)
+
+
+def test_points_for_validation_are_drawn_from_the_whole_line() -> None:
+    """The code's points stand in order, 2.5 in a period: halves of the line would hold other functions for a model."""
+    config = MaxDegConfig(
+        reading="code", points=50_000, span=10_000, max_degree=9, columns=18, noise=0.25, squared=False, outer=50
+    )
+    paths = [search(config, -1.0, 25, objective, 0) for objective in ("sotl", "validation x T")]
+    arrived = [path["arrived"][0] for path in paths]
+    assert None not in arrived
+    assert abs(arrived[0] - arrived[1]) <= 10
+    assert abs(paths[0]["max_deg"][-1] - paths[1]["max_deg"][-1]) < 0.3

@@ -14,6 +14,7 @@ from nasanalysis.synthetic import rates
 from nasanalysis.synthetic.config import MemoryConfig, RateConfig
 from nasanalysis.synthetic.images import load_parts
 from nasanalysis.synthetic.networks import mlp, vgg16
+from nasanalysis.synthetic.run import Place, units_of
 
 TINY: dict[str, Any] = {
     "data": "digits", "train": 320, "valid": 100, "width": 8, "batch_size": 32, "epochs": 2, "seeds": 1,
@@ -103,6 +104,15 @@ def test_a_broken_training_goes_on_and_ends_with_the_same_numbers(
     assert whole["n_test"].to_list() == [100] * 3
 
 
+def test_fixed_rates_are_units_of_their_own_and_no_part_of_older_fingerprints(tmp_path: Path) -> None:
+    config = RateConfig(**TINY, Ts=(0, 2))
+    assert "fixed_rates" not in config.model_dump()
+    units = units_of(config.changed(fixed_rates=(0.5,)), Place(tmp_path))
+    assert list(units) == ["seed-0-T-0", "seed-0-T-2", "seed-0-rate-0.5"]
+    function, arguments = units["seed-0-rate-0.5"]
+    assert function(*arguments)["rate"].to_list() == [0.5] * 3
+
+
 def test_the_control_keeps_its_rate_and_the_global_generator_is_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(7)
     state = torch.get_rng_state()
@@ -149,3 +159,18 @@ def test_forward_mode_takes_the_memory_of_one_step() -> None:
     step = 4 * forward[4]["parameters"].item() / 2**20  # all weights once
     assert forward[18]["mebibytes"].item() - forward[4]["mebibytes"].item() < 5 * step
     assert reverse[18]["mebibytes"].item() - reverse[4]["mebibytes"].item() > 15 * step
+
+
+@pytest.mark.slow
+def test_forward_mode_goes_through_the_vgg() -> None:
+    """Convolutions, batch-norm and pooling; beside the graph of all steps."""
+    from nasanalysis.core.seeding import torch_generator
+    from nasanalysis.synthetic.memory import forward, reverse
+
+    draw = torch_generator(0, "vgg")
+    net = vgg16(3, 10)
+    weights = {k: w.detach() for k, w in net.named_parameters()}
+    batches = [(torch.randn(4, 3, 32, 32, generator=draw), torch.randint(10, (4,), generator=draw)) for _ in range(3)]
+    eta = torch.tensor(0.01)
+    slopes = [float(mode(rates.loss_of(net), weights, eta, batches)) for mode in (forward, reverse)]
+    assert slopes[0] == pytest.approx(slopes[1], rel=1e-3)

@@ -38,3 +38,14 @@ def over_seeds(frame: pl.DataFrame, keys: Sequence[str], value: str, level: floa
         rows.append((*names, one.mean if one.n else None, one.low, one.high, one.n))
     ends = {value: pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
     return pl.DataFrame(rows, schema={**{key: frame.schema[key] for key in keys}, **ends}, orient="row")
+
+
+def with_arms(results: pl.DataFrame) -> pl.DataFrame:
+    """Runs of a learning-rate experiment with a column ``of``: ``fixed at 0.05`` or ``T = 25``; fixed ones first.
+
+    The rate before any step tells fixed rates apart.
+    """
+    runs = results.with_columns(run=(pl.col("epoch") == 0).cum_sum())  # a run's rows stand together, from epoch 0 on
+    begun = runs.filter(epoch=0).select("run", first="rate")
+    name = pl.when(pl.col("T") == 0).then(pl.format("fixed at {}", "first")).otherwise(pl.format("T = {}", "T"))
+    return runs.join(begun, on="run").with_columns(of=name).sort("T", "first", "seed", "epoch").drop("run", "first")

@@ -11,7 +11,7 @@ from ...plots.paths import plot_paths
 from ...report.cells import number, with_interval
 from ...report.model import Figure, Table
 from ...report.tables import plain_table
-from .means import over_seeds
+from .means import over_seeds, with_arms
 
 #: (name, results, level) -> (table, figures).
 Numbers = Callable[[str, pl.DataFrame, float], tuple[Table, tuple[Figure, ...]]]
@@ -165,15 +165,14 @@ def _shared_start(results: pl.DataFrame) -> float:
 
 def learning_rate(name: str, results: pl.DataFrame, level: float) -> tuple[Table, tuple[Figure, ...]]:
     """Accuracy and rate at the end, and both by epoch."""
-    names = {T: f"T = {T}" if T else "fixed rate" for T in sorted(set(results["T"]))}
-    results = results.sort("T").with_columns(of=pl.col("T").replace_strict(names, return_dtype=pl.String))
+    results = with_arms(results)
     last = results.filter(epoch=pl.col("epoch").max())
-    accuracy, rate = (over_seeds(last, ["T"], value, level) for value in ("test_accuracy", "largest_rate"))
-    counts = results.group_by("T").agg(pl.col("outer_steps", "clipped", "halved").sum()).sort("T")
+    accuracy, rate = (over_seeds(last, ["of"], value, level) for value in ("test_accuracy", "largest_rate"))
+    counts = results.group_by("of", maintain_order=True).agg(pl.col("outer_steps", "clipped", "halved").sum())
     first, epochs = results.row(0, named=True), int(last["epoch"][0])
     rows = [
         [
-            names[a["T"]], _told(a, "test_accuracy", 2), _told(r, "largest_rate", 4), f"{c['outer_steps']:,}",
+            a["of"], _told(a, "test_accuracy", 2), _told(r, "largest_rate", 4), f"{c['outer_steps']:,}",
             f"{c['clipped']:,}", f"{c['halved']:,}", str(a["n"]),
         ]
         for a, r, c in zip(accuracy.to_dicts(), rate.to_dicts(), counts.to_dicts(), strict=True)

@@ -11,7 +11,7 @@ import polars as pl
 from ...report.cells import number, with_interval
 from ...synthetic.maxdeg import NEAR
 from ..judged import Part
-from .means import estimate
+from .means import estimate, with_arms
 
 #: Standard errors within which a Monte Carlo mean must lie.
 WITHIN = 4.0
@@ -167,6 +167,21 @@ def largest_beats_smallest(results: pl.DataFrame, level: float) -> list[Part]:
     return [_part(f"T = {max(by)} after {min(by)}", by[max(by)] - by[min(by)], level, 2, "points")]
 
 
+def beats_fixed_rates(results: pl.DataFrame, level: float) -> list[Part]:
+    """Test accuracy at the last epoch: of the largest T less that of every rate that stays as it is, over seeds."""
+    last = with_arms(results).filter(pl.col("epoch") == pl.col("epoch").max())
+    best = f"T = {max(results['T'].to_list())}"
+    arms = [arm for arm in last["of"].unique(maintain_order=True) if not arm.startswith("T")]
+    whole = last.filter(pl.col("of").is_in([best, *arms]))
+    whole = whole.filter(pl.col("of").n_unique().over("seed") == len(arms) + 1).sort("seed")
+    share = 1 - (1 - level) / max(1, len(arms))
+    first = whole.filter(of=best)["test_accuracy"].to_numpy()
+    return [
+        _part(f"{best} beside {arm}", first - whole.filter(of=arm)["test_accuracy"].to_numpy(), share, 2, "points")
+        for arm in arms
+    ]
+
+
 def _last_accuracies(results: pl.DataFrame) -> dict[int, np.ndarray]:
     """T -> test accuracies by seed, of the seeds that every T has; the control, T = 0, is left out."""
     last = results.filter((pl.col("epoch") == pl.col("epoch").max()) & (pl.col("T") > 0)).sort("T", "seed")
@@ -207,6 +222,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "faster in batches": _faster("batches"),
         "before validation": before_validation,
     },
-    "learning_rate": {"rises with T": rises_with_T, "largest beats smallest": largest_beats_smallest},
+    "learning_rate": {
+        "rises with T": rises_with_T,
+        "largest beats smallest": largest_beats_smallest,
+        "beats fixed rates": beats_fixed_rates,
+    },
     "memory": {"flat in T": flat_in_T},
 }
