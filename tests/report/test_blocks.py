@@ -79,7 +79,20 @@ def test_the_page_of_results_says_what_a_run_says(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["digits", "nb201", "nb101", "darts", "across", "supernets", "weights", "search", "diffsearch"]
+    "name",
+    [
+        "digits",
+        "nb201",
+        "nb101",
+        "darts",
+        "across",
+        "supernets",
+        "weights",
+        "search",
+        "diffsearch",
+        "scratch",
+        "synthetic",
+    ],
 )
 def test_all_of_the_page_of_results(name: str, data_dir: Path) -> None:
     held_against_a_run(name, data_dir, set())

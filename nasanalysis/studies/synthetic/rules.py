@@ -144,8 +144,17 @@ def _faster(unit: str) -> Rule:
 
 def before_validation(results: pl.DataFrame, level: float) -> list[Part]:
     """How many steps later a validation loss arrives than SoTL of the same T, for each baseline."""
+    return _later(results, ["validation", "validation + penalty"], level)
+
+
+def before_scaled_validation(results: pl.DataFrame, level: float) -> list[Part]:
+    """The same of T times the validation loss, whose slope is about as large as that of SoTL, a sum of T losses."""
+    return _later(results, ["validation x T"], level)
+
+
+def _later(results: pl.DataFrame, objectives: list[str], level: float) -> list[Part]:
     rows, parts = arrivals(results), []
-    for objective in sorted(set(rows["objective"]) - {"sotl"}):
+    for objective in objectives:
         for T in sorted(set(rows.filter(objective=objective)["T"])):
             one, other = (rows.filter(objective=name, T=T)["steps"].to_numpy() for name in (objective, "sotl"))
             parts.append(_part(f"{objective}, T = {T}", one - other, level, 0, "steps"))
@@ -221,6 +230,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "faster in steps": _faster("steps"),
         "faster in batches": _faster("batches"),
         "before validation": before_validation,
+        "before scaled validation": before_scaled_validation,
     },
     "learning_rate": {
         "rises with T": rises_with_T,
