@@ -37,6 +37,8 @@ def plot_paths(
     legend: its title. log: which axes are logarithmic: ``x``, ``y`` or ``xy``.
     levels: label -> height of a dashed line.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = table.drop_nulls([x, y])
     if rows.is_empty():
         raise StudyError(f"paths: expected rows with {x!r} and {y!r}, got none")
@@ -58,6 +60,8 @@ def plot_paths(
         if "x" in log:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        elif rows.schema[x].is_integer():
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         if "y" in log:
             log_y(ax)
         ax.set(xlabel=xlabel, ylabel=ylabel)
