@@ -107,7 +107,8 @@ def claims_table(name: str, judged: Sequence[Judged], note: str = "") -> Table:
     columns = ["claim", "published", "of", "ours", "verdict", "where"]
     frame = pl.DataFrame([row for one in judged for row in one.rows()]).select(columns)
     rows = [row for one in judged for row in _of_one(one, columns)]
-    return Table(f"{name}-claims", "Claims", columns, rows, frame, [False] * 6, f"{_NOTE} {note}".strip())
+    title, note = "What was claimed, and what holds here", f"{_NOTE} {note}".strip()
+    return Table(f"{name}-claims", title, columns, rows, frame, [False] * 6, note)
 
 
 _NOTE = (

@@ -9,7 +9,7 @@ import pytest
 
 from nasanalysis.core.errors import MissingDataError, StudyError
 from nasanalysis.loaders.sources import Sources
-from nasanalysis.stats.draws import DrawsMean, interval_of_draws
+from nasanalysis.stats.arch_draws import DrawsMean, interval_of_draws
 from nasanalysis.stats.resampling import Resampling
 from nasanalysis.studies.scratch.items import CurveClaim, ScratchItem
 from nasanalysis.studies.scratch.rules import RULES, Lines

@@ -9,7 +9,7 @@ import polars as pl
 
 from ...core.errors import StudyError
 from ...report.cells import with_interval
-from ...stats.draws import DrawsMean
+from ...stats.arch_draws import DrawsMean
 from ..judged import Part
 from .items import CurveClaim, Role
 

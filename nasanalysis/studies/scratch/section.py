@@ -12,7 +12,7 @@ from ...plots.style import proxy_label, statistic_label
 from ...proxies import score
 from ...report.cells import number, with_interval
 from ...report.model import Figure, Section, Table
-from ...stats.draws import DrawsMean, correlations_of_draws, draw_size, interval_of_draws, pool_of
+from ...stats.arch_draws import DrawsMean, correlations_of_draws, draw_size, interval_of_draws, pool_of
 from ..items import Resampling, Sources
 from ..judged import NOT_TESTED, Judged, claims_table
 from ..truth import read_truth
