@@ -34,6 +34,7 @@ from .diffsearch import diffsearch_app
 from .examples import add_examples
 from .measures import measure_app
 from .multiverse import multiverse
+from .papers import papers
 from .report import gallery, report
 from .scores import card, correlate, score
 from .simulate import simulate_app
@@ -111,7 +112,7 @@ def version() -> None:
     print(nasanalysis_version())
 
 
-for command in (report, archs, score, correlate, compare, multiverse, card, proxies, statistics, gallery):
+for command in (report, archs, score, correlate, compare, multiverse, card, proxies, statistics, papers, gallery):
     app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "proxies": ("nasanalysis proxies", "nasanalysis proxies --json"),
     "statistics": ("nasanalysis statistics", "nasanalysis statistics --json"),
+    "papers": ("nasanalysis papers --data ~/benchmarks", "nasanalysis papers genas --out reports/out/papers"),
     "gallery": ("nasanalysis gallery --out reports/out/gallery",),
     "version": ("nasanalysis version", "nasanalysis --version"),
     "data list": ("nasanalysis data list",),

@@ -8,14 +8,19 @@ from collections.abc import Iterable, Iterator
 from markupsafe import Markup, escape
 
 _CODE = re.compile(r"`([^`]+)`")
+_NAMED = re.compile(r"\[([^\[\]]+)\]\(((?:[\w.-]+/)*[\w.-]*(?:#[\w-]+)?)\)")
 _LINK = re.compile(r"https?://[^\s<>()\"']+[^\s<>()\"'.,;:]")
 
 
 def prose(text: str) -> Markup:
-    """Plain text as HTML: ``code`` where backticks were, and links where addresses stand.
+    """Plain text as HTML: ``code`` where backticks were, links where addresses stand or are named as Markdown does.
+
+    Named ones lead to pages beside this one and to places on them, and nowhere else.
 
     >>> prose("run `a < b` now")
     Markup('run <code>a &lt; b</code> now')
+    >>> prose("see [Table 5](genas/index.html#table-5)")
+    Markup('see <a href="genas/index.html#table-5">Table 5</a>')
     """
     parts = _CODE.split(str(text))
     return Markup("").join(
@@ -24,7 +29,8 @@ def prose(text: str) -> Markup:
 
 
 def _linked(text: str) -> Markup:
-    return Markup(_LINK.sub(lambda m: f'<a href="{m[0]}">{m[0]}</a>', str(escape(text))))
+    linked = _LINK.sub(lambda m: f'<a href="{m[0]}">{m[0]}</a>', str(escape(text)))
+    return Markup(_NAMED.sub(lambda m: f'<a href="{m[2]}">{m[1]}</a>' if m[2] else m[0], linked))
 
 
 def beyond(text: str, heading: str, told: str = "") -> str:

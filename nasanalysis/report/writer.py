@@ -34,7 +34,13 @@ def make_folders(out: Path) -> None:
         write_text(out / name / ".write-test", "").unlink()
 
 
-def write_report(results: Sequence[Result], out: Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
+#: Heading of a page of studies.
+HEADING = "How well do cheap proxies rank architectures?"
+
+
+def write_report(
+    results: Sequence[Result], out: Path, *, heading: str = HEADING, say: Callable[[str], None] = lambda _: None
+) -> Path:
     """Write `results` into folder `out` and return ``out/index.html``; `say` is called with each figure to be drawn.
 
     ``answer.md``: the sentences at the top of the page.
@@ -69,6 +75,7 @@ def write_report(results: Sequence[Result], out: Path, *, say: Callable[[str], N
     of = chapters(results)
     page = render(
         "index.html",
+        heading=heading,
         chapters=of,
         board=leaderboard(boards(of)),
         libraries=libraries("tables", *(["charts"] if charts else [])),

@@ -30,8 +30,7 @@ LEARNED = 30.0
 
 def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
-    trace = sources.frame(item.traces, "TRACE")
-    truth = _truth(item, sources)
+    trace, truth = sources.frame(item.traces, "TRACE"), _truth(item, sources)
     selected = selected_by_epoch(trace, truth)
     summary = summarise_selected(selected, level=resampling.level)
     table = _table(item, trace, truth, summary)
@@ -52,6 +51,11 @@ def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resam
         caption = "True accuracy of the cell that would be selected after each epoch; band: lowest to highest seed."
         figures.append(Figure(f"{item.name}-by-epoch", caption, draw, chosen))
     return Section(item.title, item.text, (table,), tuple(figures), sentences(summary))
+
+
+def selections(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
+    """What each search of the item selects and would have selected, with its true accuracy (`selected_by_epoch`)."""
+    return selected_by_epoch(sources.frame(item.traces, "TRACE"), _truth(item, sources))
 
 
 def _truth(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:

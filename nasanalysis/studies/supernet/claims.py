@@ -71,7 +71,7 @@ def claims_said(table: Table) -> tuple[str, ...]:
 
 def _judged(run: ItemFrames, arm: Arm, claim: Claim) -> tuple[Any, ...]:
     measure = get_statistic(run.item.statistics[0])
-    first, second = (_series(run, arm, label) for label in (claim.better, claim.than))
+    first, second = (series_of(run, arm, label) for label in (claim.better, claim.than))
     several = resampling_of(run.of(run.readings, arm)) == "nested"
     resampling = stats.Resampling(run.resampling.n, run.resampling.seed, unit="nested" if several else "class")
     gap, interval = paired_seeds(measure, first, second, resampling)
@@ -84,7 +84,8 @@ def _judged(run: ItemFrames, arm: Arm, claim: Claim) -> tuple[Any, ...]:
     return (*place, *means, gap, low, high, str(interval) if interval else None, said, int(used.sum()))
 
 
-def _series(run: ItemFrames, arm: Arm, label: str) -> list[Series]:
+def series_of(run: ItemFrames, arm: Arm, label: str) -> list[Series]:
+    """The reading of that label, or the parameters, of one arm beside the truth, a series for each seed."""
     rows = run.labelled(arm).filter(proxy=label)
     [members] = aligned_seeds(run.truth, rows, directions={label: 1})
     return members

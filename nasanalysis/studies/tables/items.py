@@ -22,6 +22,9 @@ from ..items import ItemModel, Many, Resampling, Section, Sources
 #: Name -> "module:function" with ``(sources, resampling, published) -> Table``. Add to it.
 TABLES: dict[str, str] = {
     "space-sizes": "nasanalysis.studies.tables.sizes:space_sizes",
+    "space-facts": "nasanalysis.studies.tables.facts:space_facts",
+    "nb201-controls": "nasanalysis.studies.tables.controls:nb201_controls",
+    "eigenvalue-growth": "nasanalysis.studies.tables.growth:eigenvalue_growth",
     "nb1shot1-samples": "nasanalysis.studies.tables.nb1shot1:nb1shot1_samples",
     "one-shot": "nasanalysis.studies.tables.one_shot:one_shot",
     "zero-cost": "nasanalysis.studies.tables.zero_cost:zero_cost",

@@ -1,0 +1,82 @@
+"""The fifth page, computed from the verdicts: what repeats, what does not, what turns on a choice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ...report.model import Result, Section, Table
+from .judged import Judged
+from .page import VERDICTS, counted, measured, section_address
+from .verdicts import RULE, WORDS
+
+
+@dataclass(frozen=True)
+class Page:
+    """A work's page, where it lies beside this one, and its verdicts."""
+
+    result: Result
+    claims: Sequence[Judged]
+
+    @property
+    def link(self) -> str:
+        return f"{self.result.name}/index.html"
+
+
+def learnt(pages: Sequence[Page]) -> Result:
+    """Sentences by verdict, each with a link to the table it comes from, and how many there are of each."""
+    sections = [
+        _section("What repeats", pages, lambda one: one.word == "holds"),
+        _section("What does not repeat", pages, lambda one: one.word == "does not hold"),
+        _section("What turns on a choice", pages, turns_on_a_choice),
+        _section("What cannot be told from what we have", pages, lambda one: one.word == "cannot tell"),
+    ]
+    summary = Section("The four works", "", (_counts(pages),), answer=tuple(_said(page) for page in pages))
+    kept = [section for section in sections if section.answer]
+    seeds = {"seeds": {}, "inputs": {}, "works": [page.result.name for page in pages]}
+    return Result("learnt", "What we learnt", RULE, (summary, *kept), seeds)
+
+
+def turns_on_a_choice(one: Judged) -> bool:
+    """By data set, space or network (in part), or by one of the recorded choices of a multiverse."""
+    return one.word == "in part" or (bool(one.share) and not one.share.endswith("fails in 0"))
+
+
+def _section(title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool]) -> Section:
+    lines = tuple(_line(page, one) for page in pages for one in page.claims if wanted(one))
+    return Section(title, "", answer=lines)
+
+
+def _line(page: Page, one: Judged) -> str:
+    """A claim, what was measured, and the link to its table."""
+    numbers = "; ".join(f"{o.test.on}: {measured(o)}" if o.test.on else measured(o) for o in one.outcomes if o.reading)
+    share = f"; holds in {one.share}" if one.share else ""
+    doubt = f" ({one.claim.note})" if one.claim.note else ""
+    levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading))
+    place = f"[{one.claim.source}]({page.link}#{section_address(page.result, VERDICTS)})"
+    return f"{one.claim.says}: {one.word}. {numbers}{share}; {levels}{doubt}. {place}"
+
+
+def _said(page: Page) -> str:
+    return f"[{page.result.title}]({page.link}): {_after(counted(page.claims))}"
+
+
+def _after(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _counts(pages: Sequence[Page]) -> Table:
+    rows = [(page.result.title, *_numbers(one.word for one in page.claims)) for page in pages]
+    rows.append(("all", *_numbers(one.word for page in pages for one in page.claims)))
+    header = ["work", *WORDS, "claims"]
+    data = pl.DataFrame(rows, schema=header, orient="row")
+    cells = [[str(value) for value in row] for row in rows]
+    return Table("verdicts", "Claims by verdict", header, cells, data, [False, *[True] * (len(header) - 1)])
+
+
+def _numbers(words: Iterable[str]) -> list[int]:
+    counts = Counter(words)
+    return [*(counts[word] for word in WORDS), sum(counts.values())]

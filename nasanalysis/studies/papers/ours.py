@@ -1,0 +1,157 @@
+"""Numbers of ours, from items of studies: each item runs once, whatever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ... import stats
+from ...core.errors import MissingDataError, MissingExtraError, StudyError
+from ...loaders.sources import Sources
+from ...plots.selected import row_label
+from ...report.model import Section
+from ...search.selected import t_interval
+from ...stats.resampling import Resampling
+from ...stats.seeds import paired_seeds
+from ..diffsearch.items import DiffSearchItem
+from ..diffsearch.section import selections
+from ..items import Item
+from ..supernet.claims import series_of
+from ..supernet.frames import ItemFrames, resampling_of
+from ..supernet.items import SupernetItem
+from ..supernet.measured import MeasuredFrames, MeasuredItem
+from .model import Look, Test
+from .reading import item_of
+from .verdicts import Reading
+
+#: What of an item's section no number of ours is read from, so that it need not be computed.
+_LEFT_OUT = {"figures": (), "sums": (), "claims": (), "spread": False, "shares": (), "recorded": None, "second_truth": None}
+
+
+class NotHere(Exception):
+    """A number that cannot be had on this machine; the message says why."""
+
+
+class Evidence:
+    """Sections of studies' items and the frames behind them, each made once.
+
+    `sources` records what is read; `resampling` is that of every item.
+    """
+
+    def __init__(self, sources: Sources, resampling: Resampling) -> None:
+        self.sources, self.resampling = sources, resampling
+        self._sections: dict[str, Section | NotHere] = {}
+        self._runs: dict[str, ItemFrames] = {}
+
+    def section(self, name: str) -> Section:
+        """The section of ``STUDY/ITEM``; `NotHere` where a file of it, or the study, is not there."""
+        if name not in self._sections:
+            self._sections[name] = self._made(name)
+        made = self._sections[name]
+        if isinstance(made, NotHere):
+            raise made
+        return made
+
+    def _made(self, name: str) -> Section | NotHere:
+        item = item_of(name)
+        if item is None:
+            return NotHere(f"no study has {name} yet")
+        if isinstance(item, SupernetItem):
+            item = item.model_copy(update=_LEFT_OUT)
+        try:
+            return item.section(self.sources, self.resampling)
+        except (MissingDataError, MissingExtraError) as error:
+            return NotHere(_missing(error))
+
+    def read(self, look: Look, words: Mapping[str, str] | None = None) -> Reading:
+        """The number at `look`, whose `where` may name `words` in braces; `NotHere`, or `StudyError` where no one row
+        is meant."""
+        rows = self._table(look)
+        where = {column: text.format_map(words or {}) for column, text in look.where.items()}
+        if lost := [column for column in (*where, look.column) if column not in rows.columns]:
+            raise StudyError(f"{look.item}: expected a column of {', '.join(rows.columns)}, got {lost[0]!r}")
+        for column, text in where.items():
+            rows = rows.filter(pl.col(column).cast(pl.String).fill_null("") == text)
+        if len(rows) != 1:
+            said = ", ".join(f"{column} = {text}" for column, text in where.items())
+            raise StudyError(f"{look.item}: expected one row with {said}, got {len(rows)}")
+        row = rows.row(0, named=True)
+        low, high, sd, n = (row.get(name) for name in (look.low, look.high, look.sd, look.n))
+        return Reading(_number(row[look.column]), _number(low), _number(high), _number(sd), None if n is None else int(n))
+
+    def _table(self, look: Look) -> pl.DataFrame:
+        tables = {table.name: table.data for table in self.section(look.item).tables}
+        name = look.table or next(iter(tables), "")
+        if name not in tables:
+            raise StudyError(f"{look.item}: expected a table of {', '.join(tables) or 'none'}, got {name!r}")
+        return tables[name]
+
+    # --- orders -----------------------------------------------------------------------------------------
+
+    def order(self, test: Test) -> Reading:
+        """The paired difference of `better` and `than`, above 0 where better is so; `NotHere` where a file is not."""
+        item = item_of(test.item)
+        if item is None:
+            raise NotHere(f"no study has {test.item} yet")
+        try:
+            if isinstance(item, DiffSearchItem):
+                return _searched(selections(item, self.sources), test)
+            return self._ranked(item, test)
+        except (MissingDataError, MissingExtraError) as error:
+            raise NotHere(_missing(error)) from error
+
+    def _ranked(self, item: Item, test: Test) -> Reading:
+        assert isinstance(item, SupernetItem)
+        statistic = test.statistic or item.statistics[0]
+        measure = stats.get_statistic(statistic)
+        run = self._run(test.item, item)
+        arms = {arm.label: arm for arm in item.arms}
+        sides = [arms[label] for label in test.arms] or [item.arms[0]]
+        one, other = sides[0], sides[-1]
+        first, second = series_of(run, one, test.better), series_of(run, other, test.than)
+        several = len(first) > 1 and resampling_of(run.of(run.readings, one)) == "nested"
+        how = stats.Resampling(self.resampling.n, self.resampling.seed, unit="nested" if several else "class")
+        gap, interval = paired_seeds(measure, first, second, how)
+        used = np.logical_and.reduce([series.used for series in (*first, *second)])
+        ends = (interval.low, interval.high) if interval else (None, None)
+        return Reading(gap, *ends, n=int(used.sum()))
+
+    def _run(self, name: str, item: SupernetItem) -> ItemFrames:
+        if name not in self._runs:
+            given = (self.sources, self.sources.benchmark(item.benchmark), self.resampling)
+            measured = isinstance(item, MeasuredItem)
+            self._runs[name] = MeasuredFrames(item, *given) if measured else ItemFrames(item, *given)
+        return self._runs[name]
+
+    # --- choices ----------------------------------------------------------------------------------------
+
+    def share(self, name: str) -> str:
+        """In how many specifications of a multiverse a claim holds, in words."""
+        data = self.section(name).tables[0].data
+        row = data.filter(choice="all").row(0, named=True)
+        return f"{row['holds']} of {row['n']} choices, fails in {row['fails']}"
+
+
+def _searched(selected: pl.DataFrame, test: Test) -> Reading:
+    """Of true accuracies of what two methods select, by their shared seeds; Student's interval."""
+    ends = selected.filter(pl.col("last")).drop_nulls("accuracy")
+    by_label: dict[str, dict[int, float]] = {}
+    for method, setting, seed, accuracy in ends.select("method", "setting", "seed", "accuracy").iter_rows():
+        by_label.setdefault(row_label(method, setting), {})[seed] = accuracy
+    for label in (test.better, test.than):
+        if label not in by_label:
+            raise StudyError(f"{test.item}: expected methods of {', '.join(by_label)}, got {label!r}")
+    first, second = by_label[test.better], by_label[test.than]
+    gaps = np.array([first[seed] - second[seed] for seed in sorted(set(first) & set(second))])
+    return Reading(float(gaps.mean()) if len(gaps) else None, *t_interval(gaps, 0.95), n=len(gaps))
+
+
+def _missing(error: Exception) -> str:
+    return f"needs data: {getattr(error, 'short', error)}"
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

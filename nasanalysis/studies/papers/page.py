@@ -1,0 +1,256 @@
+"""The page of a work: verdicts first, then every table of theirs with ours beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from ...core.notes import told
+from ...loaders.sources import Sources
+from ...plots.style import statistic_label
+from ...report.cells import number, with_interval, with_spread
+from ...report.model import Result, Section, Table
+from ...report.prose import addresses
+from ...stats.resampling import Resampling
+from .judged import Beside, Judged, beside, judged
+from .model import Paper, PaperTable, Test
+from .ours import Evidence
+from .verdicts import RULE, WORDS, Outcome, Reading
+
+#: Headings of the sections that are no published table.
+VERDICTS, UNTESTED, COUNTS = "What was claimed, and what holds", "Claims that were not tested", "In numbers"
+#: Parts of a setting that say how a figure is to be read, and not what it is of.
+_EMPTY = "–"
+
+
+def paper_result(paper: Paper, sources: Sources) -> tuple[Result, list[Judged]]:
+    """The page of `paper` as a result, and its verdicts."""
+    evidence = Evidence(sources, Resampling(paper.bootstrap, paper.seed))
+    with told(lambda _: None):  # what studies say of their own tables stands in their own report
+        cells = [(table, beside(paper, table, evidence)) for table in paper.tables]
+        claims = judged(paper, evidence)
+    sections = [
+        _counts(paper, cells, claims),
+        *_verdicts(paper, claims),
+        *(_table(table, rows) for table, rows in cells),
+    ]
+    record = sources.provenance(seeds={"bootstrap": paper.seed}, config={"work": paper.name})
+    result = Result(paper.name, paper.title, f"{paper.description} {RULE}".strip(), tuple(sections), record)
+    return result, claims
+
+
+def section_address(result: Result, title: str) -> str:
+    """Where a section stands on its page."""
+    titles = [section.title for section in result.sections]
+    return dict(zip(titles, addresses(titles, result.name), strict=True))[title]
+
+
+# --- counts ---------------------------------------------------------------------------------------------
+
+
+def _counts(paper: Paper, cells: Sequence[tuple[PaperTable, list[Beside]]], claims: Sequence[Judged]) -> Section:
+    levels = Counter(one.level for _, rows in cells for one in rows)
+    words = Counter(one.word for one in claims)
+    lines = [("published figures", "in all", sum(levels.values()))]
+    lines += [("published figures", level, n) for level, n in sorted(levels.items(), key=lambda pair: -pair[1])]
+    lines += [("claims", "in all", len(claims))]
+    lines += [("claims", word, words[word]) for word in WORDS if words[word]]
+    data = pl.DataFrame(lines, schema=["what", "of which", "number"], orient="row")
+    rows = [[what, kind, str(n)] for what, kind, n in lines]
+    table = Table("counts", COUNTS, ["what", "of which", "number"], rows, data, [False, False, True])
+    return Section(COUNTS, "", (table,), answer=(counted(claims),) if claims else ())
+
+
+def counted(claims: Iterable[Judged]) -> str:
+    """How many claims came to which verdict, in a sentence."""
+    words = Counter(one.word for one in claims)
+    said = {"holds": "hold", "does not hold": "do not hold", "in part": "hold in part", "cannot tell": "cannot be told",
+            "not tested": "were not tested"}  # fmt: skip
+    parts = [f"{words[word]} {said[word]}" for word in WORDS if words[word]]
+    return f"Of {sum(words.values())} claims {', '.join(parts)}."
+
+
+# --- claims ---------------------------------------------------------------------------------------------
+
+
+def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
+    tested = [one for one in claims if one.word != "not tested"]
+    rest = [one for one in claims if one.word == "not tested"]
+    return [
+        *([Section(VERDICTS, "", (_tested(paper, tested),))] if tested else []),
+        *([Section(UNTESTED, "", (_untested(paper, rest),))] if rest else []),
+    ]
+
+
+def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
+    header = ["claim", "here", "measured", "rule", "level", "n", "choices", "said in", "they say"]
+    rows = [[
+            one.claim.says, one.word, _joined(one.outcomes, measured), _joined(one.outcomes, lambda o: rule(o.test)),
+            "; ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading)),
+            "; ".join(dict.fromkeys(f"{o.reading.n:,}" for o in one.outcomes if o.reading and o.reading.n is not None)),
+            one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY,
+        ] for one in claims]  # fmt: skip
+    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header), _notes(claims))
+
+
+def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
+    header = ["claim", "why not", "they say", "said in", "in full"]
+    rows = [
+        [one.claim.says, one.why, one.claim.value or _EMPTY, one.claim.source, paper.commands[one.claim.command]]
+        for one in claims
+    ]
+    return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * 5, _notes(claims))
+
+
+def _notes(claims: Sequence[Judged]) -> str:
+    return " ".join(f"{one.claim.says}: {one.claim.note}." for one in claims if one.claim.note)
+
+
+def _joined(outcomes: Sequence[Outcome], say: object) -> str:
+    """One text for each test, under its name where there are several; what all share is said once."""
+    texts = [say(outcome) for outcome in outcomes]  # type: ignore[operator]
+    if len(set(texts)) == 1:
+        return str(texts[0])
+    return "; ".join(f"{o.test.on}: {text}" for o, text in zip(outcomes, texts, strict=True))
+
+
+def measured(outcome: Outcome) -> str:
+    """The number behind a test, with its interval and, of one of several, its word."""
+    if outcome.reading is None:
+        return "not here"
+    word = f" ({outcome.word})" if outcome.test.on else ""
+    return f"{shown(outcome.reading, _digits(outcome.test))}{word}"
+
+
+def _digits(test: Test) -> int:
+    return 0 if test.exact else 3
+
+
+def rule(test: Test) -> str:
+    """What a test asks, in words."""
+    if test.is_order:
+        one, other = ((f"{arm}: " if len(test.arms) > 1 else "") for arm in (*test.arms, "", "")[:2])
+        return f"{one}{test.better} above {other}{test.than}"
+    if test.near is not None:
+        return f"within {test.within:g} of {test.near:g}"
+    return f"above {test.above:g}" if test.above is not None else f"below {test.below:g}"
+
+
+def shown(reading: Reading, digits: int) -> str:
+    """A number with its interval; with its spread over seeds where it has none."""
+    if reading.low is None and reading.sd is not None:
+        return with_spread(reading.estimate, reading.sd, digits)
+    return with_interval(reading.estimate, reading.low, reading.high, digits)
+
+
+def _claims_data(paper: Paper, claims: Sequence[Judged]) -> pl.DataFrame:
+    """A row for each test of each claim."""
+    rows = []
+    for one in claims:
+        for outcome in one.outcomes or (None,):
+            reading = (outcome.reading if outcome else None) or Reading(None)
+            test = outcome.test if outcome else None
+            rows.append((
+                one.claim.id, one.claim.says, one.claim.source, one.claim.value, one.word, test.on if test else "",
+                outcome.word if outcome else "not tested", rule(test) if test else "", test.item if test else "",
+                reading.estimate, reading.low, reading.high, reading.sd, reading.n, test.level if test else "",
+                one.share, one.why, one.claim.note, paper.commands[one.claim.command],
+            ))  # fmt: skip
+    text, real = pl.String, pl.Float64
+    schema = {"id": text, "claim": text, "said_in": text, "they_say": text, "verdict": text, "on": text, "outcome": text,
+              "rule": text, "item": text, "estimate": real, "ci_low": real, "ci_high": real, "sd": real, "n": pl.Int64,
+              "level": text, "choices": text, "why": text, "note": text, "command": text}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+# --- tables ---------------------------------------------------------------------------------------------
+
+
+def _table(table: PaperTable, rows: Sequence[Beside]) -> Section:
+    header = ["row", "of", "space", "searched on", "tested on", "setting", "statistic", "published", "ours",
+              "difference", "published lies", "n", "level"]  # fmt: skip
+    numeric = [False] * 7 + [True] * 3 + [False, True, False]
+    cells = [_line(one) for one in rows]
+    heading = title_of(table)
+    body = Table(_stem(table.place), heading, header, cells, _cells_data(rows), numeric, _note(table, rows))
+    return Section(heading, table.note, (body,))
+
+
+def title_of(table: PaperTable) -> str:
+    """The heading of a published table."""
+    return f"{table.place}: {table.title}"
+
+
+def _stem(place: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in place.lower())
+
+
+def _line(one: Beside) -> list[str]:
+    cell, reading = one.cell, one.reading or Reading(None)
+    return [
+        cell.proxy or cell.method or cell.space or _EMPTY,
+        cell.method if cell.proxy else _EMPTY,
+        cell.space or _EMPTY,
+        cell.data or _EMPTY,
+        cell.tested or _EMPTY,
+        cell.setting.replace(";", "; ") or _EMPTY,
+        statistic_label(cell.metric),
+        cell.text,
+        shown(reading, max(cell.digits, 2 if reading.low is not None else 0)) if one.reading else _EMPTY,
+        _gap(one),
+        _lies(one),
+        _EMPTY if reading.n is None else f"{reading.n:,}",
+        one.level,
+    ]
+
+
+def _gap(one: Beside) -> str:
+    """Ours minus theirs, in the digits that they print."""
+    if one.reading is None or one.reading.estimate is None:
+        return _EMPTY
+    gap = one.reading.estimate - one.cell.number
+    return f"{gap:+.{one.cell.digits}f}" if abs(gap) < 1e9 else f"{gap:+.1e}"
+
+
+def _lies(one: Beside) -> str:
+    """Whether the published figure, as rounded, lies in our interval."""
+    reading = one.reading
+    if reading is None or reading.low is None or reading.high is None:
+        return _EMPTY
+    half = 0.5 * 10**-one.cell.digits
+    return "inside" if reading.low - half <= one.cell.number <= reading.high + half else "outside"
+
+
+def _note(table: PaperTable, rows: Sequence[Beside]) -> str:
+    """How each level would be run in full, and why a number of ours is lacking."""
+    commands: dict[tuple[str, str], None] = dict.fromkeys((one.level, one.command) for one in rows)
+    lines = [f"{level[0].upper()}{level[1:]}: `{command}`." for level, command in commands]
+    whys = dict.fromkeys(one.why for one in rows if one.why)
+    ours = "Brackets: 95 % interval of ours; published in brackets: standard deviation." if _has_ours(rows) else ""
+    return " ".join([*([ours] if ours else []), *(f"{why.rstrip('.')}." for why in whys), *lines])
+
+
+def _has_ours(rows: Sequence[Beside]) -> bool:
+    return any(one.reading for one in rows)
+
+
+def _cells_data(rows: Sequence[Beside]) -> pl.DataFrame:
+    text, real = pl.String, pl.Float64
+    schema = {
+        **dict.fromkeys(("space", "data", "tested", "method", "proxy", "setting", "metric", "published", "spread"), text),
+        **dict.fromkeys(("ours", "ci_low", "ci_high", "sd"), real), "n": pl.Int64,
+        **dict.fromkeys(("level", "command", "why", "source"), text),
+    }  # fmt: skip
+    lines = []
+    for one in rows:
+        c, r = one.cell, one.reading or Reading(None)
+        lines.append((
+            c.space, c.data, c.tested, c.method, c.proxy, c.setting, c.metric, c.value, c.spread,
+            r.estimate, r.low, r.high, r.sd, r.n, one.level, one.command, one.why, c.source,
+        ))  # fmt: skip
+    return pl.DataFrame(lines, schema=schema, orient="row")
+
+
+__all__ = ["counted", "measured", "number", "paper_result", "rule", "section_address", "shown", "title_of"]
