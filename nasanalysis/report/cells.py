@@ -25,6 +25,11 @@ def whole(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
+def count(size: float) -> str:
+    """``15,625``; ``1.08e+18`` for what nobody counts by hand."""
+    return f"{size:,.0f}" if size < 10**10 else f"{size:.2e}"
+
+
 def with_interval(estimate: float | None, low: float | None, high: float | None, digits: int) -> str:
     """``0.793 [0.735, 0.840]``, or the estimate alone where there is no interval."""
     text = number(estimate, digits)

@@ -56,8 +56,15 @@ def _line(page: Page, one: Judged) -> str:
     share = f"; holds in {one.share}" if one.share else ""
     doubt = f" ({one.claim.note})" if one.claim.note else ""
     levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading))
-    place = f"[{one.claim.source}]({page.link}#{section_address(page.result, VERDICTS)})"
+    place = f"[{one.claim.source}]({page.link}#{_address(page, one)})"
     return f"{one.claim.says}: {one.word}. {numbers}{share}; {levels}{doubt}. {place}"
+
+
+def _address(page: Page, one: Judged) -> str:
+    """The published table that the claim is about, or that of the verdicts."""
+    titles = [section.title for section in page.result.sections]
+    of = (title for title in titles if title.partition(":")[0] in one.claim.source.split(", "))
+    return section_address(page.result, next(of, VERDICTS))
 
 
 def _said(page: Page) -> str:

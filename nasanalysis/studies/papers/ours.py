@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.special import stdtrit
 
 from ... import stats
 from ...core.errors import MissingDataError, MissingExtraError, StudyError
@@ -15,7 +17,9 @@ from ...plots.selected import row_label
 from ...report.model import Section
 from ...search.selected import t_interval
 from ...stats.resampling import Resampling
+from ...stats.registry import Statistic
 from ...stats.seeds import paired_seeds
+from ...stats.series import Series
 from ..diffsearch.items import DiffSearchItem
 from ..diffsearch.section import selections
 from ..items import Item
@@ -80,6 +84,8 @@ class Evidence:
             raise StudyError(f"{look.item}: expected one row with {said}, got {len(rows)}")
         row = rows.row(0, named=True)
         low, high, sd, n = (row.get(name) for name in (look.low, look.high, look.sd, look.n))
+        if low is None or high is None:
+            low, high = _over_seeds(row[look.column], sd, row.get("n_score_seeds", row.get("supernets")))
         return Reading(_number(row[look.column]), _number(low), _number(high), _number(sd), None if n is None else int(n))
 
     def _table(self, look: Look) -> pl.DataFrame:
@@ -112,6 +118,8 @@ class Evidence:
         sides = [arms[label] for label in test.arms] or [item.arms[0]]
         one, other = sides[0], sides[-1]
         first, second = series_of(run, one, test.better), series_of(run, other, test.than)
+        if measure.interval != "bootstrap":  # of extremes no architectures can be drawn again, but seeds can
+            return _by_seed(measure, first, second)
         several = len(first) > 1 and resampling_of(run.of(run.readings, one)) == "nested"
         how = stats.Resampling(self.resampling.n, self.resampling.seed, unit="nested" if several else "class")
         gap, interval = paired_seeds(measure, first, second, how)
@@ -133,6 +141,22 @@ class Evidence:
         data = self.section(name).tables[0].data
         row = data.filter(choice="all").row(0, named=True)
         return f"{row['holds']} of {row['n']} choices, fails in {row['fails']}"
+
+
+def _over_seeds(mean: Any, sd: Any, n: Any) -> tuple[float | None, float | None]:
+    """Student's interval of a mean over supernets, where there is none over architectures."""
+    if mean is None or sd is None or n is None or n < 2:
+        return None, None
+    half = float(stdtrit(n - 1, 0.975)) * float(sd) / math.sqrt(n)
+    return float(mean) - half, float(mean) + half
+
+
+def _by_seed(measure: Statistic, first: Sequence[Series], second: Sequence[Series]) -> Reading:
+    """The difference seed by seed, with Student's interval."""
+    used = np.logical_and.reduce([series.used for series in (*first, *second)])
+    y = first[0].truth.values[used]
+    gaps = np.array([measure(a.values[used], y) - measure(b.values[used], y) for a, b in zip(first, second, strict=True)])
+    return Reading(float(gaps.mean()), *t_interval(gaps, 0.95), n=int(used.sum()))
 
 
 def _searched(selected: pl.DataFrame, test: Test) -> Reading:

@@ -10,7 +10,7 @@ import polars as pl
 from ...core.notes import told
 from ...loaders.sources import Sources
 from ...plots.style import statistic_label
-from ...report.cells import number, with_interval, with_spread
+from ...report.cells import count, with_interval, with_spread
 from ...report.model import Result, Section, Table
 from ...report.prose import addresses
 from ...stats.resampling import Resampling
@@ -85,27 +85,23 @@ def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
 
 
 def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
-    header = ["claim", "here", "measured", "rule", "level", "n", "choices", "said in", "they say"]
+    header = ["claim", "here", "measured", "rule", "level", "n", "choices", "said in", "they say", "note"]
     rows = [[
             one.claim.says, one.word, _joined(one.outcomes, measured), _joined(one.outcomes, lambda o: rule(o.test)),
             "; ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading)),
             "; ".join(dict.fromkeys(f"{o.reading.n:,}" for o in one.outcomes if o.reading and o.reading.n is not None)),
-            one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY,
+            one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY, one.claim.note or _EMPTY,
         ] for one in claims]  # fmt: skip
-    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header), _notes(claims))
+    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header))
 
 
 def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
-    header = ["claim", "why not", "they say", "said in", "in full"]
-    rows = [
-        [one.claim.says, one.why, one.claim.value or _EMPTY, one.claim.source, paper.commands[one.claim.command]]
-        for one in claims
-    ]
-    return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * 5, _notes(claims))
-
-
-def _notes(claims: Sequence[Judged]) -> str:
-    return " ".join(f"{one.claim.says}: {one.claim.note}." for one in claims if one.claim.note)
+    header = ["claim", "why not", "they say", "said in", "in full", "note"]
+    rows = [[
+            one.claim.says, one.why, one.claim.value or _EMPTY, one.claim.source, paper.commands[one.claim.command],
+            one.claim.note or _EMPTY,
+        ] for one in claims]  # fmt: skip
+    return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * len(header))
 
 
 def _joined(outcomes: Sequence[Outcome], say: object) -> str:
@@ -121,20 +117,17 @@ def measured(outcome: Outcome) -> str:
     if outcome.reading is None:
         return "not here"
     word = f" ({outcome.word})" if outcome.test.on else ""
-    return f"{shown(outcome.reading, _digits(outcome.test))}{word}"
-
-
-def _digits(test: Test) -> int:
-    return 0 if test.exact else 3
+    reading = outcome.reading
+    number = count(reading.estimate) if outcome.test.exact and reading.estimate is not None else shown(reading, 3)
+    return f"{number}{word}"
 
 
 def rule(test: Test) -> str:
     """What a test asks, in words."""
     if test.is_order:
-        one, other = ((f"{arm}: " if len(test.arms) > 1 else "") for arm in (*test.arms, "", "")[:2])
-        return f"{one}{test.better} above {other}{test.than}"
+        return "difference above 0"
     if test.near is not None:
-        return f"within {test.within:g} of {test.near:g}"
+        return f"{count(test.near)}" if test.exact else f"within {test.within:g} of {test.near:g}"
     return f"above {test.above:g}" if test.above is not None else f"below {test.below:g}"
 
 
@@ -155,12 +148,13 @@ def _claims_data(paper: Paper, claims: Sequence[Judged]) -> pl.DataFrame:
             rows.append((
                 one.claim.id, one.claim.says, one.claim.source, one.claim.value, one.word, test.on if test else "",
                 outcome.word if outcome else "not tested", rule(test) if test else "", test.item if test else "",
+                " / ".join(test.arms) if test else "", test.better if test else "", test.than if test else "",
                 reading.estimate, reading.low, reading.high, reading.sd, reading.n, test.level if test else "",
                 one.share, one.why, one.claim.note, paper.commands[one.claim.command],
             ))  # fmt: skip
     text, real = pl.String, pl.Float64
     schema = {"id": text, "claim": text, "said_in": text, "they_say": text, "verdict": text, "on": text, "outcome": text,
-              "rule": text, "item": text, "estimate": real, "ci_low": real, "ci_high": real, "sd": real, "n": pl.Int64,
+              "rule": text, "item": text, "arms": text, "better": text, "than": text, "estimate": real, "ci_low": real, "ci_high": real, "sd": real, "n": pl.Int64,
               "level": text, "choices": text, "why": text, "note": text, "command": text}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -169,9 +163,9 @@ def _claims_data(paper: Paper, claims: Sequence[Judged]) -> pl.DataFrame:
 
 
 def _table(table: PaperTable, rows: Sequence[Beside]) -> Section:
-    header = ["row", "of", "space", "searched on", "tested on", "setting", "statistic", "published", "ours",
+    header = ["row", "space", "searched on", "tested on", "setting", "statistic", "published", "ours",
               "difference", "published lies", "n", "level"]  # fmt: skip
-    numeric = [False] * 7 + [True] * 3 + [False, True, False]
+    numeric = [False] * 6 + [True] * 3 + [False, True, False]
     cells = [_line(one) for one in rows]
     heading = title_of(table)
     body = Table(_stem(table.place), heading, header, cells, _cells_data(rows), numeric, _note(table, rows))
@@ -190,8 +184,7 @@ def _stem(place: str) -> str:
 def _line(one: Beside) -> list[str]:
     cell, reading = one.cell, one.reading or Reading(None)
     return [
-        cell.proxy or cell.method or cell.space or _EMPTY,
-        cell.method if cell.proxy else _EMPTY,
+        ": ".join(filter(None, (cell.method, cell.proxy))) or cell.space or _EMPTY,
         cell.space or _EMPTY,
         cell.data or _EMPTY,
         cell.tested or _EMPTY,
@@ -208,16 +201,18 @@ def _line(one: Beside) -> list[str]:
 
 def _gap(one: Beside) -> str:
     """Ours minus theirs, in the digits that they print."""
-    if one.reading is None or one.reading.estimate is None:
+    if one.reading is None or one.reading.estimate is None or one.level.startswith("other data"):
         return _EMPTY
     gap = one.reading.estimate - one.cell.number
-    return f"{gap:+.{one.cell.digits}f}" if abs(gap) < 1e9 else f"{gap:+.1e}"
+    if abs(gap) >= 1e9:
+        return f"{gap:+.1e}"
+    return f"{round(gap, one.cell.digits) + 0.0:+.{one.cell.digits}f}"  # + 0.0: no minus before a zero
 
 
 def _lies(one: Beside) -> str:
     """Whether the published figure, as rounded, lies in our interval."""
     reading = one.reading
-    if reading is None or reading.low is None or reading.high is None:
+    if reading is None or reading.low is None or reading.high is None or one.level.startswith("other data"):
         return _EMPTY
     half = 0.5 * 10**-one.cell.digits
     return "inside" if reading.low - half <= one.cell.number <= reading.high + half else "outside"
@@ -228,7 +223,7 @@ def _note(table: PaperTable, rows: Sequence[Beside]) -> str:
     commands: dict[tuple[str, str], None] = dict.fromkeys((one.level, one.command) for one in rows)
     lines = [f"{level[0].upper()}{level[1:]}: `{command}`." for level, command in commands]
     whys = dict.fromkeys(one.why for one in rows if one.why)
-    ours = "Brackets: 95 % interval of ours; published in brackets: standard deviation." if _has_ours(rows) else ""
+    ours = "Brackets: 95 % interval of ours, over architectures and supernets (of top-k means and of pairs of measures: Student's t over supernets); published in brackets: standard deviation." if _has_ours(rows) else ""
     return " ".join([*([ours] if ours else []), *(f"{why.rstrip('.')}." for why in whys), *lines])
 
 
@@ -253,4 +248,4 @@ def _cells_data(rows: Sequence[Beside]) -> pl.DataFrame:
     return pl.DataFrame(lines, schema=schema, orient="row")
 
 
-__all__ = ["counted", "measured", "number", "paper_result", "rule", "section_address", "shown", "title_of"]
+__all__ = ["counted", "measured", "paper_result", "rule", "section_address", "shown", "title_of"]

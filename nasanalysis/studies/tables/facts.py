@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import polars as pl
 
+from ...report.cells import count
 from ...report.model import Table
 from ...report.published import Cells
 from ...report.tables import plain_table
 from ...spaces import get_space, nb101_graph, nb1shot1
 from ...spaces.darts import CellSpace
+from ...spaces.nb1shot1_counts import nb1shot1_counts
 from ...spaces.nb201 import OPERATIONS
 from ...spaces.nb201_isomorphism import EDGES
 from ..items import Resampling, Sources
 
-#: Spaces of two cells of the DARTS kind.
+#: Spaces of NAS-Bench-1shot1, and of two cells of the DARTS kind.
+_ONE_SHOT = ("nb101-1", "nb101-2", "nb101-3")
 _CELL_SPACES = ("darts", "s1", "s2", "s3", "s4", "s5")
 
 
 def space_facts(sources: Sources, resampling: Resampling, published: Cells) -> Table:
     """A row for each space and thing that is counted."""
-    frame = pl.DataFrame(list(_facts()), schema=["space", "what", "count"], orient="row")
+    schema = {"space": pl.String, "what": pl.String, "count": pl.Float64}  # some are beyond whole numbers of 64 bits
+    frame = pl.DataFrame(list(_facts()), schema=schema, orient="row")
     note = "Of a cell; edges and operations of two cells where a space has two. Operations of S1 to S4: on one edge."
-    return plain_table("space-facts", "What the spaces are made of", frame, frame.columns, ["s", "s", "d"], note)
+    formats: list[str | Callable[[Any], str]] = ["s", "s", count]
+    return plain_table("space-facts", "What the spaces are made of", frame, frame.columns, formats, note)
 
 
-def _facts() -> Iterator[tuple[str, str, int]]:
+def _facts() -> Iterator[tuple[str, str, float]]:
     yield ("nb201", "edges", len(EDGES))
     yield ("nb201", "operations", len(OPERATIONS))
     yield ("nb201", "nodes", 1 + max(target for target, _ in EDGES))
     yield ("nb101", "most nodes", nb101_graph.MAX_VERTICES)
     yield ("nb101", "most edges", nb101_graph.MAX_EDGES)
-    yield from ((f"nb101-{i}", "operations", len(nb1shot1.OPERATIONS)) for i in (1, 2, 3))
+    for name in _ONE_SHOT:
+        yield (name, "operations", len(nb1shot1.OPERATIONS))
+        yield (name, "encodings with operations only where read", nb1shot1_counts(name)["operations_where_read"])
     for name in _CELL_SPACES:
         space = get_space(name, CellSpace)
         edges = [options for cell in space.edge_operations.values() for options in cell.values()]
@@ -42,4 +50,6 @@ def _facts() -> Iterator[tuple[str, str, int]]:
         yield (name, "edges kept in one cell", 2 * space.nodes)
         yield (name, "nodes of a cell", 3 + space.nodes)  # two inputs and the output beside the intermediate ones
         yield (name, "operations that a genotype may have", operations)
-        yield (name, "operations with none", operations + ("none" in space.unselected))
+        with_none = operations + ("none" in space.unselected)
+        yield (name, "operations with none", with_none)
+        yield (name, "choices of one operation on every edge", float(with_none) ** len(edges))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ...report.cells import count
 from ...report.model import Table
 from ...report.published import Cells, places
 from ...spaces import SPACES, get_space, offers
@@ -26,7 +27,7 @@ def space_sizes(sources: Sources, resampling: Resampling, published: Cells) -> T
         schema_overrides={"thesis": pl.String()},
     )
     rows = [
-        [name, _count(size), figures[name].text if name in figures else "–", remarks[name]]
+        [name, count(size), figures[name].text if name in figures else "–", remarks[name]]
         for name, size in sizes.items()
     ]
     return Table(
@@ -39,10 +40,6 @@ def space_sizes(sources: Sources, resampling: Resampling, published: Cells) -> T
         "Counted by this package's own enumeration. NAS-Bench-1shot1: the published counts of spaces 1 and 3 hold "
         "operations only on nodes that something reads, that of space 2 every encoding.",
     )
-
-
-def _count(size: int) -> str:
-    return f"{size:,}" if size < 10**10 else f"{size:.2e}"
 
 
 def _remark(name: str) -> str:
