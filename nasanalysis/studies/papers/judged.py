@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .model import Cell, Claim, Ours, Paper, PaperTable, Test
+from .model import Cell, Check, Claim, Ours, Paper, PaperTable
 from .ours import Evidence, NotHere
 from .verdicts import Outcome, Reading, Word, combine, judge
 
@@ -59,7 +59,8 @@ def words_of(ours: Ours, cell: Cell) -> dict[str, str] | None:
     """The words of a cell, ours in place of theirs; None where `ours` says nothing of it.
 
     >>> cell = Cell(place="9", proxy="flatness", setting="alpha=0", metric="kendall_tau", value="0.1777", source="T9")
-    >>> ours = Ours(item="a/b", level="same data", command="c", cells={"alpha": "0"}, names={"proxy": {"flatness": "F"}})
+    >>> names = {"proxy": {"flatness": "F"}}
+    >>> ours = Ours(item="a/b", level="same data", command="c", cells={"alpha": "0"}, names=names)
     >>> words_of(ours, cell)["proxy"]
     'F'
     """
@@ -87,7 +88,7 @@ def _judged(paper: Paper, claim: Claim, evidence: Evidence) -> Judged:
     return Judged(claim, word, outcomes, why, _share(claim, evidence))
 
 
-def _outcome(test: Test, evidence: Evidence) -> Outcome:
+def _outcome(test: Check, evidence: Evidence) -> Outcome:
     try:
         reading = evidence.order(test) if test.is_order else evidence.read(test)
     except NotHere as reason:

@@ -65,7 +65,7 @@ ItemName = Annotated[str, Field(pattern=r"^[\w.-]+/[a-z0-9-]+$")]
 
 
 class Cell(StrictModel):
-    """One published figure: ``value`` and ``spread`` as printed; ``setting`` is ``key=value`` parts, joined by ``;``."""
+    """One published figure: ``value`` and ``spread`` as printed; ``setting`` is ``key=value`` parts, ``;`` between."""
 
     place: Said
     space: str = ""
@@ -114,7 +114,7 @@ class Look(StrictModel):
 
     item: ItemName
     table: str = ""
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default={})
     column: str = "estimate"
     low: str = "ci_low"
     high: str = "ci_high"
@@ -126,8 +126,8 @@ class Look(StrictModel):
 class Ours(Look):
     """Numbers of ours for some cells of a table (keys: see the module)."""
 
-    cells: dict[str, str] = {}
-    names: dict[str, dict[str, str]] = {}
+    cells: dict[str, str] = Field(default={})
+    names: dict[str, dict[str, str]] = Field(default={})
     level: Level
     command: Said
 
@@ -143,7 +143,7 @@ class PaperTable(StrictModel):
     command: Said
 
 
-class Test(Look):
+class Check(Look):
     """One comparison that a claim is judged by.
 
     Either an order (`better`, `than`: readings of an item, or methods of a differentiable search; `arms` one for both
@@ -171,7 +171,7 @@ class Test(Look):
         sides = [name for name in ("above", "below", "near") if getattr(self, name) is not None]
         if bool(self.better) != bool(self.than):
             raise ValueError("expected better and than, both of them, got one")
-        if self.is_order and (sides or self.where or self.better == self.than and len(set(self.arms)) < 2):
+        if self.is_order and (sides or self.where or (self.better == self.than and len(set(self.arms)) < 2)):
             raise ValueError("an order: expected better and than that differ, and no number beside them")
         if not self.is_order and (len(sides) != 1 or not self.where):
             raise ValueError(
@@ -193,7 +193,7 @@ class Claim(StrictModel):
     says: Said
     source: Said
     value: str = ""
-    tests: Many[Test] = ()
+    tests: Many[Check] = ()
     untested: str = ""
     command: Said
     note: str = ""
@@ -221,7 +221,7 @@ class PaperHead(StrictModel):
     bootstrap: int = Field(default=1000, ge=0)
     coming: Many[ItemName] = ()
     commands: dict[str, Annotated[str, Field(pattern=r"^nasanalysis \w")]]
-    reasons: dict[str, Said] = {}
+    reasons: dict[str, Said] = Field(default={})
     tables: Many[PaperTable] = Field(min_length=1)
     claims: Many[Claim] = ()
 
@@ -242,15 +242,14 @@ class PaperHead(StrictModel):
                 raise ValueError(f"{who}: expected a command of {', '.join(self.commands)}, got {name!r}")
         for claim in self.claims:
             if claim.untested and claim.untested not in self.reasons:
-                raise ValueError(
-                    f"claim {claim.id}: untested: expected a reason of {', '.join(self.reasons)}, got {claim.untested!r}"
-                )
+                known = ", ".join(self.reasons)
+                raise ValueError(f"claim {claim.id}: untested: expected a reason of {known}, got {claim.untested!r}")
         for who, level in self._levels():
             if level not in RUN:
                 raise ValueError(f"{who}: expected the level of a number that is there, got {level!r}")
         return self
 
-    def _levels(self) -> list[tuple[str, str]]:
+    def _levels(self) -> list[tuple[str, Level]]:
         of_cells = [(f"table {t.place}", ours.level) for t in self.tables for ours in t.ours]
         return of_cells + [(f"claim {c.id}", test.level) for c in self.claims for test in c.tests]
 

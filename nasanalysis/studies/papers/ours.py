@@ -16,8 +16,8 @@ from ...loaders.sources import Sources
 from ...plots.selected import row_label
 from ...report.model import Section
 from ...search.selected import t_interval
-from ...stats.resampling import Resampling
 from ...stats.registry import Statistic
+from ...stats.resampling import Resampling
 from ...stats.seeds import paired_seeds
 from ...stats.series import Series
 from ..diffsearch.items import DiffSearchItem
@@ -27,12 +27,20 @@ from ..supernet.claims import series_of
 from ..supernet.frames import ItemFrames, resampling_of
 from ..supernet.items import SupernetItem
 from ..supernet.measured import MeasuredFrames, MeasuredItem
-from .model import Look, Test
+from .model import Check, Look
 from .reading import item_of
 from .verdicts import Reading
 
 #: What of an item's section no number of ours is read from, so that it need not be computed.
-_LEFT_OUT = {"figures": (), "sums": (), "claims": (), "spread": False, "shares": (), "recorded": None, "second_truth": None}
+_LEFT_OUT = {
+    "figures": (),
+    "sums": (),
+    "claims": (),
+    "spread": False,
+    "shares": (),
+    "recorded": None,
+    "second_truth": None,
+}
 
 
 class NotHere(Exception):
@@ -86,7 +94,9 @@ class Evidence:
         low, high, sd, n = (row.get(name) for name in (look.low, look.high, look.sd, look.n))
         if low is None or high is None:
             low, high = _over_seeds(row[look.column], sd, row.get("n_score_seeds", row.get("supernets")))
-        return Reading(_number(row[look.column]), _number(low), _number(high), _number(sd), None if n is None else int(n))
+        return Reading(
+            _number(row[look.column]), _number(low), _number(high), _number(sd), None if n is None else int(n)
+        )
 
     def _table(self, look: Look) -> pl.DataFrame:
         tables = {table.name: table.data for table in self.section(look.item).tables}
@@ -97,7 +107,7 @@ class Evidence:
 
     # --- orders -----------------------------------------------------------------------------------------
 
-    def order(self, test: Test) -> Reading:
+    def order(self, test: Check) -> Reading:
         """The paired difference of `better` and `than`, above 0 where better is so; `NotHere` where a file is not."""
         item = item_of(test.item)
         if item is None:
@@ -109,7 +119,7 @@ class Evidence:
         except (MissingDataError, MissingExtraError) as error:
             raise NotHere(_missing(error)) from error
 
-    def _ranked(self, item: Item, test: Test) -> Reading:
+    def _ranked(self, item: Item, test: Check) -> Reading:
         assert isinstance(item, SupernetItem)
         statistic = test.statistic or item.statistics[0]
         measure = stats.get_statistic(statistic)
@@ -124,14 +134,16 @@ class Evidence:
         how = stats.Resampling(self.resampling.n, self.resampling.seed, unit="nested" if several else "class")
         gap, interval = paired_seeds(measure, first, second, how)
         used = np.logical_and.reduce([series.used for series in (*first, *second)])
-        ends = (interval.low, interval.high) if interval else (None, None)
-        return Reading(gap, *ends, n=int(used.sum()))
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        return Reading(gap, low, high, n=int(used.sum()))
 
     def _run(self, name: str, item: SupernetItem) -> ItemFrames:
         if name not in self._runs:
             given = (self.sources, self.sources.benchmark(item.benchmark), self.resampling)
-            measured = isinstance(item, MeasuredItem)
-            self._runs[name] = MeasuredFrames(item, *given) if measured else ItemFrames(item, *given)
+            if isinstance(item, MeasuredItem):
+                self._runs[name] = MeasuredFrames(item, *given)
+            else:
+                self._runs[name] = ItemFrames(item, *given)
         return self._runs[name]
 
     # --- choices ----------------------------------------------------------------------------------------
@@ -155,11 +167,13 @@ def _by_seed(measure: Statistic, first: Sequence[Series], second: Sequence[Serie
     """The difference seed by seed, with Student's interval."""
     used = np.logical_and.reduce([series.used for series in (*first, *second)])
     y = first[0].truth.values[used]
-    gaps = np.array([measure(a.values[used], y) - measure(b.values[used], y) for a, b in zip(first, second, strict=True)])
+    gaps = np.array(
+        [measure(a.values[used], y) - measure(b.values[used], y) for a, b in zip(first, second, strict=True)]
+    )
     return Reading(float(gaps.mean()), *t_interval(gaps, 0.95), n=int(used.sum()))
 
 
-def _searched(selected: pl.DataFrame, test: Test) -> Reading:
+def _searched(selected: pl.DataFrame, test: Check) -> Reading:
     """Of true accuracies of what two methods select, by their shared seeds; Student's interval."""
     ends = selected.filter(pl.col("last")).drop_nulls("accuracy")
     by_label: dict[str, dict[int, float]] = {}
@@ -170,7 +184,8 @@ def _searched(selected: pl.DataFrame, test: Test) -> Reading:
             raise StudyError(f"{test.item}: expected methods of {', '.join(by_label)}, got {label!r}")
     first, second = by_label[test.better], by_label[test.than]
     gaps = np.array([first[seed] - second[seed] for seed in sorted(set(first) & set(second))])
-    return Reading(float(gaps.mean()) if len(gaps) else None, *t_interval(gaps, 0.95), n=len(gaps))
+    low, high = t_interval(gaps, 0.95)
+    return Reading(float(gaps.mean()) if len(gaps) else None, low, high, n=len(gaps))
 
 
 def _missing(error: Exception) -> str:

@@ -15,14 +15,18 @@ from ...report.model import Result, Section, Table
 from ...report.prose import addresses
 from ...stats.resampling import Resampling
 from .judged import Beside, Judged, beside, judged
-from .model import Paper, PaperTable, Test
+from .model import Check, Paper, PaperTable
 from .ours import Evidence
 from .verdicts import RULE, WORDS, Outcome, Reading
 
 #: Headings of the sections that are no published table.
 VERDICTS, UNTESTED, COUNTS = "What was claimed, and what holds", "Claims that were not tested", "In numbers"
-#: Parts of a setting that say how a figure is to be read, and not what it is of.
 _EMPTY = "–"
+#: What the brackets of a table hold.
+BRACKETS = (
+    "Brackets of ours: 95 % interval, over architectures and supernets (of top-k means and of pairs of measures: "
+    "Student's t over supernets); of the published: standard deviation."
+)
 
 
 def paper_result(paper: Paper, sources: Sources) -> tuple[Result, list[Judged]]:
@@ -122,7 +126,7 @@ def measured(outcome: Outcome) -> str:
     return f"{number}{word}"
 
 
-def rule(test: Test) -> str:
+def rule(test: Check) -> str:
     """What a test asks, in words."""
     if test.is_order:
         return "difference above 0"
@@ -152,10 +156,12 @@ def _claims_data(paper: Paper, claims: Sequence[Judged]) -> pl.DataFrame:
                 reading.estimate, reading.low, reading.high, reading.sd, reading.n, test.level if test else "",
                 one.share, one.why, one.claim.note, paper.commands[one.claim.command],
             ))  # fmt: skip
-    text, real = pl.String, pl.Float64
-    schema = {"id": text, "claim": text, "said_in": text, "they_say": text, "verdict": text, "on": text, "outcome": text,
-              "rule": text, "item": text, "arms": text, "better": text, "than": text, "estimate": real, "ci_low": real, "ci_high": real, "sd": real, "n": pl.Int64,
-              "level": text, "choices": text, "why": text, "note": text, "command": text}  # fmt: skip
+    words = ("id", "claim", "said_in", "they_say", "verdict", "on", "outcome", "rule", "item", "arms", "better", "than")
+    schema = {
+        **dict.fromkeys(words, pl.String),
+        **dict.fromkeys(("estimate", "ci_low", "ci_high", "sd"), pl.Float64), "n": pl.Int64,
+        **dict.fromkeys(("level", "choices", "why", "note", "command"), pl.String),
+    }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -223,18 +229,15 @@ def _note(table: PaperTable, rows: Sequence[Beside]) -> str:
     commands: dict[tuple[str, str], None] = dict.fromkeys((one.level, one.command) for one in rows)
     lines = [f"{level[0].upper()}{level[1:]}: `{command}`." for level, command in commands]
     whys = dict.fromkeys(one.why for one in rows if one.why)
-    ours = "Brackets: 95 % interval of ours, over architectures and supernets (of top-k means and of pairs of measures: Student's t over supernets); published in brackets: standard deviation." if _has_ours(rows) else ""
+    ours = BRACKETS if any(one.reading for one in rows) else ""
     return " ".join([*([ours] if ours else []), *(f"{why.rstrip('.')}." for why in whys), *lines])
-
-
-def _has_ours(rows: Sequence[Beside]) -> bool:
-    return any(one.reading for one in rows)
 
 
 def _cells_data(rows: Sequence[Beside]) -> pl.DataFrame:
     text, real = pl.String, pl.Float64
     schema = {
-        **dict.fromkeys(("space", "data", "tested", "method", "proxy", "setting", "metric", "published", "spread"), text),
+        **dict.fromkeys(("space", "data", "tested", "method", "proxy", "setting", "metric"), text),
+        **dict.fromkeys(("published", "spread"), text),
         **dict.fromkeys(("ours", "ci_low", "ci_high", "sd"), real), "n": pl.Int64,
         **dict.fromkeys(("level", "command", "why", "source"), text),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from ..diffsearch.items import DiffSearchItem
 from ..items import Item
 from ..reading import load_study, shipped_studies
 from ..supernet.items import PARAMETERS, SupernetItem
-from .model import Cell, Look, Paper, PaperHead, Test
+from .model import Cell, Check, Look, Paper, PaperHead
 
 #: The folder of the shipped works.
 FOLDER = "reports/papers"
@@ -84,7 +84,7 @@ def _check_items(paper: Paper, path: Path) -> None:
         if item is None and look.item not in paper.coming:
             known = [f"{study}/{name}" for study in shipped_studies() for name in _items(study)]
             raise StudyError(f"{path}: {who}: {UnknownNameError('item of a study', look.item, known)}")
-        if isinstance(look, Test) and look.is_order and item is not None:
+        if isinstance(look, Check) and look.is_order and item is not None:
             _check_order(look, item, f"{path}: {who}")
     for claim in paper.claims:
         if claim.multiverse and item_of(claim.multiverse) is None and claim.multiverse not in paper.coming:
@@ -98,7 +98,7 @@ def _looks(paper: Paper) -> Iterator[tuple[str, Look]]:
         yield from ((f"claim {claim.id}", test) for test in claim.tests)
 
 
-def _check_order(test: Test, item: Item, where: str) -> None:
+def _check_order(test: Check, item: Item, where: str) -> None:
     if isinstance(item, SupernetItem):
         readings, arms = [*(r.label for r in item.readings), PARAMETERS], [arm.label for arm in item.arms]
         for label in (test.better, test.than):
@@ -107,4 +107,6 @@ def _check_order(test: Test, item: Item, where: str) -> None:
         if lost := [arm for arm in test.arms if arm not in arms]:
             raise StudyError(f"{where}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
     elif not isinstance(item, DiffSearchItem):
-        raise StudyError(f"{where}: expected an item of supernets, of measures or of searches to order by, got {test.item}")
+        raise StudyError(
+            f"{where}: expected an item of supernets, of measures or of searches to order by, got {test.item}"
+        )

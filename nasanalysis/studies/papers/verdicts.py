@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .model import Test
+from .model import Check
 
 Word = Literal["holds", "does not hold", "in part", "cannot tell", "not tested"]
 WORDS: tuple[Word, ...] = ("holds", "in part", "does not hold", "cannot tell", "not tested")
@@ -14,9 +14,10 @@ WORDS: tuple[Word, ...] = ("holds", "in part", "does not hold", "cannot tell", "
 #: The rule, in words, for the page.
 RULE = (
     "Holds: the whole 95 % interval lies on the claimed side. Does not hold: it lies wholly on the other. Cannot tell: "
-    "neither, or there is no interval. A claim on several data sets or spaces holds where it holds on all; in part where "
-    "it holds on some and does not on others; cannot tell otherwise, unless it fails on all. Orders are judged by the "
-    "paired difference, which is above 0 where the claim holds; numbers by the side or the distance that the claim names."
+    "neither, or there is no interval. A claim on several data sets or spaces holds where it holds on all; in part "
+    "where it holds on some and does not on others; cannot tell otherwise, unless it fails on all. Orders are judged "
+    "by the paired difference, which is above 0 where the claim holds; numbers by the side or the distance that the "
+    "claim names."
 )
 
 
@@ -35,13 +36,13 @@ class Reading:
 class Outcome:
     """A test with its word; `reading` is null where `why` says that it could not be read."""
 
-    test: Test
+    test: Check
     word: Word
     reading: Reading | None = None
     why: str = ""
 
 
-def judge(test: Test, reading: Reading) -> Word:
+def judge(test: Check, reading: Reading) -> Word:
     """What one reading says of one test."""
     low, high = reading.low, reading.high
     if test.exact and reading.estimate is not None:

@@ -11,7 +11,7 @@ from ...report.cells import count
 from ...report.model import Table
 from ...report.published import Cells
 from ...report.tables import plain_table
-from ...spaces import get_space, nb101_graph, nb1shot1
+from ...spaces import get_space, nb1shot1, nb101_graph
 from ...spaces.darts import CellSpace
 from ...spaces.nb1shot1_counts import nb1shot1_counts
 from ...spaces.nb201 import OPERATIONS

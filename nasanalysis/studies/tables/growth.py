@@ -26,12 +26,14 @@ def eigenvalue_growth(sources: Sources, resampling: Resampling, published: Cells
             logs.setdefault((where, setting), []).append(growth)
     rows = [(*key, *_growth(np.array(values), resampling.level), len(values)) for key, values in sorted(logs.items())]
     frame = pl.DataFrame(rows, schema=["searched", "setting", "times", "ci_low", "ci_high", "runs"], orient="row")
-    cells = [[space, setting, with_interval(times, low, high, 2), str(n)] for space, setting, times, low, high, n in rows]
+    cells = [
+        [space, setting, with_interval(times, low, high, 2), str(n)] for space, setting, times, low, high, n in rows
+    ]
     header = ["space, data set", "drop-path_L2", "last over first", "runs"]
     note = (
-        "Largest eigenvalue of the Hessian in the architecture parameters, without the architecture weight decay, after "
-        "the last epoch over that after the first logged: above 1 it grew. Geometric mean over runs; brackets: 95 %, "
-        "Student's t of the logarithms."
+        "Largest eigenvalue of the Hessian in the architecture parameters, without the architecture weight decay, "
+        "after the last epoch over that after the first logged: above 1 it grew. Geometric mean over runs; brackets: "
+        "95 %, Student's t of the logarithms."
     )
     return Table("eigenvalue-growth", "How much the dominant eigenvalue grew", header, cells, frame,
                  [False, False, True, True], note)  # fmt: skip

@@ -1,0 +1,326 @@
+"""Published works: what their files may say, the rule of verdicts, and pages that repeat to the byte."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nasanalysis.core.errors import StudyError
+from nasanalysis.core.toml import validated
+from nasanalysis.loaders.sources import Sources
+from nasanalysis.stats.resampling import Resampling
+from nasanalysis.studies.papers.judged import words_of
+from nasanalysis.studies.papers.model import Cell, Check, Claim, Ours
+from nasanalysis.studies.papers.ours import Evidence, NotHere
+from nasanalysis.studies.papers.reading import load_paper, shipped_papers
+from nasanalysis.studies.papers.run import write_papers
+from nasanalysis.studies.papers.verdicts import Reading, combine, judge
+
+CELLS = """place,space,data,tested,method,proxy,setting,metric,value,spread,unit,source
+Table 1,s2,,,,,,n_edges,14,,count,"Toy, Table 1"
+Table 2,,digits,digits,DARTS,,order=1,test_accuracy,70.3,1.0,percent,"Toy, Table 2"
+Table 2,,cifar10,cifar10,DARTS,,order=1,test_accuracy,97.0,,percent,"Toy, Table 2"
+"""
+
+WORK = """title = "Toy"
+cells = "toy.csv"
+bootstrap = 100
+coming = ["diffsearch/later"]
+[commands]
+page = "nasanalysis papers toy.toml"
+[reasons]
+setting = "a setting"
+[[tables]]
+place = "Table 1"
+title = "Sizes"
+rest = "not run"
+command = "page"
+[[tables.ours]]
+item = "nb101/facts"
+where = { space = "{space}", what = "edges of one supernet cell" }
+column = "count"
+exact = true
+level = "same data"
+command = "page"
+[[tables]]
+place = "Table 2"
+title = "Searches"
+rest = "needs GPU"
+command = "page"
+[[tables.ours]]
+cells = { data = "digits" }
+names = { method = { DARTS = "darts" } }
+item = "diffsearch/digits"
+where = { method = "{method}", setting = "" }
+column = "mean"
+n = "n_seeds"
+level = "other data (digits)"
+command = "page"
+[[claims]]
+id = "edges"
+says = "A cell of S2 has 14 edges"
+source = "3, Table 1"
+command = "page"
+[[claims.tests]]
+item = "nb101/facts"
+where = { space = "s2", what = "edges of one supernet cell" }
+column = "count"
+exact = true
+level = "same data"
+near = 14
+within = 0.1
+[[claims]]
+id = "drnas"
+says = "DrNAS selects better than a random draw"
+source = "4"
+tests = [{ item = "diffsearch/digits", better = "drnas", than = "random_architecture", level = "other data (digits)" }]
+command = "page"
+[[claims]]
+id = "later"
+says = "What a study that is not there yet will say"
+source = "5"
+tests = [{ item = "diffsearch/later", better = "a", than = "b", level = "same data" }]
+command = "page"
+[[claims]]
+id = "rate"
+says = "The rate is 0.1"
+source = "6"
+untested = "setting"
+command = "page"
+"""
+
+
+def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
+    (folder / "toy.csv").write_text(cells, encoding="utf-8")
+    (folder / "toy.toml").write_text(work, encoding="utf-8")
+    return folder / "toy.toml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('source = "3, Table 1"\ncommand = "page"', 'source = "3, Table 1"', "missing key 'claims.0.command'"),
+        ('untested = "setting"\n', "", "claim 'rate': expected a rule"),
+        ('untested = "setting"\n', 'untested = "why"\n', "claim rate: untested: expected a reason of setting"),
+        ("near = 14\nwithin = 0.1\n", "", "expected a rule: better and than, or where with one of above, below, near"),
+        ("\nwithin = 0.1", "", "near: expected within beside it"),
+        ("near = 14", "above = 3\nnear = 14", "got above, near"),
+        ('than = "random_architecture"', 'than = "drnas"', "expected better and than that differ"),
+        ('page = "nasanalysis papers toy.toml"', 'page = "make"', "commands.page"),
+        ('level = "other data (digits)"\ncommand = "page"', 'level = "other data (digits)"', "tables.1.ours.0.command"),
+        ('level = "other data (digits)"\ncommand', 'level = "needs GPU"\ncommand', "number that is there"),
+        ('rest = "needs GPU"', 'rest = "soon"', "tables.1.rest"),
+        ('item = "diffsearch/digits", better', 'item = "diffsearch/digit", better', "unknown item of a study"),
+        ("near = 14\nwithin = 0.1", 'better = "a"\nthan = "b"', "no number beside them"),
+        ('source = "6"', 'sauce = "6"', "unknown key 'claims.3.sauce'"),
+        ('place = "Table 2"', 'place = "Table 3"', "expected one of place 'Table 2'"),
+        ('id = "rate"', 'id = "later"', "'later' twice"),
+    ],
+)  # fmt: skip
+def test_a_work_is_refused_when_it_is_loaded(old: str, new: str, said: str, tmp_path: Path) -> None:
+    assert old in WORK
+    with pytest.raises(StudyError, match=re.escape(said)):
+        load_paper(write(tmp_path, WORK.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"Toy, Table 1"', "", "line 2: source"),
+        ("14,,count", "about 14,,count", "line 2: value"),
+        ("70.3,1.0", "70.3,±1", "line 3: spread"),
+        ("n_edges,14,,count,", "n_edges,14,count,", "line 2: expected 12 columns"),
+        ("place,space", "space,place", "expected the columns place, space"),
+        ("Table 1,s2", ",s2", "line 2: place"),
+    ],
+)
+def test_a_published_figure_is_refused_with_its_line(old: str, new: str, said: str, tmp_path: Path) -> None:
+    assert old in CELLS
+    with pytest.raises(StudyError, match=re.escape(said)):
+        load_paper(write(tmp_path, cells=CELLS.replace(old, new, 1)))
+
+
+def test_figures_that_are_not_there(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "toy.csv").unlink()
+    with pytest.raises(StudyError, match="expected published figures as CSV"):
+        load_paper(tmp_path / "toy.toml")
+
+
+def _test(**rule: Any) -> Check:
+    keys = {"item": "a/b", "level": "same data", **rule}
+    return validated(Check, keys if "better" in rule else {"where": {"x": "y"}, **keys}, where="test")
+
+
+@pytest.mark.parametrize(
+    ("rule", "ends", "word"),
+    [
+        ({"better": "a", "than": "b"}, (0.1, 0.2), "holds"),
+        ({"better": "a", "than": "b"}, (-0.2, -0.1), "does not hold"),
+        ({"better": "a", "than": "b"}, (-0.1, 0.1), "cannot tell"),
+        ({"better": "a", "than": "b"}, (0.0, 0.1), "cannot tell"),
+        ({"better": "a", "than": "b"}, (None, None), "cannot tell"),
+        ({"above": 0.5}, (0.51, 0.9), "holds"),
+        ({"above": 0.5}, (0.1, 0.49), "does not hold"),
+        ({"below": 0.5}, (0.1, 0.49), "holds"),
+        ({"below": 0.5}, (0.51, 0.9), "does not hold"),
+        ({"below": 0.5}, (0.49, 0.51), "cannot tell"),
+        ({"near": 0.8, "within": 0.1}, (0.71, 0.89), "holds"),
+        ({"near": 0.8, "within": 0.1}, (0.69, 0.89), "cannot tell"),
+        ({"near": 0.8, "within": 0.1}, (0.1, 0.69), "does not hold"),
+        ({"near": 0.8, "within": 0.1}, (0.91, 0.99), "does not hold"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval(rule: dict[str, Any], ends: tuple[Any, Any], word: str) -> None:
+    assert judge(_test(**rule), Reading(0.3, *ends)) == word
+
+
+def test_a_count_needs_no_interval() -> None:
+    rule = {"near": 14.0, "within": 0.1, "exact": True}
+    assert judge(_test(**rule), Reading(14)) == "holds"
+    assert judge(_test(**rule), Reading(15)) == "does not hold"
+    assert judge(_test(**rule | {"exact": False}), Reading(14)) == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "does not hold"], "in part"),
+        (["holds", "does not hold", "cannot tell"], "in part"),
+        (["holds", "cannot tell"], "cannot tell"),
+        (["does not hold", "cannot tell"], "cannot tell"),
+        (["does not hold", "does not hold"], "does not hold"),
+        (["holds", "not tested"], "holds"),
+        (["not tested", "not tested"], "not tested"),
+    ],
+)
+def test_a_claim_on_several_data_sets(words: list[Any], word: str) -> None:
+    assert combine(words) == word
+
+
+def test_several_tests_need_names() -> None:
+    one = {"item": "a/b", "level": "same data", "better": "x", "than": "y"}
+    head = {"id": "i", "says": "s", "source": "1", "command": "c"}
+    with pytest.raises(StudyError, match="expected a name"):
+        validated(Claim, {**head, "tests": [one, one]}, where="claim")
+    assert validated(Claim, {**head, "tests": [one | {"on": "a"}, one | {"on": "b"}]}, where="claim").tests[1].on == "b"
+
+
+def test_which_cells_a_number_of_ours_is_beside() -> None:
+    cell = Cell(
+        place="1", data="cifar10", proxy="SoG", setting="lr=0.01;seeds=3", metric="rho", value="0.8", source="T1"
+    )
+
+    def words(**keys: Any) -> Any:
+        return words_of(Ours(item="a/b", level="same data", command="c", **keys), cell)
+
+    assert words(cells={"lr": "0.01", "data": "cifar10"})["seeds"] == "3"
+    assert words(cells={"lr": "0.001"}) is None
+    assert words(cells={"lr": "0.01"}, names={"proxy": {"SoGN": "b"}}) is None
+    assert words(names={"proxy": {"SoG": "sum"}})["proxy"] == "sum"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return Evidence(Sources(None), Resampling(50, 0))
+
+
+def test_a_number_is_one_row_of_a_table(evidence: Evidence) -> None:
+    where = {"space": "s2", "what": "edges of one supernet cell"}
+    assert evidence.read(_test(item="nb101/facts", where=where, column="count", above=1.0)).estimate == 14
+    with pytest.raises(StudyError, match="expected one row with space = s2, got"):
+        evidence.read(_test(item="nb101/facts", where={"space": "s2"}, column="count", above=1.0))
+    with pytest.raises(StudyError, match="expected a column of space, what, count, got 'number'"):
+        evidence.read(_test(item="nb101/facts", where=where, column="number", above=1.0))
+    with pytest.raises(StudyError, match="expected a table of space-facts, got 'facts'"):
+        evidence.read(_test(item="nb101/facts", table="facts", where=where, column="count", above=1.0))
+    with pytest.raises(NotHere, match="no study has nb101/later yet"):
+        evidence.read(_test(item="nb101/later", above=1.0))
+
+
+def test_searches_are_paired_by_their_seeds(evidence: Evidence) -> None:
+    one = evidence.order(_test(item="diffsearch/digits", better="drnas", than="random_architecture"))
+    other = evidence.order(_test(item="diffsearch/digits", better="random_architecture", than="drnas"))
+    assert one.n == 3
+    assert one.estimate is not None
+    assert one.low is not None
+    assert one.low > 0
+    assert other.estimate == -one.estimate
+    assert other.high == -one.low
+    with pytest.raises(StudyError, match="expected methods of"):
+        evidence.order(_test(item="diffsearch/digits", better="drnass", than="darts"))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("papers")
+    paper = load_paper(write(folder))
+    return [write_papers([paper], folder / name, None)[0].parent for name in ("one", "two")]
+
+
+def test_two_runs_give_the_same_bytes(pages: list[Path]) -> None:
+    one, two = pages
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert len(files) > 20
+    for file in files:
+        if file.name == "provenance.json":  # says when it was made
+            continue
+        texts = [(root / file).read_bytes() for root in (one, two)]
+        if file.suffix == ".html" and file.name == "index.html":
+            texts = [re.sub(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^<\s]*( UTC)?", b"", text) for text in texts]
+        assert texts[0] == texts[1], file
+
+
+def test_a_page_says_what_is_ours_and_what_is_not(pages: list[Path]) -> None:
+    table = (pages[0] / "toy" / "tables" / "toy-table-2.md").read_text(encoding="utf-8")
+    assert "| other data (digits) |" in table
+    assert "| needs GPU |" in table
+    assert "Needs GPU: `nasanalysis papers toy.toml`" in table
+    sizes = (pages[0] / "toy" / "tables" / "toy-table-1.md").read_text(encoding="utf-8")
+    assert "| 14 | 14 | +0 |" in sizes
+    assert "| same data |" in sizes
+    claims = (pages[0] / "toy" / "tables" / "toy-claims.csv").read_text(encoding="utf-8")
+    assert re.search(r"^edges,.*,holds,", claims, re.MULTILINE)
+    assert re.search(r"^drnas,.*,holds,", claims, re.MULTILINE)
+    rest = (pages[0] / "toy" / "tables" / "toy-untested.md").read_text(encoding="utf-8")
+    assert "no study has diffsearch/later yet" in rest
+    assert "| a setting |" in rest
+
+
+def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
+    page = (pages[0] / "index.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'href="toy/index\.html#([\w-]+)"', page))
+    there = set(re.findall(r'id="([\w-]+)"', (pages[0] / "toy" / "index.html").read_text(encoding="utf-8")))
+    assert links
+    assert links <= there
+    assert "toy--table-1-sizes" in links
+    assert "of 4 claims 2 hold, 2 were not tested" in page
+
+
+def test_without_data_a_number_says_that_it_needs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NASANALYSIS_DATA", str(tmp_path))
+    ours = 'item = "nb101/facts"\nwhere = { space = "{space}", what = "edges of one supernet cell" }\ncolumn = "count"'
+    assert ours in WORK
+    logs = 'item = "darts/growth"\nwhere = { searched = "s1, cifar10", setting = "all" }\ncolumn = "times"'
+    work = WORK.replace(ours, logs)
+    page, _ = write_papers([load_paper(write(tmp_path, work))], tmp_path / "out", tmp_path)
+    table = (page.parent / "toy" / "tables" / "toy-table-1.md").read_text(encoding="utf-8")
+    assert "| needs data |" in table
+    assert "Needs data: `nasanalysis papers toy.toml`" in table
+
+
+# --- the shipped works ------------------------------------------------------------------------------------
+
+
+def test_the_shipped_works_load() -> None:
+    papers = {name: load_paper(path) for name, path in shipped_papers().items()}
+    assert {name: len(paper.figures) for name, paper in papers.items()} == {
+        "genas": 296, "sotl_thesis": 486, "robust_darts": 144, "darts_pt": 34,
+    }  # fmt: skip
+    assert {name: len(paper.claims) for name, paper in papers.items()} == {
+        "genas": 40, "sotl_thesis": 151, "robust_darts": 19, "darts_pt": 31,
+    }  # fmt: skip

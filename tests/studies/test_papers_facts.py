@@ -1,0 +1,99 @@
+"""The shipped figures and claims beside the transcription and the texts that they come from, where these are there."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from nasanalysis.studies.papers.model import Paper
+from nasanalysis.studies.papers.reading import load_paper, shipped_papers
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+TEXTS = {"genas": "genas", "sotl_thesis": "sotl_thesis", "robust_darts": "robust_darts_slides", "darts_pt": "darts_pt"}
+NAMES = sorted(TEXTS)
+#: Their name of a statistic -> ours.
+METRICS = {"top10_test_accuracy": "topk_mean@10"}
+
+
+@pytest.fixture(scope="module")
+def reported() -> Path:
+    if not (SHARED / "reported").is_dir():
+        pytest.skip("no transcription of the works: it lies beside the repository, in shared/reported")
+    return SHARED / "reported"
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def paper(request: pytest.FixtureRequest) -> Paper:
+    return load_paper(shipped_papers()[request.param])
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_figure_is_the_published_one(paper: Paper, reported: Path) -> None:
+    ours = Counter(
+        (c.space, c.data, c.tested, c.method, c.proxy, c.setting, c.metric, c.value, c.spread, c.unit)
+        for c in paper.figures
+    )
+    keys = ("search_space", "search_dataset", "eval_dataset", "method", "proxy", "setting")
+    theirs = Counter(
+        (*(r[k] for k in keys), METRICS.get(r["metric"], r["metric"]), r["value"], r["std"], r["unit"])
+        for r in rows(reported / f"{paper.name}.csv")
+    )
+    assert ours == theirs
+
+
+def test_every_table_has_its_figures(paper: Paper, reported: Path) -> None:
+    ours = sorted(Counter(c.place for c in paper.figures).values())
+    assert ours == sorted(Counter(r["table"] for r in rows(reported / f"{paper.name}.csv")).values())
+
+
+def test_every_claim_is_there_in_our_words(paper: Paper, reported: Path) -> None:
+    theirs = [r for r in rows(reported / "claims.csv") if r["source"] == paper.name]
+    named = Counter((r["quantity"], r["value"]) for r in theirs)
+    assert Counter((re.sub(r"-2$", "", c.id), c.value) for c in paper.claims) == named
+    sentences = {" ".join(r["claim"].split()).lower().strip(".") for r in theirs}
+    assert not [c.says for c in paper.claims if c.says.lower() in sentences]
+
+
+def test_every_claim_names_its_place(paper: Paper, reported: Path) -> None:
+    theirs = [r for r in rows(reported / "claims.csv") if r["source"] == paper.name]
+    for claim in paper.claims:
+        places = {r["where"].split(",")[0] for r in theirs if r["quantity"] == re.sub(r"-2$", "", claim.id)}
+        assert any(claim.source.startswith(place) for place in places), claim.id
+
+
+def test_every_figure_stands_in_the_text(paper: Paper) -> None:
+    path = SHARED / "seeds" / f"{TEXTS[paper.name]}.txt"
+    if not path.is_file():
+        pytest.skip("the texts of the works are not there: they lie beside the repository, in shared/seeds")
+    text = path.read_text(encoding="utf-8").replace(" ", "").replace(",", "")
+    printed = {"1e18": "10^", "0.5": "half"}
+    lost = [c for c in paper.figures if c.value not in text and printed.get(c.value, "?") not in text]
+    lost = [c for c in lost if c.place != "disparity, L2"]  # its last row lost its decimal points
+    assert not lost, lost[:3]
+
+
+def test_parameters_of_the_thesis_repeat_within_a_hundredth(data_dir: Path) -> None:
+    from nasanalysis.loaders.sources import Sources
+    from nasanalysis.stats.resampling import Resampling
+    from nasanalysis.studies.papers.judged import beside
+    from nasanalysis.studies.papers.ours import Evidence
+
+    thesis = load_paper("sotl_thesis")
+    [table] = [table for table in thesis.tables if table.place == "Table 4.5"]
+    cells = thesis.model_copy(update={"figures": tuple(c for c in thesis.figures if c.proxy == "params")})
+    ours = [
+        one for one in beside(cells, table, Evidence(Sources(data_dir), Resampling(0, 0))) if one.level == "same data"
+    ]
+    assert len(ours) == 6  # three data sets of NAS-Bench-201, three spaces of NAS-Bench-1shot1
+    for one in ours:
+        assert one.reading is not None
+        assert one.reading.estimate is not None
+        assert abs(one.reading.estimate - one.cell.number) <= 0.01, one.cell
