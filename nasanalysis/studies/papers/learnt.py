@@ -11,7 +11,7 @@ import polars as pl
 from ...report.model import Result, Section, Table
 from .judged import Judged
 from .page import VERDICTS, counted, measured, section_address
-from .verdicts import RULE, WORDS
+from .verdicts import RULE, WORDS, Outcome
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,11 @@ class Page:
 def learnt(pages: Sequence[Page]) -> Result:
     """Sentences by verdict, each with a link to the table it comes from, and how many there are of each."""
     sections = [
-        _section("What repeats", pages, lambda one: one.word == "holds"),
+        _section("What repeats", pages, lambda one: _repeats(one) and not _counted(one)),
         _section("What does not repeat", pages, lambda one: one.word == "does not hold"),
         _section("What turns on a choice", pages, turns_on_a_choice),
-        _section("What cannot be told from what we have", pages, lambda one: one.word == "cannot tell"),
+        _section("What cannot be told from what we have", pages, _unknown),
+        _section("Counts that agree", pages, lambda one: _repeats(one) and _counted(one)),
     ]
     summary = Section("The four works", "", (_counts(pages),), answer=tuple(_said(page) for page in pages))
     kept = [section for section in sections if section.answer]
@@ -45,6 +46,19 @@ def turns_on_a_choice(one: Judged) -> bool:
     return one.word == "in part" or (bool(one.share) and not one.share.endswith("fails in 0"))
 
 
+def _repeats(one: Judged) -> bool:
+    return one.word == "holds" and not turns_on_a_choice(one)
+
+
+def _unknown(one: Judged) -> bool:
+    return one.word == "cannot tell" and not turns_on_a_choice(one)
+
+
+def _counted(one: Judged) -> bool:
+    """Whether it is about the size of a space, and no finding."""
+    return all(outcome.test.exact for outcome in one.outcomes)
+
+
 def _section(title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool]) -> Section:
     lines = tuple(_line(page, one) for page in pages for one in page.claims if wanted(one))
     return Section(title, "", answer=lines)
@@ -52,12 +66,18 @@ def _section(title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool]
 
 def _line(page: Page, one: Judged) -> str:
     """A claim, what was measured, and the link to its table."""
-    numbers = "; ".join(f"{o.test.on}: {measured(o)}" if o.test.on else measured(o) for o in one.outcomes if o.reading)
+    numbers = "; ".join(_number(outcome) for outcome in one.outcomes if outcome.reading)
     share = f"; holds in {one.share}" if one.share else ""
     doubt = f" ({one.claim.note})" if one.claim.note else ""
     levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading))
     place = f"[{one.claim.source}]({page.link}#{_address(page, one)})"
     return f"{one.claim.says}: {one.word}. {numbers}{share}; {levels}{doubt}. {place}"
+
+
+def _number(outcome: Outcome) -> str:
+    """A number; of one of several tests with its name and word."""
+    name = outcome.test.on
+    return f"{name}: {measured(outcome)} ({outcome.word})" if name else measured(outcome)
 
 
 def _address(page: Page, one: Judged) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -57,13 +57,12 @@ def section_address(result: Result, title: str) -> str:
 def _counts(paper: Paper, cells: Sequence[tuple[PaperTable, list[Beside]]], claims: Sequence[Judged]) -> Section:
     levels = Counter(one.level for _, rows in cells for one in rows)
     words = Counter(one.word for one in claims)
-    lines = [("published figures", "in all", sum(levels.values()))]
-    lines += [("published figures", level, n) for level, n in sorted(levels.items(), key=lambda pair: -pair[1])]
-    lines += [("claims", "in all", len(claims))]
-    lines += [("claims", word, words[word]) for word in WORDS if words[word]]
-    data = pl.DataFrame(lines, schema=["what", "of which", "number"], orient="row")
-    rows = [[what, kind, str(n)] for what, kind, n in lines]
-    table = Table("counts", COUNTS, ["what", "of which", "number"], rows, data, [False, False, True])
+    lines = [("published figures", sum(levels.values()))]
+    lines += [(f"published figures, {level}", n) for level, n in sorted(levels.items(), key=lambda pair: -pair[1])]
+    lines += [("claims", len(claims))]
+    lines += [(f"claims, {word}", words[word]) for word in WORDS if words[word]]
+    data = pl.DataFrame(lines, schema=["what", "number"], orient="row")
+    table = Table("counts", COUNTS, ["what", "number"], [[what, str(n)] for what, n in lines], data, [False, True])
     return Section(COUNTS, "", (table,), answer=(counted(claims),) if claims else ())
 
 
@@ -89,41 +88,48 @@ def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
 
 
 def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
+    """A row for each claim, and one for each of its tests where it has several."""
     header = ["claim", "here", "measured", "rule", "level", "n", "choices", "said in", "they say", "note"]
-    rows = [[
-            one.claim.says, one.word, _joined(one.outcomes, measured), _joined(one.outcomes, lambda o: rule(o.test)),
-            "; ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading)),
-            "; ".join(dict.fromkeys(f"{o.reading.n:,}" for o in one.outcomes if o.reading and o.reading.n is not None)),
-            one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY, one.claim.note or _EMPTY,
-        ] for one in claims]  # fmt: skip
-    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header))
+    rows = [row for one in claims for row in _rows(one)]
+    commands = dict.fromkeys(paper.commands[one.claim.command] for one in claims)
+    note = f"In full: {'; '.join(f'`{command}`' for command in commands)} (the CSV file says which for each claim)."
+    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header), note)
+
+
+def _rows(one: Judged) -> Iterator[list[str]]:
+    said = [one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY, one.claim.note or _EMPTY]
+    if len(one.outcomes) == 1:
+        yield [one.claim.says, *_tested_by(one.outcomes[0]), *said]
+        return
+    words = Counter(outcome.word for outcome in one.outcomes)
+    parts = "; ".join(f"{word}: {words[word]}" for word in WORDS if words[word])
+    yield [one.claim.says, one.word, f"of {len(one.outcomes)}, {parts}", *[_EMPTY] * 3, *said]
+    for outcome in one.outcomes:
+        yield [f"{one.claim.says} – {outcome.test.on}", *_tested_by(outcome), *[_EMPTY] * 4]
+
+
+def _tested_by(outcome: Outcome) -> list[str]:
+    """Word, number, rule, level and n of one test."""
+    n = outcome.reading.n if outcome.reading else None
+    return [outcome.word, measured(outcome), rule(outcome.test), outcome.test.level, _EMPTY if n is None else f"{n:,}"]
 
 
 def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
-    header = ["claim", "why not", "they say", "said in", "in full", "note"]
+    header = ["claim", "they say", "why not", "said in", "in full", "note"]
     rows = [[
-            one.claim.says, one.why, one.claim.value or _EMPTY, one.claim.source, paper.commands[one.claim.command],
+            one.claim.says, one.claim.value or _EMPTY, one.why, one.claim.source, paper.commands[one.claim.command],
             one.claim.note or _EMPTY,
         ] for one in claims]  # fmt: skip
     return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * len(header))
 
 
-def _joined(outcomes: Sequence[Outcome], say: object) -> str:
-    """One text for each test, under its name where there are several; what all share is said once."""
-    texts = [say(outcome) for outcome in outcomes]  # type: ignore[operator]
-    if len(set(texts)) == 1:
-        return str(texts[0])
-    return "; ".join(f"{o.test.on}: {text}" for o, text in zip(outcomes, texts, strict=True))
-
-
 def measured(outcome: Outcome) -> str:
-    """The number behind a test, with its interval and, of one of several, its word."""
-    if outcome.reading is None:
-        return "not here"
-    word = f" ({outcome.word})" if outcome.test.on else ""
+    """The number behind a test, with its interval."""
     reading = outcome.reading
-    number = count(reading.estimate) if outcome.test.exact and reading.estimate is not None else shown(reading, 3)
-    return f"{number}{word}"
+    if reading is None or reading.estimate is None:
+        return "not here"
+    whole = outcome.test.exact and reading.estimate == round(reading.estimate)
+    return count(reading.estimate) if whole else shown(reading, 3)
 
 
 def rule(test: Check) -> str:
