@@ -80,6 +80,7 @@ def test_every_figure_stands_in_the_text(paper: Paper) -> None:
     assert not lost, lost[:3]
 
 
+@pytest.mark.slow
 def test_parameters_of_the_thesis_repeat_within_a_hundredth(data_dir: Path) -> None:
     from nasanalysis.loaders.sources import Sources
     from nasanalysis.stats.resampling import Resampling

@@ -89,7 +89,7 @@ def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
 
 def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
     """A row for each claim, and one for each of its tests where it has several."""
-    header = ["claim", "here", "measured", "rule", "level", "n", "choices", "said in", "they say", "note"]
+    header = ["claim", "here", "measured", "rule", "level", "n", "said in", "note"]
     rows = [row for one in claims for row in _rows(one)]
     commands = dict.fromkeys(paper.commands[one.claim.command] for one in claims)
     note = f"In full: {'; '.join(f'`{command}`' for command in commands)} (the CSV file says which for each claim)."
@@ -97,15 +97,17 @@ def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
 
 
 def _rows(one: Judged) -> Iterator[list[str]]:
-    said = [one.share or _EMPTY, one.claim.source, one.claim.value or _EMPTY, one.claim.note or _EMPTY]
+    place = f"{one.claim.source}: {one.claim.value}" if one.claim.value else one.claim.source
+    share = f"; holds in {one.share}" if one.share else ""
     if len(one.outcomes) == 1:
-        yield [one.claim.says, *_tested_by(one.outcomes[0]), *said]
+        word, number, *rest = _tested_by(one.outcomes[0])
+        yield [one.claim.says, word, number, *rest, place, f"{one.claim.note}{share}".strip("; ") or _EMPTY]
         return
     words = Counter(outcome.word for outcome in one.outcomes)
-    parts = "; ".join(f"{word}: {words[word]}" for word in WORDS if words[word])
-    yield [one.claim.says, one.word, f"of {len(one.outcomes)}, {parts}", *[_EMPTY] * 3, *said]
+    parts = "; ".join(f"{words[word]} {word}" for word in WORDS if words[word])
+    yield [one.claim.says, one.word, f"{parts}{share}", *[_EMPTY] * 3, place, one.claim.note or _EMPTY]
     for outcome in one.outcomes:
-        yield [f"{one.claim.says} – {outcome.test.on}", *_tested_by(outcome), *[_EMPTY] * 4]
+        yield [f"– {outcome.test.on}", *_tested_by(outcome), *[_EMPTY] * 2]
 
 
 def _tested_by(outcome: Outcome) -> list[str]:
