@@ -217,9 +217,9 @@ def test_notes_say_what_is_what(result: Result) -> None:
         "mean of 4 searches",
         "Truth: test accuracy after 12 epochs of digits (training seed 1).",
         "Searched: 40 architectures",
-        "early: sotl, step 3, training seed 0",
+        "early: SoTL, all steps, step 3, training seed 0",
         "valid: validation accuracy, after 12 epochs, training seed 0",
-        "sum: params (rank) + 2 x sotl (rank), step 3, training seed 0",
+        "sum: parameters (rank) + 2 x SoTL, all steps (rank), step 3, training seed 0",
     ):
         assert said in note, said
 

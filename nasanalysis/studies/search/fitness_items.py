@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ...core.terms import TermModel
+from ...plots.style import proxy_label
 from ...proxies import Direction, direction_of
 from ...proxies.registry import is_computed
 from ..items import Many, StrictModel
@@ -88,11 +89,13 @@ class FitnessItem(StrictModel):
         """Where its values come from, in words for a note."""
         if self.terms:
             what = " + ".join(
-                (f"{t.weight:g} x " if t.weight != 1 else "") + t.proxy + (f" ({t.rule})" if t.rule != "raw" else "")
+                (f"{t.weight:g} x " if t.weight != 1 else "")
+                + proxy_label(t.proxy)
+                + (f" ({t.rule})" if t.rule != "raw" else "")
                 for t in self.terms
             )
         elif self.proxy:
-            what = self.proxy if is_computed(self.proxy) else f"{self.proxy} as recorded"
+            what = proxy_label(self.proxy) + ("" if is_computed(self.proxy) else " as recorded")
             if (pointing := self.pointing).source != "ours":
                 what += f", {pointing} is better"
         else:

@@ -83,7 +83,7 @@ def _note(runs: Runs) -> Iterator[str]:
     yield f"Truth: {i.split} accuracy{after} of {where} ({run})."
     lacking = f"; {outside:,} are left out because they lack a fitness" if outside else ""
     yield f"Searched: {len(known):,} architectures ({sample_label(i.sample)}{lacking})."
-    fitnesses = "; ".join(f"{f.label}: {f.source}" for f in i.fitnesses)
+    fitnesses = "; ".join(f.label if f.source == f.label else f"{f.label}: {f.source}" for f in i.fitnesses)
     yield f"Fitnesses: {fitnesses}; {TRUTH_SHOWN}: what the algorithm finds with a fitness that makes no error."
     for algorithm in i.algorithms:
         yield from _settings(algorithm, i.queries, len(known))
