@@ -242,6 +242,18 @@ def test_a_number_is_one_row_of_a_table(evidence: Evidence) -> None:
         evidence.read(_test(item="nb101/later", above=1.0))
 
 
+def test_a_claim_that_its_item_judges(evidence: Evidence) -> None:
+    text = "A Fourier regression of the true degree has a lower SoTL than each of the other degrees"
+    keys = {"item": "synthetic/fourier", "level": "same data"}
+    words, measured = evidence.claimed(validated(Check, {**keys, "claimed": text}, where="test"))
+    assert len(words) > 1
+    assert measured == f"{words.count('holds')} of {len(words)} hold"
+    with pytest.raises(StudyError, match="expected a claim of A Fourier regression"):
+        evidence.claimed(validated(Check, {**keys, "claimed": "no such"}, where="test"))
+    with pytest.raises(StudyError, match="no other rule beside it"):
+        validated(Check, {**keys, "claimed": text, "above": 1.0}, where="test")
+
+
 def test_searches_are_paired_by_their_seeds(evidence: Evidence) -> None:
     one = evidence.order(_test(item="diffsearch/digits", better="drnas", than="random_architecture"))
     other = evidence.order(_test(item="diffsearch/digits", better="random_architecture", than="drnas"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .model import Cell, Check, Claim, Ours, Paper, PaperTable
 from .ours import Evidence, NotHere
-from .verdicts import Outcome, Reading, Word, combine, judge
+from .verdicts import WORDS, Outcome, Reading, Word, combine, judge
 
 #: Level of a cell whose number needs files that are not on this machine.
 NEEDS_DATA = "needs data"
@@ -90,10 +90,18 @@ def _judged(paper: Paper, claim: Claim, evidence: Evidence) -> Judged:
 
 def _outcome(test: Check, evidence: Evidence) -> Outcome:
     try:
+        if test.claimed:
+            words, text = evidence.claimed(test)
+            return Outcome(test, combine([_word(word) for word in words]), text=text)
         reading = evidence.order(test) if test.is_order else evidence.read(test)
     except NotHere as reason:
         return Outcome(test, "not tested", None, str(reason))
     return Outcome(test, judge(test, reading), reading)
+
+
+def _word(text: str) -> Word:
+    """A verdict of another item by our words."""
+    return next((word for word in WORDS if word == text), "cannot tell")
 
 
 def _share(claim: Claim, evidence: Evidence) -> str:

@@ -66,10 +66,10 @@ def _section(title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool]
 
 def _line(page: Page, one: Judged) -> str:
     """A claim, what was measured, and the link to its table."""
-    numbers = "; ".join(_number(outcome) for outcome in one.outcomes if outcome.reading)
+    numbers = "; ".join(_number(outcome) for outcome in one.outcomes if outcome.reading or outcome.text)
     share = f"; holds in {one.share}" if one.share else ""
     doubt = f" ({one.claim.note})" if one.claim.note else ""
-    levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading))
+    levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading or o.text))
     place = f"[{one.claim.source}]({page.link}#{_address(page, one)})"
     return f"{one.claim.says}: {one.word}. {numbers}{share}; {levels}{doubt}. {place}"
 

@@ -148,7 +148,7 @@ class Check(Look):
 
     Either an order (`better`, `than`: readings of an item, or methods of a differentiable search; `arms` one for both
     or one for each), true where the paired difference is above 0. Or a number, with one side: ``above``, ``below``, or
-    ``near`` with ``within``.
+    ``near`` with ``within``. Or a claim that the item judges itself, by its text (`claimed`): then its verdicts count.
     """
 
     on: str = ""
@@ -157,6 +157,7 @@ class Check(Look):
     than: str = ""
     arms: Many[str] = Field(default=(), max_length=2)
     statistic: str = ""
+    claimed: str = ""
     above: float | None = None
     below: float | None = None
     near: float | None = None
@@ -169,6 +170,10 @@ class Check(Look):
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         sides = [name for name in ("above", "below", "near") if getattr(self, name) is not None]
+        if self.claimed:
+            if sides or self.better or self.than or self.where:
+                raise ValueError("claimed: expected no other rule beside it")
+            return self
         if bool(self.better) != bool(self.than):
             raise ValueError("expected better and than, both of them, got one")
         if self.is_order and (sides or self.where or (self.better == self.than and len(set(self.arms)) < 2)):

@@ -146,6 +146,19 @@ class Evidence:
                 self._runs[name] = ItemFrames(item, *given)
         return self._runs[name]
 
+    def claimed(self, check: Check) -> tuple[list[str], str]:
+        """The verdicts of the item's own claim of that text, and what it measured."""
+        tables = [
+            table.data for table in self.section(check.item).tables if {"claim", "verdict"} <= set(table.data.columns)
+        ]
+        rows = pl.concat([table.select("claim", "ours", "verdict") for table in tables]) if tables else None
+        known = [] if rows is None else rows["claim"].unique(maintain_order=True).to_list()
+        if rows is None or check.claimed not in known:
+            raise StudyError(f"{check.item}: expected a claim of {'; '.join(known) or 'none'}, got {check.claimed!r}")
+        rows = rows.filter(claim=check.claimed)
+        words, texts = rows["verdict"].to_list(), rows["ours"].to_list()
+        return words, texts[0] if len(texts) == 1 else f"{words.count('holds')} of {len(words)} hold"
+
     # --- choices ----------------------------------------------------------------------------------------
 
     def share(self, name: str) -> str:

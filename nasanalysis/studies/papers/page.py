@@ -128,6 +128,8 @@ def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
 def measured(outcome: Outcome) -> str:
     """The number behind a test, with its interval."""
     reading = outcome.reading
+    if outcome.text:
+        return outcome.text
     if reading is None or reading.estimate is None:
         return "not here"
     whole = outcome.test.exact and reading.estimate == round(reading.estimate)
@@ -136,6 +138,8 @@ def measured(outcome: Outcome) -> str:
 
 def rule(test: Check) -> str:
     """What a test asks, in words."""
+    if test.claimed:
+        return f"that of {test.item}"
     if test.is_order:
         return "difference above 0"
     if test.near is not None:

@@ -34,12 +34,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A test with its word; `reading` is null where `why` says that it could not be read."""
+    """A test with its word; `reading` is null where `why` says that it could not be read.
+
+    `text`: what the item that judges the claim itself measured.
+    """
 
     test: Check
     word: Word
     reading: Reading | None = None
     why: str = ""
+    text: str = ""
 
 
 def judge(test: Check, reading: Reading) -> Word:
