@@ -392,7 +392,7 @@ def test_live_searches_that_are_not_whole(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="expected algorithms and fitnesses, or traces of live searches, got neither"):
         study(tmp_path, text="\n".join(line for line in LIVE.splitlines() if not line.startswith("traces")))
     (line,) = study(tmp_path, text=LIVE).run().skipped
-    assert "angle.parquet: expected a Parquet file" in line
+    assert "angle.parquet: expected a kept result, found nothing there" in line
     write_live(tmp_path, noisy=4)
     with pytest.raises(StudyError, match="expected losses of every architecture found, 1 lack them, first nb201:"):
         study(tmp_path, text=LIVE).run()
