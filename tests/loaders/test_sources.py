@@ -73,5 +73,5 @@ def test_kept_results_by_path_and_by_name(tmp_path: Path) -> None:
     assert len(both) == 2 * len(digits.truth("digits", split="test"))
     assert sources.kept("nb201_training.parquet") == shipped("reports/results/nb201_training.parquet")
     assert sources.inputs == (tmp_path / "a.parquet", shipped("reports/results/nb201_training.parquet"))
-    with pytest.raises(MissingDataError, match=r"none\.parquet: expected a Parquet file"):
+    with pytest.raises(MissingDataError, match=r"none\.parquet: expected a kept result, found nothing there"):
         sources.kept("none.parquet")
