@@ -92,6 +92,40 @@ def diffsearch_keep(
     print_json({"files": [str(p) for p in paths]}) if as_json else print("\n".join(map(str, paths)))
 
 
+@diffsearch_app.command("standalone")
+def diffsearch_standalone(
+    config: Annotated[
+        str, typer.Option("--config", help="A TOML file, or a shipped one by name (reports/standalone/): s5, s1 ...")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the trainings.")],
+    search: Annotated[
+        Path | None, typer.Option("--search", help="The --out of `diffsearch run` whose architectures are trained.")
+    ] = None,
+    only_estimate: Annotated[bool, typer.Option("--estimate", help="Hours on this machine; trains nothing.")] = False,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    backend: BackendOption = "loky",
+    scheduler: SchedulerOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train architectures alone at a paper's evaluation settings (TRUTH); resumes after a kill."""
+    with needs_torch(_WHAT):
+        from ..live.standalone import StandaloneRun, estimate, summary, train_all
+        from ..training.devices import choose_device
+    from ..core.frames import read_frame
+    from ..training.standalone import StandaloneConfig
+
+    loaded = StandaloneConfig.load(config)
+    if only_estimate:
+        rows = estimate(StandaloneRun.of(loaded, out, choose_device(device), data, search))
+        _show(rows, f"{rows[0]['hours']:.1f} h of one process", as_json)
+        return
+    with working_device(device, workers, backend, scheduler, what=_WHAT) as there:
+        paths = train_all(StandaloneRun.of(loaded, out, there, data, search), workers or os.cpu_count() or 1)
+    _show(summary(read_frame(paths["curves"], "CURVES")), "trained alone: the last epoch counts", as_json)
+
+
 @diffsearch_app.command("methods")
 def diffsearch_methods(
     space: Annotated[

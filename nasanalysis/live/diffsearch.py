@@ -210,10 +210,11 @@ def keep_searches(run: SearchRun, name: str, out: Path) -> list[Path]:
 
 
 def selections(trace: pl.DataFrame, every: int) -> list[str]:
-    """Architectures that searches selected, at the end and after every so many epochs, each once."""
-    rows = trace.filter(
-        (pl.col("quantity") == "selected") | ((pl.col("quantity") == "genotype") & (pl.col("epoch") % every == 0))
-    )
+    """Architectures that searches selected, at the end and after every so many epochs (0: the end alone), each once."""
+    wanted = pl.col("quantity") == "selected"
+    if every:
+        wanted |= (pl.col("quantity") == "genotype") & (pl.col("epoch") % every == 0)
+    rows = trace.filter(wanted)
     return sorted(set(rows["text"].to_list()))
 
 

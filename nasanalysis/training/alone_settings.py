@@ -108,4 +108,10 @@ PUBLISHED: dict[str, Published] = {
         NetworkConfig(channels=128, cells=3),
         _CROPPED,
     ),
+    # ours: `nasanalysis.training.digits`, whose runs draw everything from one stream and are not these bit by bit
+    "digits": Published(
+        AloneSettings(epochs=12, batch_size=64),
+        NetworkConfig(channels=4, cells=1, reduction="pool", stem_kernel=1),
+        {"data": "digits"},
+    ),
 }

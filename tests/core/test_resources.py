@@ -26,7 +26,7 @@ def in_the_wheel() -> dict[str, str]:
 def test_every_file_that_the_package_reads_is_in_the_wheel() -> None:
     wheel = in_the_wheel()
     folders = {"data": "*", "data/descriptors": "*", "reports": "*.toml", CONFIGS: "*.toml", "reports/results": "*.*"}
-    folders["reports/searches"] = folders["reports/synthetic"] = "*.toml"
+    folders["reports/searches"] = folders["reports/standalone"] = folders["reports/synthetic"] = "*.toml"
     folders["reports/papers"] = "*.*"
     expected = {
         path.relative_to(ROOT).as_posix()
