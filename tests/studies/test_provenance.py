@@ -51,7 +51,8 @@ def run(data: Path, cache: Path, *names: str) -> tuple[dict[str, str], dict[str,
     command = [sys.executable, "-c", SCRIPT, str(data), *names]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=True)
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["skipped"] == []
+    few = "architectures of it are here"  # of an official archive: what is there was read all the same
+    assert [line for line in answer["skipped"] if few not in line] == []
     inside = str(data.resolve()) + os.sep
     opened = {path: sha256(path) for path in answer["opened"] if path.startswith(inside) and Path(path).is_file()}
     return opened, {name: key for inputs in answer["inputs"].values() for name, key in inputs.items()}
