@@ -132,5 +132,6 @@ def test_the_eigenvalue_table_records_the_hessians_it_reads(data_dir: Path, tmp_
 @pytest.mark.parametrize("name", shipped_studies())
 def test_every_file_that_a_shipped_study_opens_is_recorded(name: str, data_dir: Path, tmp_path: Path) -> None:
     opened, recorded = run(data_dir, tmp_path, name)
-    lost = [path for path, key in opened.items() if key not in recorded.values()]
+    sets = {name for name, key in recorded.items() if key.startswith("names+sizes")}  # an archive's folder as one input
+    lost = [path for path, key in opened.items() if key not in recorded.values() and Path(path).parent.name not in sets]
     assert not lost
