@@ -126,7 +126,7 @@ def test_every_row_of_a_shipped_configuration_is_defined_on_its_space(name: str)
     config = DiffSearchConfig.load(name)
     for row in config.method:
         parts = method(row.name, config.space, config.settings(row).epochs, **row.options)
-        assert config.settings(row, parts.settings).epochs >= 50
+        assert config.settings(row, parts.settings).epochs >= 20  # studies on small images; the papers search for 50
 
 
 def test_an_estimate_has_hours_for_every_row(tmp_path: Path) -> None:
