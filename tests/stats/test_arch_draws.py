@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
+from small_frames import scores_frame, truth_frame
 
 from nasanalysis.core.errors import StudyError
 from nasanalysis.core.seeding import generator
 from nasanalysis.stats.arch_draws import correlations_of_draws, draw_size, interval_of_draws, pool_of
-from tests.small_frames import scores_frame, truth_frame
 
 ARCHS = [f"user:{i:03d}" for i in range(60)]
 
