@@ -174,7 +174,7 @@ def test_what_type_checkers_see_is_what_there_is() -> None:
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda p: p.name)
 def test_tests_take_their_helpers_from_the_folder_they_lie_in(path: Path) -> None:
-    """``tests`` is no package: ``make test-light`` runs away from the checkout, where ``from tests.x`` finds nothing."""
+    """``tests`` is no package: ``make test-light`` runs away from the checkout; ``from tests.x`` fails."""
     tree = ast.parse(path.read_text())
     names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level]
     names += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
