@@ -7,7 +7,7 @@ softmax is given where it is asked for by name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,16 +28,23 @@ WHOLE = 300
 
 
 class NoHessianError(NasAnalysisError, ValueError):
-    """The Hessian of a loss that is piecewise constant in alpha, or that does not depend on it."""
+    """The Hessian of a loss that is piecewise constant in alpha or does not depend on it, or one that is not finite."""
 
 
-def products(learner: SearchLearner, *, relaxed: bool = False, images: int = 0) -> HessianProducts:
+class Extremes(NamedTuple):
+    """Ends of a spectrum: the most positive eigenvalue, and the one of largest magnitude with its sign."""
+
+    most_positive: float
+    largest: float
+
+
+def products(learner: SearchLearner, *, relaxed: bool = False, images: int = 0, data: str = "alpha") -> HessianProducts:
     """Products of the architecture Hessian with vectors; numbers are those that are trained, row by row.
 
     Parameters
     ----------
     relaxed: for a hard sampler, take the Hessian of its softmax at the same alpha.
-    images: on which it is read; 0: one batch.
+    images: on which it is read; 0: one batch. data: of ``alpha``'s images, those of the ``weights``, or ``valid``.
 
     Raises `NoHessianError` for a hard sampler without `relaxed`, for a controller, and where nothing is open.
     """
@@ -51,7 +58,7 @@ def products(learner: SearchLearner, *, relaxed: bool = False, images: int = 0) 
     if not bool(trained.any()):
         raise NoHessianError(f"{method.name}: expected open decisions, got none; every edge is decided")
     point = learner.alphas.values.detach()[trained].clone().requires_grad_()
-    batches = learner._read_batches(images or learner.settings.batch_size, "alpha")
+    batches = learner._read_batches(images or learner.settings.batch_size, data)
 
     def loss_on(index: int) -> Tensor:
         values = learner.alphas.values.detach().masked_scatter(trained, point)
@@ -75,6 +82,35 @@ def eigenvalues(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.eigvalsh(hessian), dtype=np.float64)
 
 
+def extremes(
+    learner: SearchLearner, *, relaxed: bool = False, images: int = 0, data: str = "alpha", whole: int = WHOLE
+) -> Extremes:
+    """Both ends of the spectrum: from the whole matrix up to `whole` numbers, by Lanczos beyond.
+
+    Raises `NoHessianError` as `products`, and where the Hessian is not finite.
+    """
+    product = products(learner, relaxed=relaxed, images=images, data=data)
+    if product.size <= whole:
+        values = eigenvalues(_finite(learner, product.dense()))
+        return Extremes(float(values[-1]), float(values[np.abs(values).argmax()]))
+    return Extremes(_lanczos(learner, product, "algebraic"), _lanczos(learner, product, "magnitude"))
+
+
+def _lanczos(learner: SearchLearner, product: HessianProducts, which: Literal["algebraic", "magnitude"]) -> float:
+    start = torch_generator(learner.seed, "search", "lanczos")
+    values, _ = leading_eigenvalues(product, generator=start, which=which)
+    return float(_finite(learner, values)[0])
+
+
+def _finite(learner: SearchLearner, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if np.isfinite(values).all():
+        return values
+    raise NoHessianError(
+        f"{learner.name}: expected a finite Hessian in the architecture parameters, got "
+        f"{int((~np.isfinite(values)).sum())} of {values.size} that are not; use a smaller learning_rate, or clip"
+    )
+
+
 def dominant(
     learner: SearchLearner,
     *,
@@ -85,8 +121,6 @@ def dominant(
     """The most positive eigenvalue, or the one of largest magnitude: whole to `WHOLE` numbers, by Lanczos beyond."""
     product = products(learner, relaxed=relaxed, images=images)
     if product.size <= WHOLE:
-        values = eigenvalues(product.dense())
+        values = eigenvalues(_finite(learner, product.dense()))
         return float(values[-1] if which == "algebraic" else values[np.abs(values).argmax()])
-    start = torch_generator(learner.seed, "search", "lanczos")
-    values, _ = leading_eigenvalues(product, generator=start, which=which)
-    return float(values[0])
+    return _lanczos(learner, product, which)

@@ -28,6 +28,7 @@ from ..training.optimisers import optimiser
 from ..training.stream import Stream
 from ..training.tasks import Task
 from .controller import ControllerLearner, ControllerNet
+from .diagnostics import diagnosed, require_defined
 from .images import cut_out
 from .measuring import measuring, randomness_of
 from .method import Method
@@ -77,6 +78,7 @@ class SearchLearner(Learner):
     ) -> None:
         self.space, self.task, self.method, self.seed, self.device = space, task, method, seed, device
         self.settings = settings
+        require_defined(method, settings)
         self.network = network.changed(**method.network) if method.network else network
         self.name = f"{method.name}, seed {seed}"
         self.course = Course(method.stages, self.settings.learning_rate, self.settings.learning_rate_min)
@@ -91,6 +93,7 @@ class SearchLearner(Learner):
         self.history: list[dict[str, Any]] = []
         self.number, self.done = 0, 0
         self._fixed: list[Batch] = []
+        self._fixed_train: list[Batch] = []
         self.controller: ControllerLearner | None = None
         self._build(0, None)
         self.updates = max(1, -(-self.batches // method.period) * self.course.epochs)
@@ -302,7 +305,8 @@ class SearchLearner(Learner):
         ----------
         images: how many of them; 0: `SearchSettings.read_images`, and all where that is 0.
         mask: a candidate whose weight is set to 0, the others as they are. removed: places that contribute nothing.
-        data: ``alpha``: the images that alpha is trained on, augmented once and for all; ``valid``: those of the task.
+        data: ``alpha``: the images that alpha is trained on, augmented once and for all; ``weights``: likewise of those
+            that the weights are trained on; ``valid``: those of the task.
         """
         weights = self.alphas.settle(self._read_weights()).clone()
         if mask is not None:
@@ -338,15 +342,16 @@ class SearchLearner(Learner):
             size = max(self.batch_size, 2)
             parts = [(x[i : i + size], labels[i : i + size]) for i in range(0, len(labels), size)]
             return [part for part in parts if len(part[1]) > 1]
-        if not self._fixed:
-            still = torch_generator(self.seed, "search", "readings")
+        fixed = self._fixed_train if data == "weights" else self._fixed
+        if not fixed:
+            still = torch_generator(self.seed, "search", "readings", *(["weights"] if data == "weights" else []))
             size = self.settings.batch_size
-            index = self.alpha_images
-            self._fixed = [self.task.batch(index[i : i + size], still) for i in range(0, len(index) - 1, size)]
+            index = self.weight_images if data == "weights" else self.alpha_images
+            fixed += [self.task.batch(index[i : i + size], still) for i in range(0, len(index) - 1, size)]
         wanted = images or self.settings.read_images
         if not wanted:
-            return self._fixed
-        return self._fixed[: max(1, -(-wanted // self.settings.batch_size))]
+            return fixed
+        return fixed[: max(1, -(-wanted // self.settings.batch_size))]
 
     def stability(self, place: Place, epochs: int) -> float:
         """Mean histogram intersection of an edge's weights with those of the last epochs (SGAS, criterion 2)."""
@@ -381,6 +386,8 @@ class SearchLearner(Learner):
         if epoch and self._reads_eigenvalue(epoch):
             numbers["arch_hessian_ev"] = self.eigenvalue()
         genotype = self.selected() if self.method.selection.by == "weights" else None
+        extra = diagnosed(self, epoch, genotype, valid.accuracy)
+        numbers = {**extra.numbers, **numbers}
         self.history.append(
             {
                 "epoch": epoch,
@@ -388,6 +395,7 @@ class SearchLearner(Learner):
                 "weights": {f"{p.cell}/{p.edge}": dict(row) for p, row in table.items()},
                 "alphas": self.alphas.state(),
                 "numbers": {k: v for k, v in numbers.items() if math.isfinite(v)},
+                "notes": extra.notes,
             }
         )
         return {k: v for k, v in numbers.items() if math.isfinite(v)}
@@ -408,9 +416,9 @@ class SearchLearner(Learner):
 
         return dominant(self)
 
-    def accuracy_under(self, mixture: Any) -> float:
-        """Accuracy in percent of the network under a mixture, on the images that masks are judged on."""
-        batches = self._read_batches(0, "alpha")
+    def accuracy_under(self, mixture: Any, *, data: str = "alpha") -> float:
+        """Accuracy in percent of the network under a mixture, by default on the images that masks are judged on."""
+        batches = self._read_batches(0, data)
         with torch.no_grad():
             return self._read(lambda x: self.net.mixed(x, mixture), batches).accuracy  # type: ignore[operator]
 

@@ -74,7 +74,8 @@ class SearchLoop(Loop):
         values = {
             int(record["epoch"]): record["numbers"]["arch_hessian_ev"]
             for record in self.search.history
-            if "arch_hessian_ev" in record["numbers"]
+            # what is read for a reader's sake alone (`diagnostics`) has no say
+            if "arch_hessian_ev" in record["numbers"] and record["epoch"] and record["epoch"] % stopping.rule.every == 0
         }
         stop = stopping.rule(values)
         if stop is None or stop.stop_epoch != self.epoch:
@@ -134,9 +135,16 @@ def run_search(
         folder,
         mark,
         finish=lambda done: _write(learner, loop, folder, setting, mark),
+        snapshots=snapshots(learner),
         on_epoch=on_epoch,
     )
     return read_outcome(folder)
+
+
+def snapshots(learner: SearchLearner) -> list[int]:
+    """Epochs after which weights are kept (``epoch-N.pt``), beside those of the end."""
+    every = learner.settings.keep_weights_every
+    return list(range(every, learner.course.epochs, every)) if every else []
 
 
 def read_outcome(folder: Path) -> Outcome:
@@ -273,6 +281,7 @@ def _trace_rows(
         rows += [(record["epoch"], name, float(value), None) for name, value in record["numbers"].items()]
         if record.get("genotype"):
             rows.append((record["epoch"], "genotype", None, record["genotype"]))
+        rows += [(record["epoch"], name, None, said) for name, said in record.get("notes", {}).items()]
     rows += [(fired, "went_back_to", float(to), None) for fired, to in loop.returns]
     rows.append((history[-1]["epoch"] if loop.selected_at is None else loop.selected_at, "selected", None, str(arch)))
     return rows

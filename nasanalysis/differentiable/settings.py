@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -24,7 +24,16 @@ class SearchSettings(Settings):
     alpha_share: share of the training images that alpha is trained on; the weights have the rest. Both are augmented.
     statistics: of batch-norm where a supernet is read: ``batch`` or ``running``.
     read_images: images on which masks are judged, supernets compared, and eigenvalues read; 0: all of alpha's.
+    diagnose_every, eigenvalue_every: epochs between readings that move nothing; 0: none
+        (`nasanalysis.differentiable.diagnostics`). A Hessian costs two or three passes for each architecture parameter.
+    eigenvalue_data: images that eigenvalues are read on: a batch of those that ``alpha`` is trained on, of those of the
+        ``weights``, or ``both``. eigenvalue_relaxed: of a hard sampler, those of its softmax.
+    keep_weights_every: epochs between weights that are kept, for `nasanalysis diffsearch diagnose`; 0: the last alone.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"diagnose_every", "eigenvalue_every", "eigenvalue_data", "eigenvalue_relaxed", "keep_weights_every"}
+    )
 
     epochs: int = 50
     batch_size: int = 64
@@ -39,6 +48,11 @@ class SearchSettings(Settings):
     alpha_share: float = 0.5
     statistics: Literal["batch", "running"] = "batch"
     read_images: int = 0
+    diagnose_every: int = 0
+    eigenvalue_every: int = 0
+    eigenvalue_data: Literal["alpha", "weights", "both"] = "alpha"
+    eigenvalue_relaxed: bool = False
+    keep_weights_every: int = 0
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
@@ -51,6 +65,11 @@ class SearchSettings(Settings):
             raise ValueError(
                 "search: expected 0 <= learning_rate_min <= learning_rate, got "
                 f"{self.learning_rate_min} and {self.learning_rate}"
+            )
+        if min(self.diagnose_every, self.eigenvalue_every, self.keep_weights_every) < 0:
+            raise ValueError(
+                "search: expected diagnose_every, eigenvalue_every and keep_weights_every of 0 or more, got "
+                f"{self.diagnose_every}, {self.eigenvalue_every} and {self.keep_weights_every}"
             )
         if not 0 <= self.momentum < 1 or self.weight_decay < 0 or self.clip < 0:
             raise ValueError(

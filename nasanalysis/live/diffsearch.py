@@ -25,6 +25,7 @@ from ..core.errors import ParameterError
 from ..core.frames import check, read_frame, read_provenance, write_frame
 from ..core.provenance import package_versions, provenance
 from ..differentiable.config import DiffSearchConfig, MethodConfig
+from ..differentiable.diagnostics import require_defined
 from ..differentiable.learner import SearchLearner
 from ..differentiable.methods import method
 from ..differentiable.search import read_outcome, run_search
@@ -96,6 +97,7 @@ def search_all(run: SearchRun, workers: int = 1) -> list[Path]:
     for row in run.config.method:
         settings = run.config.settings(row)
         parts = method(row.name, run.config.space, settings.epochs, **row.options)
+        require_defined(parts, settings)
         epochs[row.label] = sum(stage.epochs for stage in parts.stages)
     jobs = run.config.jobs
     folders = [run.folder(*job) for job in jobs]
