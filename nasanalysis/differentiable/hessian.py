@@ -7,6 +7,8 @@ softmax is given where it is asked for by name.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -91,24 +93,30 @@ def extremes(
     """
     product = products(learner, relaxed=relaxed, images=images, data=data)
     if product.size <= whole:
-        values = eigenvalues(_finite(learner, product.dense()))
+        values = _spectrum(learner, product)
         return Extremes(float(values[-1]), float(values[np.abs(values).argmax()]))
     return Extremes(_lanczos(learner, product, "algebraic"), _lanczos(learner, product, "magnitude"))
 
 
+def _spectrum(learner: SearchLearner, product: HessianProducts) -> NDArray[np.float64]:
+    with _named(learner):
+        return eigenvalues(product.dense())
+
+
 def _lanczos(learner: SearchLearner, product: HessianProducts, which: Literal["algebraic", "magnitude"]) -> float:
     start = torch_generator(learner.seed, "search", "lanczos")
-    values, _ = leading_eigenvalues(product, generator=start, which=which)
-    return float(_finite(learner, values)[0])
+    with _named(learner):
+        values, _ = leading_eigenvalues(product, generator=start, which=which)
+    return float(values[0])
 
 
-def _finite(learner: SearchLearner, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if np.isfinite(values).all():
-        return values
-    raise NoHessianError(
-        f"{learner.name}: expected a finite Hessian in the architecture parameters, got "
-        f"{int((~np.isfinite(values)).sum())} of {values.size} that are not; use a smaller learning_rate, or clip"
-    )
+@contextlib.contextmanager
+def _named(learner: SearchLearner) -> Iterator[None]:
+    """Say of which search a Hessian is that is not finite, or whose eigenvalues do not converge."""
+    try:
+        yield
+    except NasAnalysisError as error:
+        raise NoHessianError(f"{learner.name}: {error}; use a smaller learning_rate, or clip") from error
 
 
 def dominant(
@@ -121,6 +129,6 @@ def dominant(
     """The most positive eigenvalue, or the one of largest magnitude: whole to `WHOLE` numbers, by Lanczos beyond."""
     product = products(learner, relaxed=relaxed, images=images)
     if product.size <= WHOLE:
-        values = eigenvalues(_finite(learner, product.dense()))
+        values = _spectrum(learner, product)
         return float(values[-1] if which == "algebraic" else values[np.abs(values).argmax()])
     return _lanczos(learner, product, which)
