@@ -126,6 +126,47 @@ def diffsearch_standalone(
     _show(summary(read_frame(paths["curves"], "CURVES")), "trained alone: the last epoch counts", as_json)
 
 
+@diffsearch_app.command("diagnose")
+def diffsearch_diagnose(
+    run: Annotated[Path, typer.Option("--run", help="The --out of `diffsearch run`; results go to its diagnose/.")],
+    config: Annotated[
+        str | None, typer.Option("--config", help="Of the searches; default: the one that they were run with.")
+    ] = None,
+    tune: Annotated[
+        int, typer.Option("--tune", min=0, help="Epochs at most in which a discretised supernet is tuned; 0: none is.")
+    ] = 20,
+    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without gain that end a tuning.")] = 5,
+    gain: Annotated[float, typer.Option("--gain", min=0, help="Percentage points that count as one.")] = 0.1,
+    edges: Annotated[int, typer.Option("--edges", min=0, help="Edges of each search that are tuned; 0: all.")] = 0,
+    images: Annotated[int, typer.Option("--images", min=0, help="That masks are judged on; 0: all of alpha's.")] = 0,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Also write FILE_strengths.parquet and FILE_gaps.parquet.")
+    ] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What operations are worth beside their alpha, from the weights that finished searches left; resumes."""
+    with needs_torch(_WHAT):
+        from ..differentiable.strengths import Tuning
+        from ..live.diagnose import config_of, diagnose
+        from ..live.diffsearch import SearchRun
+        from ..training.devices import choose_device
+    from ..core.frames import read_frame, read_provenance, write_frame
+    from ..differentiable.config import DiffSearchConfig
+
+    searches = SearchRun(DiffSearchConfig.load(config) if config else config_of(run), run, choose_device(device), data)
+    tuning = Tuning(most=tune, patience=patience, gain=gain) if tune else None
+    paths = diagnose(searches, tuning, edges=edges, workers=workers or os.cpu_count() or 1, images=images)
+    files = list(paths.values())
+    if keep is not None:
+        for name, path in paths.items():
+            target = keep.with_name(f"{keep.name}_{name}.parquet")
+            files.append(write_frame(read_frame(path), target, read_provenance(path)))
+    print_json({"files": [str(p) for p in files]}) if as_json else print("\n".join(map(str, files)))
+
+
 @diffsearch_app.command("methods")
 def diffsearch_methods(
     space: Annotated[

@@ -250,6 +250,29 @@ SCHEMAS: dict[str, Schema] = {
         nullable=frozenset({"part", "seed", "search_seed"}),
         optional=frozenset({"part", "search_seed", "value", "text"}),
     ),
+    "STRENGTHS": Schema(
+        keys={
+            "benchmark": _TEXT,
+            "dataset": _TEXT,
+            **_HOW,
+            "seed": _INT,
+            "epoch": _INT,
+            "cell": _TEXT,
+            "edge": _TEXT,
+            "operation": _TEXT,
+        },
+        values={
+            "weight": _FLOAT,
+            "alpha": _FLOAT,
+            "strength": _FLOAT,
+            "strength_loss": _FLOAT,
+            "discrete_accuracy": _FLOAT,
+            "converged_accuracy": _FLOAT,
+            "tuned_epochs": _INT,
+        },
+        optional=frozenset({"alpha", "strength_loss", "discrete_accuracy", "converged_accuracy", "tuned_epochs"}),
+        ranges={"epoch": (0, 2**62), "discrete_accuracy": _PERCENT, "converged_accuracy": _PERCENT},
+    ),
     "ALPHAS": Schema(
         keys={
             "benchmark": _TEXT,

@@ -64,11 +64,11 @@ class SearchRun:
         return [self.out, *([self.data] if self.data else [])]
 
 
-def learner_of(run: SearchRun, row: MethodConfig, seed: int) -> SearchLearner:
-    """One search, not begun."""
+def learner_of(run: SearchRun, row: MethodConfig, seed: int, **changes: Any) -> SearchLearner:
+    """One search, not begun; `changes`: keys of its `SearchSettings` that come in place of what it says."""
     config = run.config
     parts = method(row.name, config.space, config.settings(row).epochs, **row.options)
-    settings = config.settings(row, parts.settings)
+    settings = config.settings(row, parts.settings).changed(**changes)
     task = load_task(config.data, data=run.data, device=run.device)
     return SearchLearner(config.space, config.network_of(row), task, parts, settings, seed=seed, device=run.device)
 
