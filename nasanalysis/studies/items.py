@@ -43,6 +43,7 @@ KINDS: dict[str, str] = {
     "supernet": "nasanalysis.studies.supernet.items:SupernetItem",
     "measured": "nasanalysis.studies.supernet.measured:MeasuredItem",
     "diffsearch": "nasanalysis.studies.diffsearch.items:DiffSearchItem",
+    "diagnosis": "nasanalysis.studies.diagnosis.items:DiagnosisItem",
     "synthetic": "nasanalysis.studies.synthetic.items:SyntheticItem",
     "scratch": "nasanalysis.studies.scratch.items:ScratchItem",
     "search": "nasanalysis.studies.search.items:SearchItem",

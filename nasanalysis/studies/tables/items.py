@@ -29,6 +29,7 @@ TABLES: dict[str, str] = {
     "one-shot": "nasanalysis.studies.tables.one_shot:one_shot",
     "zero-cost": "nasanalysis.studies.tables.zero_cost:zero_cost",
     "shared-results": "nasanalysis.studies.tables.shared_results:shared_results",
+    "eigenvalue-errors": "nasanalysis.studies.tables.eigenvalue_errors:eigenvalue_errors",
     "hessian-eigenvalues": "nasanalysis.studies.tables.eigenvalues:hessian_eigenvalues",
 }
 

@@ -1,0 +1,1 @@
+"""Diagnostics of differentiable searches in a study: ``[[diagnosis]]``."""
