@@ -30,20 +30,23 @@ Rule = Callable[[Evidence, float], list[Part]]
 
 
 def _over_seeds(rows: pl.DataFrame, column: str, level: float, digits: int = 2) -> list[Part]:
-    """A part for each method and setting; intervals of several are Bonferroni's."""
+    """A part for each method and setting, of correlations; intervals of several are Bonferroni's."""
     parts = []
     groups = list(rows.group_by("method", "setting", maintain_order=True))
     share = 1 - (1 - level) / max(1, len(groups))
     for (method, setting), each in groups:
         values = each[column].drop_nulls().to_numpy()
-        parts.append(_part(method_label(str(method), str(setting)), values, share, digits))
+        parts.append(_part(method_label(str(method), str(setting)), values, share, digits, (-1.0, 1.0)))
     return parts
 
 
-def _part(label: str, values: np.ndarray, level: float, digits: int) -> Part:
+def _part(
+    label: str, values: np.ndarray, level: float, digits: int, within: tuple[float, float] = (-np.inf, np.inf)
+) -> Part:
+    """`within`: what the number can be; an interval ends there."""
     if not len(values):
         return Part(label, None, None, "undefined in every search")
-    low, high = t_interval(values, level)
+    low, high = (None if end is None else float(np.clip(end, *within)) for end in t_interval(values, level))
     return Part(label, low, high, f"{with_interval(float(values.mean()), low, high, digits)}, {len(values)} searches")
 
 

@@ -60,7 +60,10 @@ def diagnosis_section(item: DiagnosisItem, sources: Sources, resampling: Resampl
     return Section(item.title, item.text, tuple(tables), figures, tuple(one.sentence for one in judged))
 
 
-_NOTE = "Student's interval over seeds, each search one number: with three seeds it is wide."
+_NOTE = (
+    "Student's interval over seeds, each search one number: with three seeds it is wide. Correlations along a search "
+    "say that two numbers go together over its epochs, and both may follow the epochs alone."
+)
 
 
 def _judge(claim: PublishedClaim, evidence: Evidence, level: float) -> Judged:
