@@ -122,6 +122,23 @@ VALID: dict[str, dict[str, list[Any]]] = {
         "alpha": [0.0, None],
         "mask": [None, True],
     },
+    "STRENGTHS": {
+        "benchmark": ["b", "b"],
+        "dataset": ["d", "d"],
+        **HOW,
+        "seed": [0, 0],
+        "epoch": [50, 50],
+        "cell": ["normal", "normal"],
+        "edge": ["0-1", "0-1"],
+        "operation": ["none", "skip_connect"],
+        "weight": [0.125, 0.25],
+        "alpha": [0.0, None],
+        "strength": [0.0, 12.5],
+        "strength_loss": [0.0, None],
+        "discrete_accuracy": [None, 40.0],
+        "converged_accuracy": [None, 62.5],
+        "tuned_epochs": [None, 7],
+    },
 }
 
 #: A truth of several quantities: an accuracy, a loss, a latency that is no percentage.
