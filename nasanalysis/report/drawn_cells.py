@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..plots.cells import CellGraph, cell_graph, node_places, operation_colour
 from ..plots.style import OPERATION_LABELS
@@ -28,6 +29,7 @@ def can_be_drawn(arch: str) -> bool:
     return offers(arch.partition(":")[0], Drawable)
 
 
+@lru_cache(maxsize=20_000)  # the figures of one page draw the same architectures
 def drawn_cell(arch: str) -> DrawnCell:
     """The cells of an architecture, one below another; words have no blanks (``_`` stands for one)."""
     nodes: list[str] = []

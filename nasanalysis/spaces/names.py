@@ -25,6 +25,7 @@ without the names behind them and the order of the edges, which differ between p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..core.errors import ArchError
@@ -76,7 +77,18 @@ class ArchReader:
         return read
 
     def _one(self, raw: object) -> str:
-        return str(read_arch(raw, self.space)) if self.known else str(opaque(raw, self.space))
+        if not self.known:
+            return str(opaque(raw, self.space))
+        if isinstance(raw, str):
+            return _text_of(raw, self.space, id(get_space(self.space)))
+        return str(read_arch(raw, self.space))
+
+
+@lru_cache(maxsize=50_000)
+def _text_of(raw: str, space: str, home: int) -> str:
+    """`read_arch` of a text, remembered: a benchmark's tables name the same architectures. `home`: which object the
+    space is, so that one registered anew under an old name is asked itself."""
+    return str(read_arch(raw, space))
 
 
 def read_arch(raw: object, space: str) -> Arch:
