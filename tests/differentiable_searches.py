@@ -15,6 +15,22 @@ from nasanalysis.networks.config import NetworkConfig
 from nasanalysis.training.settings import DataConfig
 from nasanalysis.training.tasks import Task, load_task
 
+#: A search on digits as its file says it, in seconds; keys of [search] may follow.
+TINY_CONFIG = """
+space = "nb201"
+seeds = [0, 1]
+[network]
+channels = 4
+cells = 1
+reduction = "pool"
+affine = false
+[data]
+data = "digits"
+[search]
+epochs = 1
+batch_size = 128
+"""
+
 
 class FewDigits:
     """The first images of the digits task, so that an epoch is a few batches."""

@@ -80,6 +80,17 @@ class Schema:
 
 _WHERE = {"benchmark": _TEXT, "dataset": _TEXT, "arch": _TEXT}
 _HOW = {"method": _TEXT, "setting": _TEXT}
+#: One operation of one edge after one epoch of a differentiable search.
+_ON_AN_EDGE: dict[str, pl.DataType] = {
+    "benchmark": _TEXT,
+    "dataset": _TEXT,
+    **_HOW,
+    "seed": _INT,
+    "epoch": _INT,
+    "cell": _TEXT,
+    "edge": _TEXT,
+    "operation": _TEXT,
+}
 _SPLITS = ("train", "valid", "test", "valtest")
 _CURVE_VALUES = {f"{split}_{what}": _SMALL for split in _SPLITS for what in ("loss", "accuracy")}
 _UNITS = frozenset({"epoch", "minibatch"})
@@ -251,16 +262,7 @@ SCHEMAS: dict[str, Schema] = {
         optional=frozenset({"part", "search_seed", "value", "text"}),
     ),
     "STRENGTHS": Schema(
-        keys={
-            "benchmark": _TEXT,
-            "dataset": _TEXT,
-            **_HOW,
-            "seed": _INT,
-            "epoch": _INT,
-            "cell": _TEXT,
-            "edge": _TEXT,
-            "operation": _TEXT,
-        },
+        keys=_ON_AN_EDGE,
         values={
             "weight": _FLOAT,
             "alpha": _FLOAT,
@@ -274,16 +276,7 @@ SCHEMAS: dict[str, Schema] = {
         ranges={"epoch": (0, 2**62), "discrete_accuracy": _PERCENT, "converged_accuracy": _PERCENT},
     ),
     "ALPHAS": Schema(
-        keys={
-            "benchmark": _TEXT,
-            "dataset": _TEXT,
-            **_HOW,
-            "seed": _INT,
-            "epoch": _INT,
-            "cell": _TEXT,
-            "edge": _TEXT,
-            "operation": _TEXT,
-        },
+        keys=_ON_AN_EDGE,
         values={"weight": _FLOAT, "alpha": _FLOAT, "mask": _FLAG},
         optional=frozenset({"alpha", "mask"}),
         ranges={"epoch": (0, 2**62)},

@@ -92,8 +92,7 @@ class SearchLearner(Learner):
         self.weight_images, self.alpha_images = self._halves()
         self.history: list[dict[str, Any]] = []
         self.number, self.done = 0, 0
-        self._fixed: list[Batch] = []
-        self._fixed_train: list[Batch] = []
+        self._fixed: dict[str, list[Batch]] = {}
         self.controller: ControllerLearner | None = None
         self._build(0, None)
         self.updates = max(1, -(-self.batches // method.period) * self.course.epochs)
@@ -342,12 +341,13 @@ class SearchLearner(Learner):
             size = max(self.batch_size, 2)
             parts = [(x[i : i + size], labels[i : i + size]) for i in range(0, len(labels), size)]
             return [part for part in parts if len(part[1]) > 1]
-        fixed = self._fixed_train if data == "weights" else self._fixed
-        if not fixed:
-            still = torch_generator(self.seed, "search", "readings", *(["weights"] if data == "weights" else []))
+        if data not in self._fixed:
+            # alpha's stream has no second name, as before there were readings of others
+            index, names = {"alpha": (self.alpha_images, ()), "weights": (self.weight_images, ("weights",))}[data]
+            still = torch_generator(self.seed, "search", "readings", *names)
             size = self.settings.batch_size
-            index = self.weight_images if data == "weights" else self.alpha_images
-            fixed += [self.task.batch(index[i : i + size], still) for i in range(0, len(index) - 1, size)]
+            self._fixed[data] = [self.task.batch(index[i : i + size], still) for i in range(0, len(index) - 1, size)]
+        fixed = self._fixed[data]
         wanted = images or self.settings.read_images
         if not wanted:
             return fixed

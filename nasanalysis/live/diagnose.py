@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from ..core.errors import MissingDataError, NasAnalysisError
+from ..core.errors import MissingDataError, SearchError
 from ..core.frames import check, read_frame, read_provenance, write_frame
 from ..core.provenance import package_versions, provenance
 from ..core.seeding import generator
@@ -222,7 +222,7 @@ def _written(
     for folder in folders:
         try:
             gaps.append(skip_gaps(read_frame(folder / "alphas.parquet", "ALPHAS")))
-        except NasAnalysisError:  # a space without skips has no such gap
+        except SearchError:  # a space without skips has no such gap
             continue
     if gaps:
         paths["gaps"] = write_frame(pl.concat(gaps), out / "gaps.parquet", record)

@@ -80,14 +80,17 @@ class ArchReader:
         if not self.known:
             return str(opaque(raw, self.space))
         if isinstance(raw, str):
-            return _text_of(raw, self.space, id(get_space(self.space)))
+            home: Any = get_space(self.space)
+            return _text_of(raw, self.space, home)
         return str(read_arch(raw, self.space))
 
 
 @lru_cache(maxsize=50_000)
-def _text_of(raw: str, space: str, home: int) -> str:
-    """`read_arch` of a text, remembered: a benchmark's tables name the same architectures. `home`: which object the
-    space is, so that one registered anew under an old name is asked itself."""
+def _text_of(raw: str, space: str, home: object) -> str:
+    """`read_arch` of a text, remembered: a benchmark's tables name the same architectures.
+
+    home: the space, so that one registered anew under an old name is asked itself.
+    """
     return str(read_arch(raw, space))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,37 +27,7 @@ def random_forest(seed: int) -> Regressor:
     from sklearn.ensemble import RandomForestRegressor
 
     forest: Regressor = RandomForestRegressor(n_estimators=100, random_state=seed)
-    forest.estimator = _tree()()  # type: ignore[attr-defined]
     return forest
-
-
-@cache
-def _tree() -> Any:
-    """The class of a forest's trees: scikit-learn's, which copies itself where scikit-learn would clone it.
-
-    On a hundred architectures, cloning a tree (its signature is inspected each time) takes as long as growing it.
-    The trees are the same to the last bit; ``__sklearn_clone__`` is scikit-learn's own hook.
-    """
-    from sklearn.tree import DecisionTreeRegressor
-
-    names = tuple(DecisionTreeRegressor().get_params())
-
-    class Tree(DecisionTreeRegressor):  # type: ignore[misc,unused-ignore]
-        def __sklearn_clone__(self) -> Any:
-            new = type(self).__new__(type(self))
-            new.__dict__.update({name: getattr(self, name) for name in names})
-            return new
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]:
-            return {name: getattr(self, name) for name in names}
-
-        def set_params(self, **params: Any) -> Any:
-            if unknown := set(params) - set(names):
-                raise ValueError(f"expected parameters among {', '.join(names)}, got {', '.join(sorted(unknown))}")
-            self.__dict__.update(params)
-            return self
-
-    return Tree
 
 
 def ridge(seed: int) -> Regressor:

@@ -23,7 +23,7 @@ def in_double(search: SearchLearner) -> SearchLearner:
     generator = torch.Generator().manual_seed(0)
     spread = torch.randn(search.alphas.values.shape, generator=generator, dtype=torch.float64)
     search.alphas.values.data = (0.5 * spread).masked_fill(~search.alphas.active, 0.0)
-    search._fixed = [(x.double(), y) for x, y in search._read_batches(0, "alpha")]
+    search._fixed = {"alpha": [(x.double(), y) for x, y in search._read_batches(0, "alpha")]}
     return search
 
 

@@ -136,10 +136,7 @@ def test_both_ends_by_lanczos_are_those_of_the_whole_matrix(data: str) -> None:
     search.net.double()
     draws = torch.randn(search.alphas.values.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     search.alphas.values.data = draws
-    for fixed in (search._fixed, search._fixed_train):
-        fixed.clear()
-    for kind, name in (("alpha", "_fixed"), ("weights", "_fixed_train")):
-        setattr(search, name, [(x.double(), y) for x, y in search._read_batches(0, kind)])
+    search._fixed = {kind: [(x.double(), y) for x, y in search._read_batches(0, kind)] for kind in ("alpha", "weights")}
     whole, lanczos = extremes(search, data=data), extremes(search, data=data, whole=0)
     assert lanczos == (pytest.approx(whole[0], rel=1e-3), pytest.approx(whole[1], rel=1e-3))
     values = np.linalg.eigvalsh(architecture_hessian(search))

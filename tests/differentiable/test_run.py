@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
 
+from differentiable_searches import TINY_CONFIG
+
 from nasanalysis.core.errors import ParameterError, StudyError, UnknownNameError
 from nasanalysis.core.frames import read_frame, read_provenance
 from nasanalysis.differentiable.config import DiffSearchConfig
@@ -18,23 +20,8 @@ from nasanalysis.live.diffsearch import SearchRun, estimate, search_all, summary
 
 pytestmark = pytest.mark.torch
 
-TINY = """
-space = "nb201"
-seeds = [0, 1]
-[network]
-channels = 4
-cells = 1
-reduction = "pool"
-affine = false
-[data]
-data = "digits"
-[search]
-epochs = 1
-batch_size = 128
-"""
 
-
-def written(folder: Path, methods: str, head: str = TINY) -> DiffSearchConfig:
+def written(folder: Path, methods: str, head: str = TINY_CONFIG) -> DiffSearchConfig:
     path = folder / "searches.toml"
     path.write_text(head + methods, encoding="utf-8")
     return DiffSearchConfig.load(path)

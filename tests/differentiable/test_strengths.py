@@ -40,7 +40,7 @@ def in_closed_form() -> SearchLearner:
         return logits
 
     search.alphas.values.data.zero_()
-    search._fixed = [(torch.zeros(len(labels), 1), labels)]
+    search._fixed = {"alpha": [(torch.zeros(len(labels), 1), labels)]}
     search.net.mixed = mixed  # type: ignore[assignment]
     return search
 

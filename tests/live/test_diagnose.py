@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
 
+from differentiable_searches import TINY_CONFIG
 from typer.testing import CliRunner
 
 from nasanalysis.cli.app import app
@@ -20,21 +21,7 @@ from nasanalysis.live.diffsearch import SearchRun, search_all
 
 pytestmark = pytest.mark.torch
 
-HEAD = """
-space = "nb201"
-seeds = [0]
-[network]
-channels = 4
-cells = 1
-reduction = "pool"
-affine = false
-[data]
-data = "digits"
-[search]
-epochs = 2
-batch_size = 128
-keep_weights_every = 1
-"""
+HEAD = TINY_CONFIG.replace("[0, 1]", "[0]").replace("epochs = 1", "epochs = 2") + "keep_weights_every = 1\n"
 
 
 def searched(folder: Path, methods: str) -> SearchRun:

@@ -12,7 +12,9 @@ from ...loaders.darts import robust_darts
 from ...report.cells import with_interval
 from ...report.model import Table
 from ...report.published import Cells
+from ...stats.bootstrap import BOOTSTRAP, bootstrap_counts, percentile_interval
 from ...stats.rank import spearman_rho
+from ...stats.resamples import Resamples
 from ..items import Resampling, Sources
 
 #: Readings of the eigenvalue whose mean is that of a search's end.
@@ -89,7 +91,7 @@ def _correlation(rows: pl.DataFrame, resampling: Resampling) -> tuple[float | No
     x, y = rows["eigenvalue"].to_numpy(), rows["error"].to_numpy()
     if len(x) < FEWEST or len(set(x)) < 2 or len(set(y)) < 2:
         return None, None, None
-    return _bootstrapped(x, y, [np.array([i]) for i in range(len(x))], resampling)
+    return _bootstrapped(x, y, np.arange(len(x)), resampling)
 
 
 def _within(rows: pl.DataFrame, resampling: Resampling) -> tuple[float | None, float | None, float | None]:
@@ -97,27 +99,23 @@ def _within(rows: pl.DataFrame, resampling: Resampling) -> tuple[float | None, f
     left = rows.with_columns(pl.col("eigenvalue", "error") - pl.col("eigenvalue", "error").mean().over("setting"))
     left = left.filter(pl.len().over("setting") > 1)
     x, y = left["eigenvalue"].to_numpy(), left["error"].to_numpy()
-    groups = [
-        np.flatnonzero((left["setting"] == name).to_numpy()) for name in left["setting"].unique(maintain_order=True)
-    ]
-    if len(groups) < FEWEST:
+    unit = left["setting"].rle_id().to_numpy()  # rows are sorted by setting
+    if left["setting"].n_unique() < FEWEST:
         return None, None, None
-    return _bootstrapped(x, y, groups, resampling)
+    return _bootstrapped(x, y, unit, resampling)
 
 
 def _bootstrapped(
-    x: NDArray[np.float64], y: NDArray[np.float64], groups: list[NDArray[np.int64]], resampling: Resampling
+    x: NDArray[np.float64], y: NDArray[np.float64], unit: NDArray[np.integer], resampling: Resampling
 ) -> tuple[float, float | None, float | None]:
+    """`unit` (n,): number of what is drawn together."""
     rho = float(spearman_rho(x, y))
     if not resampling.n:
         return rho, None, None
     rng = generator(resampling.seed, "eigenvalue errors")
-    draws = rng.integers(len(groups), size=(resampling.n, len(groups)))
-    chosen = (np.concatenate([groups[i] for i in draw]) for draw in draws)
-    values = np.array([spearman_rho(x[each], y[each]) for each in chosen])
-    tails = [(1 - resampling.level) / 2, (1 + resampling.level) / 2]
-    low, high = np.nanquantile(values, tails)  # a resample of one search alone has no correlation
-    return rho, float(low), float(high)
+    counts = bootstrap_counts(int(unit.max()) + 1, resampling.n, rng)[:, unit]
+    interval = percentile_interval(Resamples(y, counts).spearman_rho(x), BOOTSTRAP, level=resampling.level)
+    return rho, interval.low, interval.high
 
 
 def _verdict(low: float | None, high: float | None) -> str:
