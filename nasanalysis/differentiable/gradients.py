@@ -68,7 +68,17 @@ class FirstOrder:
     data: Literal["valid", "train"] = "valid"
 
     def __call__(self, subject: Subject, batches: Sequence[Batch], valid: Callable[[], Batch]) -> Tensor:
-        return slope(subject.loss(valid() if self.data == "valid" else batches[0]), subject.alpha)
+        loss = subject.loss(valid() if self.data == "valid" else batches[0])
+        return slope(loss, subject.alpha) if subject.on_validation is None else _watched(subject, loss)
+
+
+def _watched(subject: Subject, loss: Tensor) -> Tensor:
+    """`slope`, and the gradients in the weights by the same pass for whoever watches."""
+    weights = [w for w in subject.parameters if w.requires_grad]
+    gradients = torch.autograd.grad(loss, [subject.alpha, *weights], allow_unused=True)
+    assert subject.on_validation is not None
+    subject.on_validation({w: g for w, g in zip(weights, gradients[1:], strict=True) if g is not None})
+    return torch.zeros_like(subject.alpha) if gradients[0] is None else gradients[0]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ..training.stream import Stream
 from ..training.tasks import Task
 from .controller import ControllerLearner, ControllerNet
 from .diagnostics import diagnosed, require_defined
+from .freezing import OperationWatch
 from .images import cut_out
 from .measuring import measuring, randomness_of
 from .method import Method
@@ -60,6 +61,7 @@ class SearchLearner(Learner):
     ----------
     alphas: the state. batch_size: now (SGAS lets it grow). stage: the part of the search that runs.
     history: one record for each epoch from 0: what was decided, and the numbers.
+    watch: of operations that may stop learning (OLES), or None.
     weight_decay: of the weights, now (DARTS-ADA lets it grow). left: training batches of this epoch still to come.
     """
 
@@ -94,6 +96,7 @@ class SearchLearner(Learner):
         self.number, self.done = 0, 0
         self._fixed: dict[str, list[Batch]] = {}
         self.controller: ControllerLearner | None = None
+        self.watch: OperationWatch | None = None
         self._build(0, None)
         self.updates = max(1, -(-self.batches // method.period) * self.course.epochs)
         self.record(0)
@@ -129,6 +132,8 @@ class SearchLearner(Learner):
         if number == 0 or stage.network:
             network = self.network.changed(**stage.network) if stage.network else self.network
             self.net: nn.Module = build_relaxed(self.space, network, self.task, self._fresh, device=self.device)
+            if self.method.freezing is not None:
+                self.watch = OperationWatch(self.net, self.method.freezing)
         net = self.net
         assert isinstance(net, Relaxable)
         decisions = net.decisions + (net.edge_decisions if self.method.edge_weights else ())
@@ -164,6 +169,8 @@ class SearchLearner(Learner):
         self.subject = NetworkSubject(
             self.net, self.alphas, self.method.relaxation, self.optimiser, generator=self._draws, rng=self.rng
         )
+        if self.watch is not None:
+            self.subject.on_validation = self.watch.validated
 
     def _keep(self, count: int) -> None:
         """Drop candidates until every place has `count`, the smallest weights first."""
@@ -231,6 +238,8 @@ class SearchLearner(Learner):
         if alpha_first:
             self._alpha_step(batches)
         steps = [self.subject.step(batch) for batch in batches]
+        if self.watch is not None:
+            self.watch.trained()
         if not alpha_first:
             self._alpha_step(batches)
         images = [len(batch[1]) for batch in batches]
@@ -383,6 +392,8 @@ class SearchLearner(Learner):
             "skips": float(skips),
             "decided": float(len(self.alphas.decided)),
         }
+        if self.watch is not None:
+            numbers["resting_operations"] = float(len(self.watch.resting))
         if epoch and self._reads_eigenvalue(epoch):
             numbers["arch_hessian_ev"] = self.eigenvalue()
         genotype = self.selected() if self.method.selection.by == "weights" else None
@@ -458,6 +469,8 @@ class SearchLearner(Learner):
         }
         if self.controller is not None:
             kept["controller"] = self.controller.state()
+        if self.watch is not None:
+            kept["watch"] = self.watch.state()
         return kept
 
     def _streams(self) -> Iterator[torch.Generator]:
@@ -489,6 +502,8 @@ class SearchLearner(Learner):
             stream.set_state(saved)
         if self.controller is not None:
             self.controller.restore(state["controller"])
+        if self.watch is not None:
+            self.watch.restore(state["watch"])
 
 
 def _best_is(row: Mapping[str, float], name: str) -> bool:

@@ -4,6 +4,7 @@
 `relaxation`     from alpha to weights of a mixture (`relaxations`)
 `gradient`       what alpha is moved by (`gradients`); None: nothing
 `perturbation`   noise in the weight step (`perturbations`)
+`freezing`       operations whose weights stop learning (`freezing`)
 `alpha`          how alpha is stepped (`updates`)
 `stages`         the course of the search (`stages`), with its deciders
 `selection`      how the architecture is read off at the end
@@ -17,8 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..core.errors import ParameterError
 from .controller import Controller
-from .gradients import Gradient
+from .freezing import OperationStopping
+from .gradients import FirstOrder, Gradient
 from .perturbations import Perturbation
 from .relaxations import Relaxation, Softmax
 from .stages import Stage
@@ -64,6 +67,7 @@ class Method:
     relaxation: Relaxation = field(default_factory=Softmax)
     gradient: Gradient | None = None
     perturbation: Perturbation | None = None
+    freezing: OperationStopping | None = None
     alpha: AlphaUpdate = field(default_factory=AlphaUpdate)
     selection: Selection = field(default_factory=Selection)
     stopping: EarlyStopping | AdaptiveDecay | None = None
@@ -76,6 +80,14 @@ class Method:
     network: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        watched = isinstance(self.gradient, FirstOrder) and self.gradient.data == "valid"
+        if self.freezing is not None and not watched:
+            raise ParameterError(
+                f"{self.name}: expected the first order on validation batches, whose gradients operations are stopped "
+                f"by, got {type(self.gradient).__name__}"
+            )
+
     @property
     def period(self) -> int:
         """Weight steps for one step of alpha."""
@@ -83,7 +95,7 @@ class Method:
 
     def described(self) -> dict[str, str]:
         """Part -> its words, for fingerprints and the table of methods."""
-        parts = {
+        parts: dict[str, Any] = {
             "relaxation": self.relaxation,
             "gradient": self.gradient,
             "perturbation": self.perturbation,
@@ -93,6 +105,8 @@ class Method:
             "stopping": self.stopping,
             "controller": self.controller,
         }
+        if self.freezing is not None:  # a part that came later: searches of before keep their fingerprints
+            parts["freezing"] = self.freezing
         words = {name: repr(part) for name, part in parts.items()}
         words["network"] = f"edge_weights={self.edge_weights}, zero_alphas={self.zero_alphas}, {dict(self.network)}"
         words["noise"] = f"drop_path={self.drop_path}, cutout_probability={self.cutout_probability}"

@@ -15,11 +15,12 @@ from ..core.errors import ParameterError
 from ..core.registry import resolve
 from .controller import Controller
 from .deciders import Greedy, Perturb
+from .freezing import OperationStopping
 from .gradients import FirstOrder, SecondOrder, SumOverUnroll
 from .method import Method, Selection
 from .names import METHODS
 from .perturbations import Adversarial, RandomNoise
-from .relaxations import Dirichlet, Gumbel, OneArchitecture, Softmax
+from .relaxations import Dirichlet, Gumbel, OneArchitecture, ReinMax, Softmax
 from .settings import family
 from .stages import Stage, one
 from .stopping import AdaptiveDecay, EarlyStopping
@@ -247,6 +248,11 @@ def snas(space: str, epochs: int, *, start: float = 1.0, end: float = 0.1) -> Me
     return Method("snas", "Xie et al. 2019", one(epochs), relaxation=relaxation, gradient=FirstOrder())
 
 
+def reinmax(space: str, epochs: int, *, tau: float = 1.0) -> Method:
+    """One candidate drawn for each edge, with ReinMax's gradient in place of Gumbel noise (Liu et al. 2023)."""
+    return replace(darts(space, epochs), name="reinmax", reference="Liu et al. 2023", relaxation=ReinMax(tau))
+
+
 def enas(space: str, epochs: int, *, samples: int = 100, steps: int = 50, draws: int = 20) -> Method:
     """ENAS: a controller draws architectures and learns from the accuracy of the supernet; the best of `samples`."""
     if family(space) == "nb101":
@@ -440,6 +446,22 @@ def gaea(space: str, epochs: int, *, rate: float = 0.1) -> Method:
     """DARTS whose weights follow exponentiated gradients (Li et al. 2021)."""
     alpha = AlphaUpdate("exponentiated", rate=rate, weight_decay=0.0)
     return replace(darts(space, epochs), name="gaea", reference="Li et al. 2021", alpha=alpha)
+
+
+def oles(
+    space: str,
+    epochs: int,
+    *,
+    threshold: float = 0.4,
+    window: int = 20,
+    reading: Literal["paper", "code"] = "code",
+) -> Method:
+    """DARTS whose operations stop learning where they overfit (Jiang et al. 2023); threshold and window of its code.
+
+    `reading`: the paper's cosine or the public code's (`OperationStopping`), whose threshold this is.
+    """
+    freezing = OperationStopping(threshold, window, reading)
+    return replace(darts(space, epochs), name="oles", reference="Jiang et al. 2023", freezing=freezing)
 
 
 def beta_darts(space: str, epochs: int, *, strength: float = 1.0) -> Method:

@@ -5,6 +5,7 @@
 `Dirichlet`       weights are a draw from Dirichlet(elu(alpha) + 1), one for a forward pass (DrNAS, Chen et al. 2021)
 `Gumbel`          softmax((log softmax(alpha) + Gumbel noise) / tau) (SNAS, Xie et al. 2019); ``hard``: its largest is
                   computed alone, with the gradient of the soft one (GDAS, Dong and Yang 2019)
+`ReinMax`         one candidate drawn from the softmax, with a gradient that is right to second order (Liu et al. 2023)
 `OneArchitecture` one architecture drawn uniformly for every cell: no parameters (RS-WS, Li and Talwalkar 2019)
 ================= ===================================================================================================
 
@@ -152,6 +153,43 @@ class Gumbel:
             return Weights(soft)
         run = F.one_hot(soft.argmax(1), logits.shape[1]).bool()
         return Weights(run.to(soft) - soft.detach() + soft, run, constants=not self.chosen_only)
+
+    def mean(self, logits: Tensor) -> Tensor:
+        return logits.softmax(1)
+
+
+@dataclass(frozen=True)
+class ReinMax:
+    """A candidate drawn from the softmax of each row, of weight 1, by ReinMax's gradient (Liu et al. 2023, Alg. 2).
+
+    Straight-through takes one step of Euler's rule from the softmax to the draw, ReinMax one of Heun's: on losses that
+    are quadratic in the weights its mean is the gradient of the mean loss. It needs what every candidate would add to
+    the output, so all are computed, where GDAS computes one.
+
+    Attributes
+    ----------
+    tau: temperature of the softmax in the middle of the step, 1 or more; the draw does not depend on it.
+    """
+
+    tau: float = 1.0
+    hard: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.tau >= 1:
+            raise ParameterError(f"reinmax: expected a temperature of 1 or more, got {self.tau}")
+
+    def weights(self, logits: Tensor, generator: torch.Generator, progress: float) -> Weights:
+        drawn = torch.multinomial(logits.detach().softmax(1).cpu(), 1, generator=generator)[:, 0]
+        return Weights(self.estimate(logits, F.one_hot(drawn, logits.shape[1]).to(logits)))
+
+    def estimate(self, logits: Tensor, drawn: Tensor) -> Tensor:
+        """The value of `drawn` (ones and zeros, as `logits`) with ReinMax's gradient in `logits`."""
+        there = torch.isfinite(logits)
+        middle = (drawn + (logits / self.tau).softmax(1)).detach() / 2
+        # a softmax in `logits` whose value is `middle`: its gradient is taken there, at the half way
+        shift = (middle.clamp(min=1e-30).log() - logits).detach().masked_fill(~there, 0.0)
+        soft = 2 * (shift + logits).softmax(1) - logits.softmax(1) / 2
+        return drawn - soft.detach() + soft
 
     def mean(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)

@@ -7,7 +7,7 @@ closed form (`tests/differentiable`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +49,7 @@ class Subject(ABC):
     ----------
     alpha: the leaf that gradients are taken in. parameters: the weights, leaves too, in order.
     rate, momentum, weight_decay, nesterov: of the SGD that steps the weights, as they are now.
+    on_validation: is handed weight -> gradient of the loss that alpha is stepped by (first order), or None.
     """
 
     alpha: Tensor
@@ -56,6 +57,7 @@ class Subject(ABC):
     momentum: float
     weight_decay: float
     nesterov: bool
+    on_validation: Callable[[Mapping[Tensor, Tensor]], None] | None = None
 
     @property
     @abstractmethod

@@ -54,12 +54,13 @@ def parts_of(row: Method) -> dict[str, str]:
         "largest": "most parameters",
         "random": "uniform",
     }[selection.by]
+    rests = [_words(row.freezing)] if row.freezing else []
     noise = [f"drop-path to {row.drop_path:g}"] if row.drop_path else []
     noise += [f"cutout to {row.cutout_probability:g}"] if row.cutout_probability else []
     return {
         "relaxation": _words(row.controller or row.relaxation) + (", inputs weighed" if row.edge_weights else ""),
         "gradient": _words(row.gradient),
-        "weight step": ", ".join([*([_words(row.perturbation)] if row.perturbation else []), *noise]),
+        "weight step": ", ".join([*([_words(row.perturbation)] if row.perturbation else []), *rests, *noise]),
         "alpha": "" if row.gradient is None else _words(row.alpha),
         "stages": " | ".join(_stage(stage) for stage in row.stages),
         "selection": chosen + (f", at most {selection.skips} skips" if selection.skips is not None else ""),

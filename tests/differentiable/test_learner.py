@@ -98,6 +98,8 @@ def test_measuring_moves_nothing(space: str) -> None:
         ("darts_pt", "s5", {"every": 1}),
         ("r_darts_dp", "s5", {}),
         ("darts_ada", "nb201", {}),
+        ("oles", "nb201", {"window": 1}),
+        ("reinmax", "s5", {}),
     ],
 )
 def test_a_search_that_is_broken_off_goes_on_to_the_same_bits(name, space, options, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nasanalysis.core.errors import ParameterError
 from nasanalysis.core.seeding import torch_generator
-from nasanalysis.differentiable.relaxations import Dirichlet, Gumbel, OneArchitecture, Softmax
+from nasanalysis.differentiable.relaxations import Dirichlet, Gumbel, OneArchitecture, ReinMax, Softmax
 
 pytestmark = pytest.mark.torch
 
@@ -93,7 +93,7 @@ def test_the_pathwise_gradient_of_dirichlet_is_that_of_its_mean_on_average() -> 
 
 
 def test_draws_come_from_the_generator_alone() -> None:
-    for relaxation in (Dirichlet(), Gumbel(), Gumbel(hard=False)):
+    for relaxation in (Dirichlet(), Gumbel(), Gumbel(hard=False), ReinMax()):
         torch.manual_seed(0)
         first = relaxation.weights(RAGGED, torch_generator(7), 0.3).values
         torch.manual_seed(1)
@@ -108,3 +108,51 @@ def test_one_architecture_has_no_weights_to_ask_for() -> None:
     with pytest.raises(ParameterError, match="draw a mixture"):
         OneArchitecture().weights(RAGGED, torch_generator(0), 0.0)
     torch.testing.assert_close(OneArchitecture().mean(RAGGED)[1], torch.tensor([0.5, 0.5, 0.0]))
+
+
+def expected_gradient(loss, logits: Tensor, tau: float) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    """The mean of ReinMax's gradient over its draws, one row, and the gradient of the mean loss."""
+    count = logits.shape[1]
+    mean, exact = torch.zeros_like(logits), leaf(logits)
+    for k in range(count):
+        drawn = torch.nn.functional.one_hot(torch.tensor([k]), count).to(logits)
+        at = leaf(logits)
+        weights = ReinMax(tau).estimate(at, drawn)
+        torch.testing.assert_close(weights.detach(), drawn)
+        mean += logits.softmax(1)[0, k] * torch.autograd.grad(loss(weights[0]), at)[0]
+    total = sum(exact.softmax(1)[0, k] * loss(torch.eye(count, dtype=logits.dtype)[k]) for k in range(count))
+    return mean, torch.autograd.grad(total, exact)[0]
+
+
+def test_reinmax_is_exact_on_average_where_the_loss_is_quadratic() -> None:
+    generator = torch_generator(0, "quadratics")
+    for count in (2, 3, 5):
+        logits = torch.randn(1, count, generator=generator, dtype=torch.float64)
+        matrix = torch.randn(count, count, generator=generator, dtype=torch.float64)
+        line = torch.randn(count, generator=generator, dtype=torch.float64)
+        mean, exact = expected_gradient(lambda w: w @ matrix @ w + line @ w, logits, 1.0)  # noqa: B023
+        torch.testing.assert_close(mean, exact)
+    cubic, truth = expected_gradient(lambda w: (w * torch.arange(5.0, dtype=torch.float64)).sum() ** 3, logits, 1.0)
+    assert not torch.allclose(cubic, truth, rtol=1e-3), "second order, and no more"
+    warm, _ = expected_gradient(lambda w: w @ matrix @ w, logits, 2.0)
+    cold, _ = expected_gradient(lambda w: w @ matrix @ w, logits, 1.0)
+    assert not torch.allclose(warm, cold), "the temperature is in the gradient"
+
+
+def test_reinmax_draws_from_the_softmax_and_never_what_is_gone() -> None:
+    generator, n = torch_generator(0, "draws"), 4000
+    counts = torch.zeros(2, 3)
+    for _ in range(n):
+        values, run, constants = ReinMax().weights(RAGGED, generator, 0.5)
+        assert (run, constants) == (None, False), "all candidates are computed"
+        counts += values
+    expected = RAGGED.softmax(1)
+    error = (expected * (1 - expected) / n).sqrt().clamp(min=1e-9)
+    assert ((counts / n - expected).abs() / error).max() < 4
+    logits = leaf()
+    slope = torch.autograd.grad((ReinMax().weights(logits, generator, 0.0).values ** 2).sum(), logits)[0]
+    assert torch.isfinite(slope).all()
+    assert slope[1, 2] == 0
+    assert slope.sum(1).abs().max() < 1e-6
+    with pytest.raises(ParameterError, match="temperature of 1 or more, got 0.5"):
+        ReinMax(0.5)
