@@ -16,7 +16,9 @@ import polars as pl
 
 from ..core.errors import StudyError
 from ..core.seeding import generator
-from .correlate import correlate
+from .alignment import aligned_series
+from .registry import get_statistic
+from .rows import defined
 
 #: Architectures without which a rank correlation says nothing.
 FEWEST = 20
@@ -42,15 +44,18 @@ def correlations_of_draws(
     """
     pool = pool_of(truth, scores)
     size = draw_size(len(pool), size)
-    parts = []
+    measure = get_statistic(statistic)
+    series = aligned_series(truth, scores, sample=pool, stacklevel=4)
+    rows: list[tuple[int, str, int | None, float | None, int]] = []
     for number in range(draws):
         rng = generator(seed, "draw of architectures", number)
-        chosen = [pool[i] for i in rng.choice(len(pool), size, replace=False)]
-        stats: pl.DataFrame = correlate(truth, scores, statistics=(statistic,), n_boot=0, sample=chosen)
-        parts.append(
-            stats.select(draw=pl.lit(number), proxy="proxy", step="step", estimate="estimate", n_archs="n_archs")
-        )
-    return pl.concat(parts)
+        chosen = {pool[i] for i in rng.choice(len(pool), size, replace=False)}
+        for one in series:
+            used = one.used & np.array([arch in chosen for arch in one.truth.archs])
+            estimate = defined(measure(one.values[used], one.truth.values[used]))
+            rows.append((number, str(one.key["proxy"]), one.key["step"], estimate, int(used.sum())))
+    schema = {"draw": pl.Int32, "proxy": pl.String, "step": pl.Int64, "estimate": pl.Float64, "n_archs": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def pool_of(truth: pl.DataFrame, scores: pl.DataFrame) -> list[str]:
