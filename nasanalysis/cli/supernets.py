@@ -160,7 +160,7 @@ def supernet_estimate(
         return
     for row in table.to_dicts():
         print(f"{row['part']}: {row['count']} x {row['seconds_each']:.3g} s ({row['unit']}) = {row['hours']:.2f} h")
-    print(f"in all {table['hours'].sum():.1f} h of one process on {device}, searches left out")
+    print(f"in all {table['hours'].sum():.1f} h of one process on {device} ({table['images'][0]}), searches left out")
 
 
 @supernet_app.command("keep")

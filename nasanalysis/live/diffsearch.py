@@ -47,12 +47,14 @@ class SearchRun:
     Attributes
     ----------
     out: folder of results. device: ``cpu`` or ``cuda``. data: folder of image files; None: as everywhere.
+    stand_in: drawn pixels where images are missing, for estimates alone.
     """
 
     config: DiffSearchConfig
     out: Path
     device: str
     data: Path | None = None
+    stand_in: bool = False
 
     def folder(self, row: MethodConfig, seed: int) -> Path:
         """Where a search is."""
@@ -69,7 +71,7 @@ def learner_of(run: SearchRun, row: MethodConfig, seed: int, **changes: Any) -> 
     config = run.config
     parts = method(row.name, config.space, config.settings(row).epochs, **row.options)
     settings = config.settings(row, parts.settings).changed(**changes)
-    task = load_task(config.data, data=run.data, device=run.device)
+    task = load_task(config.data, data=run.data, device=run.device, stand_in=run.stand_in)
     return SearchLearner(config.space, config.network_of(row), task, parts, settings, seed=seed, device=run.device)
 
 
@@ -156,9 +158,10 @@ TIMED_STEPS = 6
 def estimate(run: SearchRun) -> list[dict[str, Any]]:
     """Hours of every row on this machine, from a few steps of its first stage.
 
-    Rows: method, setting, seconds of a weight step (alpha's share with it), steps, hours of all its seeds. What later
-    stages, selections and eigenvalues add is left out.
+    Rows: method, setting, seconds of a weight step (alpha's share with it), steps, hours of all its seeds, images
+    (drawn pixels where none are at hand). What later stages, selections and eigenvalues add is left out.
     """
+    run = replace(run, stand_in=True)
     torch.set_num_threads(run.config.threads)
     rows = []
     for row in run.config.method:
@@ -185,6 +188,7 @@ def estimate(run: SearchRun) -> list[dict[str, Any]]:
                 "seconds a step": round(seconds, 4),
                 "steps": steps,
                 "hours": round(seconds * steps * seeds / 3600, 2),
+                "images": learner.task.name,
             }
         )
     return rows

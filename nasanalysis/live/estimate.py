@@ -1,12 +1,14 @@
 """``nasanalysis supernet estimate``: hours of a configuration on this machine, from a short run of each of its parts.
 
-Nothing is kept: weights are fresh, which costs what trained ones cost. One process, as one of ``--workers`` works.
+Nothing is kept: weights are fresh, which costs what trained ones cost, and so are pixels where the images are not at
+hand. One process, as one of ``--workers`` works.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import polars as pl
 import torch
@@ -27,6 +29,7 @@ from .run import Run
 #: Columns of an estimate.
 COLUMNS = {
     "part": pl.String(), "unit": pl.String(), "seconds_each": pl.Float64(), "count": pl.Int64(), "hours": pl.Float64(),
+    "images": pl.String(),
 }  # fmt: skip
 
 
@@ -40,11 +43,13 @@ def estimate(run: Run, *, updates: int = 20, archs: int = 3) -> pl.DataFrame:
 
     Returns
     -------
-    Rows part, unit (what is counted), seconds_each (mean, wall), count (of the whole configuration), hours. Searches
-    are left out: what they ask for depends on what they find. `ParameterError` for fewer than one of each.
+    Rows part, unit (what is counted), seconds_each (mean, wall), count (of the whole configuration), hours, images
+    (what it was timed on: their name says so where pixels were drawn). Searches are left out: what they ask for
+    depends on what they find. `ParameterError` for fewer than one of each.
     """
     if updates < 1 or archs < 1:
         raise ParameterError(f"estimate: expected at least one update and one architecture, got {updates} and {archs}")
+    run = replace(run, stand_in=True)
     torch.set_num_threads(run.config.threads)
     net = run.blank()
     initialise_on_cpu(net, torch_generator(0, "estimate"))
@@ -52,7 +57,8 @@ def estimate(run: Run, *, updates: int = 20, archs: int = 3) -> pl.DataFrame:
     rows += [_finetuning(run, net, part, archs) for part in run.config.finetune]
     rows += [_measuring(run, net, part, archs) for part in run.config.measure]
     table = pl.DataFrame(rows, schema={name: COLUMNS[name] for name in [*COLUMNS][:4]}, orient="row")
-    return table.with_columns(hours=pl.col("seconds_each") * pl.col("count") / 3600)
+    hours = pl.col("seconds_each") * pl.col("count") / 3600
+    return table.with_columns(hours=hours, images=pl.lit(run.task.name))
 
 
 _Row = tuple[str, str, float, int]

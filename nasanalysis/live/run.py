@@ -44,6 +44,7 @@ class Run:
     out: folder of results. device: ``cpu`` or ``cuda``, that of the processes that do the work.
     data: folder of benchmark and image files; None: as everywhere (``$NASANALYSIS_DATA``, then the user's cache).
     epoch: after which the weights that are read were kept; None: those of the end.
+    stand_in: drawn pixels where images are missing, for estimates alone.
     """
 
     config: SupernetConfig
@@ -51,6 +52,7 @@ class Run:
     device: str
     data: Path | None = None
     epoch: int | None = None
+    stand_in: bool = False
 
     def weights(self, job: Job) -> Path:
         """The file of a supernet's weights."""
@@ -90,7 +92,7 @@ class Run:
 
     @property
     def task(self) -> Task:
-        return _task(self.config.data, self.data, self.place)
+        return _task(self.config.data, self.data, self.place, self.stand_in)
 
     def blank(self) -> Supernet:
         """A supernet that waits for weights: every one is NaN until it is loaded or initialised."""
@@ -160,8 +162,8 @@ class Run:
 
 @kept_for_one_run
 @lru_cache(maxsize=2)
-def _task(config: DataConfig, data: Path | None, device: str) -> Task:
-    return load_task(config, data=data, device=device)
+def _task(config: DataConfig, data: Path | None, device: str, stand_in: bool) -> Task:
+    return load_task(config, data=data, device=device, stand_in=stand_in)
 
 
 @kept_for_one_run

@@ -43,7 +43,7 @@ class StandaloneRun:
     Attributes
     ----------
     archs: canonical names. out: folder of results. device: ``cpu`` or ``cuda``. data: folder of image files; None: as
-    everywhere.
+    everywhere. stand_in: drawn pixels where images are missing, for estimates alone.
     """
 
     config: StandaloneConfig
@@ -51,6 +51,7 @@ class StandaloneRun:
     out: Path
     device: str = "cpu"
     data: Path | None = None
+    stand_in: bool = False
 
     @classmethod
     def of(
@@ -103,7 +104,7 @@ def train_one(run: StandaloneRun, arch: str, seed: int) -> Path:
     """One training, in this process."""
     config, folder = run.config, run.folder(arch, seed)
     torch.set_num_threads(config.threads)
-    task = load_task(config.images, data=run.data, device=run.device)
+    task = load_task(config.images, data=run.data, device=run.device, stand_in=run.stand_in)
     with explained_memory(f"training {arch}, seed {seed}", config.alone.batch_size, run.device):
         train_alone(
             arch,
@@ -177,13 +178,14 @@ TIMED_UPDATES, TIMED_ARCHS = 5, 3
 def learner_of(run: StandaloneRun, arch: str) -> AloneLearner:
     """One training, not begun."""
     config = run.config
-    task = load_task(config.images, data=run.data, device=run.device)
+    task = load_task(config.images, data=run.data, device=run.device, stand_in=run.stand_in)
     net = build_alone(arch, config.size, task, torch_generator(0, "estimate"), device=run.device)
     return AloneLearner(net, task, config.alone, seed=0, name=arch)
 
 
 def estimate(run: StandaloneRun) -> list[dict[str, Any]]:
     """Hours of one process on this machine: updates and a reading of a few architectures, times all epochs."""
+    run = replace(run, stand_in=True)
     torch.set_num_threads(run.config.threads)
     step = max(1, len(run.archs) // TIMED_ARCHS)
     updates, readings, each = [], [], 0
@@ -205,6 +207,7 @@ def estimate(run: StandaloneRun) -> list[dict[str, Any]]:
             "updates": each,
             "seconds a reading": round(reading, 2),
             "hours": round(hours, 2),
+            "images": learner.task.name,
         }
     ]
 

@@ -13,8 +13,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ..core.errors import MissingDataError, UnknownNameError
 from ..core.seeding import torch_generator
+from ..loaders.images.drawn import drawn_images
 from ..loaders.images.read import IMAGE_DATA, load_images, nb201_split, split
+from ..loaders.images.types import ImageData
 from .batches import Augment, Images
 from .digits import DigitsConfig, load_digits, place
 from .settings import DataConfig
@@ -57,13 +60,15 @@ def held_out(task: Task) -> dict[str, tuple[Tensor, Tensor]]:
 class ImageTask:
     """Images of a data set on a device as bytes, cropped, flipped and cut out as they are asked for."""
 
-    def __init__(self, config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> None:
-        images = load_images(config.data, data, size=config.size)
+    def __init__(
+        self, config: DataConfig, *, data: Path | None = None, device: str = "cpu", stand_in: bool = False
+    ) -> None:
+        images = _images(config, data, stand_in)
         if config.split == "nb201":
             train, valid, _ = nb201_split(images, folder=data)
         else:
             train, valid = split(images, train=config.train, valid=config.valid, seed=config.split_seed)
-        self.name = config.data if config.data in IMAGE_DATA else images.name
+        self.name = config.data if config.data in IMAGE_DATA and images.sha256 else images.name
         self.classes = len(images.classes)
         self.size, self.inputs = int(train.images.shape[1]), int(train.images.shape[3])
         self.inputs_sha256 = dict(images.sha256)
@@ -106,8 +111,24 @@ def drawn_labels(labels: Tensor, classes: int, config: DataConfig) -> Tensor:
     return torch.randint(classes, labels.shape, generator=torch_generator(config.split_seed, "random labels"))
 
 
-def load_task(config: DataConfig, *, data: Path | None = None, device: str = "cpu") -> Task:
-    """The task of `config`, on `device`; see `load_images` for where files are looked for."""
+def _images(config: DataConfig, data: Path | None, stand_in: bool) -> ImageData:
+    try:
+        return load_images(config.data, data, size=config.size)
+    except MissingDataError:
+        if not stand_in:
+            raise
+        try:
+            return drawn_images(config.data, size=config.size)
+        except UnknownNameError as unknown:
+            raise MissingDataError(f"{config.data}: no such images at hand, and {unknown}") from None
+
+
+def load_task(config: DataConfig, *, data: Path | None = None, device: str = "cpu", stand_in: bool = False) -> Task:
+    """The task of `config`, on `device`; see `load_images` for where files are looked for.
+
+    `stand_in`: drawn pixels where no files are found, which cost what images cost and are no use else; the task's name
+    says so.
+    """
     if config.data == "digits":
         return DigitsTask(config, device=device)
-    return ImageTask(config, data=data, device=device)
+    return ImageTask(config, data=data, device=device, stand_in=stand_in)

@@ -1,0 +1,139 @@
+"""What runs on a GPU gives what the CPU gives; without a GPU these are skipped.
+
+`NASANALYSIS_TEST_DEVICE=cpu` tries the tests themselves.
+The numbers of a GPU differ in the last bits, and a training carries that on, so short runs are compared.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+torch = pytest.importorskip("torch")
+DEVICE = os.environ.get("NASANALYSIS_TEST_DEVICE", "cuda")
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+from nasanalysis.core.frames import read_frame
+from nasanalysis.differentiable.config import DiffSearchConfig
+from nasanalysis.live.config import SupernetConfig
+from nasanalysis.live.diffsearch import SearchRun, search_all
+from nasanalysis.live.finetune import finetune_all
+from nasanalysis.live.measure import measure_all
+from nasanalysis.live.run import Run
+from nasanalysis.live.train import train_all
+
+SUPERNET = """
+space = "nb201"
+[network]
+channels = 4
+cells = 1
+reduction = "pool"
+stem_kernel = 1
+[data]
+data = "digits"
+[train]
+protocols = ["spos", "fairnas", "reptile"]
+seeds = [0]
+preset = "as-published"
+epochs = 1
+batch_size = 256
+[[finetune]]
+name = "tuned"
+archs = "random-4@0"
+protocols = ["spos"]
+minibatches = 3
+batch_size = 32
+learning_rate = 0.01
+valid_every = 3
+recalibration = 64
+gradients = true
+[[measure]]
+name = "noise"
+archs = "random-4@0"
+protocols = ["spos"]
+measures = ["val_acc", "val_loss", "angle", "angle_cells", "weight_hessian_ev", "nwot", "synflow"]
+sigmas = [1e-2]
+draws = 2
+images = 128
+hessian_images = 64
+recalibration = 64
+"""
+
+SEARCH = """
+space = "nb201"
+seeds = [0]
+[network]
+channels = 4
+cells = 1
+reduction = "pool"
+stem_kernel = 1
+affine = false
+[data]
+data = "digits"
+[search]
+epochs = 1
+batch_size = 256
+[[method]]
+name = "darts"
+[[method]]
+name = "sotl_darts"
+[[method]]
+name = "drnas"
+[[method]]
+name = "gdas"
+"""
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def scores(frame: pl.DataFrame) -> dict[Any, float]:
+    return {(row["arch"], row["proxy"], row["step"]): row["value"] for row in frame.to_dicts()}
+
+
+def test_a_supernet_is_trained_finetuned_and_measured_as_on_the_cpu(tmp_path: Path) -> None:
+    config = SupernetConfig.load(written(tmp_path / "c.toml", SUPERNET))
+    read: dict[str, list[pl.DataFrame]] = {}
+    for device in ("cpu", DEVICE):
+        run = Run(config, tmp_path / f"out-{device}", device)
+        train_all(run)
+        [tuned], [noise] = finetune_all(run), measure_all(run)
+        traces = [read_frame(run.folder(p, 0) / "trace.parquet") for p in config.train.protocols]
+        read[device] = [
+            pl.concat(traces), read_frame(tuned / "scores.parquet"), read_frame(noise / "scores.parquet"),
+            read_frame(noise / "perturbed.parquet"),
+        ]  # fmt: skip
+        assert read_frame(tuned / "failed.parquet").is_empty()
+    (cpu, tuned, noise, shaken), (other, tuned_too, noise_too, shaken_too) = read["cpu"], read[DEVICE]
+    losses = [frame.filter(quantity="train_loss")["value"].to_list() for frame in (cpu, other)]
+    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+    for here, there in ((scores(tuned), scores(tuned_too)), (scores(noise), scores(noise_too))):
+        assert [*here] == [*there]
+        for key, value in here.items():
+            loose = 0.5 if key[1] in ("val_acc", "nwot") or "acc" in key[1] else 0.02 * abs(value) + 1e-4
+            assert there[key] == pytest.approx(value, abs=max(loose, 1e-4)), key
+    expected = pytest.approx(shaken["loss"].to_list(), rel=0.02, abs=1e-3)
+    assert shaken_too["loss"].to_list() == expected, "the noise is drawn on the CPU: the same on every device"
+
+
+def test_a_search_goes_the_way_that_it_goes_on_the_cpu(tmp_path: Path) -> None:
+    config = DiffSearchConfig.load(written(tmp_path / "s.toml", SEARCH))
+    alphas = {}
+    for device in ("cpu", DEVICE):
+        run = SearchRun(config, tmp_path / f"out-{device}", device)
+        search_all(run)
+        alphas[device] = read_frame(run.out / "alphas.parquet")
+    keys = [c for c in alphas["cpu"].columns if not alphas["cpu"][c].dtype.is_float()]
+    assert alphas[DEVICE].select(keys).equals(alphas["cpu"].select(keys))
+    for column in set(alphas["cpu"].columns) - {*keys, "seconds"}:
+        here, there = (alphas[d][column].to_list() for d in ("cpu", DEVICE))
+        assert there == pytest.approx(here, abs=2e-3, nan_ok=True), column
