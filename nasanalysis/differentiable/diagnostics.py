@@ -11,6 +11,8 @@
 ``arch_hessian_ev``                     most positive eigenvalue of the architecture Hessian, on alpha's images
 ``arch_hessian_ev_magnitude``           the eigenvalue of largest magnitude, with its sign
 ``train_arch_hessian_ev``, ...          both on images that the weights learn from
+``arch_hessian_spectrum``               with `eigenvalue_spectrum` every eigenvalue, on alpha's images, a row for each
+                                        (column ``part``: its number, from the most negative)
 ======================================= =======================================================================
 
 Depth and width are those of `nasanalysis.proxies.graph`. Nothing moves: neither weights, batch-norm statistics and
@@ -41,10 +43,11 @@ _PREFIX = {"alpha": "", "weights": "train_"}
 
 
 class Diagnosed(NamedTuple):
-    """Quantity -> number, and name -> why something is missing."""
+    """Quantity -> number, name -> why something is missing, and all eigenvalues where they are asked for."""
 
     numbers: dict[str, float]
     notes: dict[str, str]
+    spectrum: list[float]
 
 
 def require_defined(method: Method, settings: SearchSettings) -> None:
@@ -69,16 +72,22 @@ def diagnosed(learner: SearchLearner, epoch: int, genotype: Arch | None, accurac
     settings = learner.settings
     numbers: dict[str, float] = {}
     notes: dict[str, str] = {}
+    spectrum: list[float] = []
     if settings.diagnose_every and epoch % settings.diagnose_every == 0 and genotype is not None:
         numbers |= architecture_numbers(genotype)
         discrete = discrete_accuracy(learner, genotype)
         numbers |= {"discrete_valid_accuracy": discrete, "discretisation_drop": accuracy - discrete}
     if settings.eigenvalue_every and epoch % settings.eigenvalue_every == 0:
+        if settings.eigenvalue_spectrum:
+            try:
+                spectrum = _whole_spectrum(learner)
+            except NasAnalysisError as reason:
+                notes["spectrum_missing"] = str(reason)
         try:
-            numbers |= _eigenvalues(learner)
+            numbers |= _eigenvalues(learner, spectrum)
         except NasAnalysisError as reason:
             notes["eigenvalue_missing"] = str(reason)
-    return Diagnosed(numbers, notes)
+    return Diagnosed(numbers, notes, spectrum)
 
 
 def architecture_numbers(arch: Arch) -> dict[str, float]:
@@ -109,14 +118,24 @@ def discrete_accuracy(learner: SearchLearner, arch: Arch, data: str = "valid") -
     return learner.accuracy_under(mixture, data=data)
 
 
-def _eigenvalues(learner: SearchLearner) -> dict[str, float]:
-    from .hessian import extremes
+def _whole_spectrum(learner: SearchLearner) -> list[float]:
+    from .hessian import spectrum
+
+    return [float(value) for value in spectrum(learner, relaxed=learner.settings.eigenvalue_relaxed)]
+
+
+def _eigenvalues(learner: SearchLearner, whole: list[float]) -> dict[str, float]:
+    """Both ends, on the images that are asked for; `whole`: the spectrum on alpha's where it is there already."""
+    from .hessian import Extremes, extremes
 
     settings = learner.settings
     asked = ("alpha", "weights") if settings.eigenvalue_data == "both" else (settings.eigenvalue_data,)
     numbers = {}
     for data in asked:
-        ends = extremes(learner, relaxed=settings.eigenvalue_relaxed, data=data)
+        if whole and data == "alpha":
+            ends = Extremes(whole[-1], max(whole, key=abs))
+        else:
+            ends = extremes(learner, relaxed=settings.eigenvalue_relaxed, data=data)
         numbers[f"{_PREFIX[data]}arch_hessian_ev"] = ends.most_positive
         numbers[f"{_PREFIX[data]}arch_hessian_ev_magnitude"] = ends.largest
     return numbers

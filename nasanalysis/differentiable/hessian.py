@@ -98,6 +98,22 @@ def extremes(
     return Extremes(_lanczos(learner, product, "algebraic"), _lanczos(learner, product, "magnitude"))
 
 
+def spectrum(
+    learner: SearchLearner, *, relaxed: bool = False, images: int = 0, data: str = "alpha"
+) -> NDArray[np.float64]:
+    """All eigenvalues, from the most negative to the most positive.
+
+    Raises `NoHessianError` as `extremes`, and where there are more than `WHOLE` numbers.
+    """
+    product = products(learner, relaxed=relaxed, images=images, data=data)
+    if product.size > WHOLE:
+        raise NoHessianError(
+            f"{learner.name}: expected at most {WHOLE} architecture parameters for a whole spectrum, got "
+            f"{product.size}; its two ends are `extremes`"
+        )
+    return _spectrum(learner, product)
+
+
 def _spectrum(learner: SearchLearner, product: HessianProducts) -> NDArray[np.float64]:
     with _named(learner):
         return eigenvalues(product.dense())

@@ -407,6 +407,7 @@ class SearchLearner(Learner):
                 "alphas": self.alphas.state(),
                 "numbers": {k: v for k, v in numbers.items() if math.isfinite(v)},
                 "notes": extra.notes,
+                "spectrum": extra.spectrum,
             }
         )
         return {k: v for k, v in numbers.items() if math.isfinite(v)}

@@ -246,11 +246,10 @@ def _write(learner: SearchLearner, loop: SearchLoop, folder: Path, setting: str,
         "seed": learner.seed,
     }
     rows = _trace_rows(loop, learner.history, arch)
-    trace = pl.DataFrame(
-        rows,
-        schema={"epoch": pl.Int64, "quantity": pl.String, "value": pl.Float64, "text": pl.String},
-        orient="row",
-    ).with_columns(**{k: pl.lit(v) for k, v in head.items()})
+    schema = {"epoch": pl.Int64, "quantity": pl.String, "value": pl.Float64, "text": pl.String}
+    trace = pl.DataFrame(rows, schema=schema, orient="row").with_columns(part=pl.lit(None, pl.String))
+    spectra = spectrum_rows(learner.history)
+    trace = pl.concat([trace, spectra.select(trace.columns)]).with_columns(**{k: pl.lit(v) for k, v in head.items()})
     write_frame(check(trace, "TRACE"), folder / "trace.parquet", record)
     alphas = pl.DataFrame(
         alpha_rows(learner.history),
@@ -285,6 +284,17 @@ def _trace_rows(
     rows += [(fired, "went_back_to", float(to), None) for fired, to in loop.returns]
     rows.append((history[-1]["epoch"] if loop.selected_at is None else loop.selected_at, "selected", None, str(arch)))
     return rows
+
+
+def spectrum_rows(history: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """epoch, quantity (``arch_hessian_spectrum``), part (number of the eigenvalue, from the lowest), value, text."""
+    rows = [
+        (record["epoch"], "arch_hessian_spectrum", str(number), value, None)
+        for record in history
+        for number, value in enumerate(record.get("spectrum", []))
+    ]
+    schema = {"epoch": pl.Int64, "quantity": pl.String, "part": pl.String, "value": pl.Float64, "text": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def alpha_rows(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, str, str, float, float, bool]]:

@@ -27,12 +27,20 @@ class SearchSettings(Settings):
     diagnose_every, eigenvalue_every: epochs between readings that move nothing; 0: none
         (`nasanalysis.differentiable.diagnostics`). A Hessian costs two or three passes for each architecture parameter.
     eigenvalue_data: images that eigenvalues are read on: a batch of those that ``alpha`` is trained on, of those of the
-        ``weights``, or ``both``. eigenvalue_relaxed: of a hard sampler, those of its softmax.
+        ``weights``, or ``both``. eigenvalue_relaxed: of a hard sampler, those of its softmax. eigenvalue_spectrum: all
+        eigenvalues, where the Hessian is small enough to be taken whole.
     keep_weights_every: epochs between weights that are kept, for `nasanalysis diffsearch diagnose`; 0: the last alone.
     """
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"diagnose_every", "eigenvalue_every", "eigenvalue_data", "eigenvalue_relaxed", "keep_weights_every"}
+        {
+            "diagnose_every",
+            "eigenvalue_every",
+            "eigenvalue_data",
+            "eigenvalue_relaxed",
+            "eigenvalue_spectrum",
+            "keep_weights_every",
+        }
     )
 
     epochs: int = 50
@@ -52,6 +60,7 @@ class SearchSettings(Settings):
     eigenvalue_every: int = 0
     eigenvalue_data: Literal["alpha", "weights", "both"] = "alpha"
     eigenvalue_relaxed: bool = False
+    eigenvalue_spectrum: bool = False
     keep_weights_every: int = 0
 
     @model_validator(mode="after")
