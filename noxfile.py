@@ -39,3 +39,12 @@ def light(session: nox.Session) -> None:
         "ignore::pytest.PytestUnknownMarkWarning",
         str(tests),
     )
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, built strictly, in an environment of its own (`make docs` builds it in the one of the checkout)."""
+    session.install("--quiet", "-c", "constraints.txt", "-e", ".[docs]")
+    if not Path("build/papers/answer.md").exists():
+        session.run("nasanalysis", "papers", "--out", "build/papers")
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})

@@ -1,10 +1,15 @@
-"""What the documentation shows is run: notebooks top to bottom, the README's library example as a doctest."""
+"""What the documentation shows is run: notebooks and pages top to bottom, the README's library example as a doctest."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import runpy
 import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +19,16 @@ import typer
 from typer.testing import CliRunner
 
 from nasanalysis.cli import app as cli
+from nasanalysis.proxies import PROXIES
+from nasanalysis.spaces import SPACES
+from nasanalysis.stats import STATISTICS
+from nasanalysis.studies.items import KINDS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "docs" / "generate"))
+
+import reference
+
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))
 #: Those that train networks: half a minute to minutes each.
 LIVE = ("live_supernet",)
@@ -65,6 +78,36 @@ def test_readme_links_lead_somewhere() -> None:
     assert not missing, f"the README links to {missing}"
 
 
+def test_links_of_pages_lead_somewhere() -> None:
+    """To a file of the repository, or a page that the build of the site makes; anchors are checked by `make docs`."""
+    made = {REPOSITORY / "docs" / place for place in reference.PAGES} | {REPOSITORY / "docs" / "papers.md"}
+    links = [
+        (page, link) for page in PAGES for link in _LINKS.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
+    ]
+    targets = [(page, link, (page.parent / link.partition("#")[0]).resolve()) for page, link in links]
+    missing = [f"{page.name}: {link}" for page, link, target in targets if not (target in made or target.exists())]
+    assert len(links) > 80
+    assert not missing
+
+
+def test_pages_that_say_they_are_run_are_run() -> None:
+    """A page of docs whose text names this file is given to `run_page`, or is the page of the five jobs."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    saying = [page.name for page in PAGES if "tests/test_docs.py" in page.read_text(encoding="utf-8")]
+    run = {*re.findall(r'run_page\("([\w-]+\.md)"', source), "five-jobs.md"}
+    assert set(saying) == run
+
+
+def test_python_of_pages_compiles_and_toml_parses() -> None:
+    blocks = [(page, *found) for page in PAGES for found in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+    for page, language, text in blocks:
+        if language == "toml":
+            tomllib.loads(text)
+        elif ">>>" not in text:  # prompts are run as doctests
+            compile(text, str(page), "exec")
+    assert len(blocks) > 60
+
+
 def test_readme_targets_are_in_the_makefile() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", makefile, flags=re.MULTILINE))
@@ -76,6 +119,8 @@ def test_readme_targets_are_in_the_makefile() -> None:
 # --- commands -------------------------------------------------------------------------------------------
 
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+_LINKS = re.compile(r"\]\(((?!https?:|#|mailto:)[^)\s]+)\)")
+_BLOCK = re.compile(r"^```(python|toml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^(?:.*&& )?(?:\.venv/bin/)?nasanalysis +(\S.*)$", re.MULTILINE)
 #: Options before the command, and those that typer adds.
@@ -160,36 +205,119 @@ def test_pages_show_commands() -> None:
     assert len(OTHERS) > 20
 
 
+# --- pages that run from top to bottom ------------------------------------------------------------------
+
+DOCS = REPOSITORY / "docs"
+_FILE = re.compile(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_PROMPT = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+#: Commands that take ``--bootstrap``: pages leave it at its default, tests draw few.
+DRAWING = ("correlate", "card", "compare")
+REGISTRIES: tuple[dict[str, Any], ...] = (PROXIES, SPACES, STATISTICS, KINDS)
+
+
+@pytest.fixture(autouse=True)
+def _what_pages_add(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Registries, modules and the search path are afterwards as they were."""
+    before, modules = [dict(registry) for registry in REGISTRIES], set(sys.modules)
+    yield
+    for registry, entries in zip(REGISTRIES, before, strict=True):
+        registry.clear()
+        registry.update(entries)
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent.name.startswith("page-"):
+            del sys.modules[name]
+
+
+def files_of(page: str, folder: Path) -> Path:
+    """`folder` with every file that a page of docs shows; studies draw few resamples."""
+    for name, content in _FILE.findall((DOCS / page).read_text(encoding="utf-8")):
+        studied = content if "bootstrap = " in content else content.replace('title = "', 'bootstrap = 20\ntitle = "', 1)
+        (folder / name).write_text(studied if name.endswith(".toml") else content, encoding="utf-8")
+    return folder
+
+
+def run_prompts(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the commands of `text` print, one after another, in `folder`."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    printed = ""
+    for block in _PROMPT.findall(text):
+        for line in block.splitlines():
+            printed += _run(line, folder)
+    return printed
+
+
+def _run(line: str, folder: Path) -> str:
+    program, *words = shlex.split(line)
+    if program == "python":
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            runpy.run_path(str(folder / words[0]))
+        return out.getvalue()
+    assert program == "nasanalysis", f"{line}: expected python or nasanalysis"
+    done = CliRunner().invoke(cli.app, [*words, *(["--bootstrap", "20"] if set(DRAWING) & set(words) else [])])
+    assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception}"
+    return done.stdout
+
+
+def run_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
+    folder = tmp_path / f"page-{Path(page).stem}"
+    folder.mkdir()
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return run_prompts(text, files_of(page, folder), monkeypatch), folder
+
+
+def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, folder = run_page("tutorial.md", tmp_path, monkeypatch)
+    assert "loss_drop (step 6) ranks better than params" in printed
+    assert "loss drop, after 12 completed epochs, beats the parameter count" in printed
+    assert "<figure" in (folder / "card.html").read_text(encoding="utf-8")
+
+
+def test_comparing_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, _ = run_page("compare-two.md", tmp_path, monkeypatch)
+    assert "sotl (step 4) ranks better than val_acc (step 4)" in printed
+    assert re.search(r'parameters" holds in \d+ of \d+ specifications', printed)
+
+
+def test_searching_with_regret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = run_page("search-with-regret.md", tmp_path, monkeypatch)
+    assert (folder / "regret.png").stat().st_size > 10_000
+
+
+def test_adding_to_the_registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = run_page("extending.md", tmp_path, monkeypatch)
+    sizes = pl.read_csv(folder / "mine" / "tables" / "mine-sizes.csv")
+    assert sizes["architectures"].to_list() == [800]
+    agreement = (folder / "mine" / "tables" / "mine-agreement.csv").read_text(encoding="utf-8")
+    assert "agreement" in agreement
+
+
+@pytest.mark.torch
+def test_a_proxy_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (extra supernet)")
+    printed, folder = run_page("proxy-from-a-network.md", tmp_path, monkeypatch)
+    spread = pl.read_csv(folder / "spread.csv")
+    assert spread.height == 60
+    assert spread["spread"].is_finite().all()
+    assert "higher (given)" in printed
+    assert "'synflow'" in printed
+
+
 # --- five jobs ------------------------------------------------------------------------------------------
 
-JOBS = (REPOSITORY / "docs" / "five-jobs.md").read_text(encoding="utf-8")
-JOB = re.split(r"^## \d\. ", JOBS, flags=re.MULTILINE)[1:]
+JOB = re.split(r"^## \d\. ", (DOCS / "five-jobs.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 
 
 @pytest.fixture(scope="module")
 def jobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file that the page shows; what is random and long in them is made short."""
-    folder = tmp_path_factory.mktemp("jobs")
-    for name, content in re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", JOBS, re.DOTALL | re.MULTILINE):
-        (folder / name).write_text(content.replace('title = "', 'bootstrap = 20\ntitle = "', 1), encoding="utf-8")
-    return folder
+    return files_of("five-jobs.md", tmp_path_factory.mktemp("page-jobs"))
 
 
 def run_job(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the commands of a job print, one after another, in `folder`."""
-    monkeypatch.chdir(folder)
-    printed = ""
-    for block in re.findall(r"^```console\n(.*?)^```", JOB[number - 1], re.DOTALL | re.MULTILINE):
-        for line in block.splitlines():
-            program, *words = shlex.split(line)
-            if program == "python":
-                runpy.run_path(str(folder / words[0]))
-                continue
-            bootstrap = ["--bootstrap", "20"] if words[0] in ("correlate", "card", "compare") else []
-            done = CliRunner().invoke(cli.app, [*words, *bootstrap])
-            assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception}"
-            printed += done.stdout
-    return printed
+    return run_prompts(JOB[number - 1], folder, monkeypatch)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,7 +1,8 @@
 """What the build of the site adds to the pages of this folder (mkdocs calls these functions).
 
-Pages of the repository that lie elsewhere come in (`BROUGHT`), the reference is made from the code, links to files that
-are no page lead to the repository, and docstrings become what the tool reads.
+Pages of the repository that lie elsewhere come in (`BROUGHT`), the reference is made from the code, the pages of four
+works are those that `nasanalysis papers --out build/papers` wrote, links to files that are no page lead to the
+repository, and docstrings become what the tool reads.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,6 +31,14 @@ BROUGHT = {
     "CHANGELOG.md": "changelog.md",
     "data/digits-2.md": "digits-2.md",
 }
+#: What ``make docs`` lets `nasanalysis papers` write, and its place in the site.
+PAPERS = REPOSITORY / "build" / "papers"
+_PAPERS_OPENING = """# The four works, page by page
+
+*Written by `nasanalysis papers`: from what is embedded, without `--data`, so claims about other data are counted as not
+tested. `nasanalysis papers --data FOLDER` tests more of them.*
+
+"""
 _LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 
 
@@ -38,7 +49,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, content=text))
     for place, make in PAGES.items():
         files.append(File.generated(config, place, content=make()))
+    for file in papers(config):
+        files.append(file)
     return files
+
+
+def papers(config: MkDocsConfig) -> Iterator[File]:
+    """What was learnt of the four works as a page, and their own pages as they are."""
+    answer = PAPERS / "answer.md"
+    if not answer.exists():
+        raise PluginError(f"{answer} is not there. Write it: nasanalysis papers --out {PAPERS}; `make docs` does both")
+    text = answer.read_text(encoding="utf-8").replace("](", "](papers/")
+    yield File.generated(config, "papers.md", content=_PAPERS_OPENING + text)
+    for path in sorted(PAPERS.rglob("*")):
+        if path.is_file() and path.suffix != ".md":  # tables in Markdown would become pages
+            place = f"papers/{path.relative_to(PAPERS).as_posix()}"
+            yield File.generated(config, place, abs_src_path=str(path))
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, files: Files) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import textwrap
@@ -22,12 +23,14 @@ from pydantic import BaseModel
 
 from nasanalysis.cli.app import app
 from nasanalysis.core import schemas
+from nasanalysis.measures.names import ZERO_COST_NAMES
 from nasanalysis.proxies import get_proxy
-from nasanalysis.proxies.catalogue import ProxyLine, proxy_catalogue
+from nasanalysis.proxies.catalogue import TRAPS, ProxyLine, proxy_catalogue
 from nasanalysis.stats.catalogue import statistic_catalogue
 from nasanalysis.studies.items import KINDS, ItemModel
 from nasanalysis.studies.study import StudyHead
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 #: Modules whose public names make the page of the API. Those of torch are read as text, without loading it.
 API = {
     "nasanalysis": "What most people need",
@@ -73,6 +76,16 @@ NEEDS = {
 }
 
 
+#: Proxy -> where its words stand, when that is not the docstring of its class: a file, and what it documents in it.
+_ZERO_COST = "nasanalysis/measures/zero_cost.py"
+WORDS = {
+    **{name: (_ZERO_COST, name) for name in ZERO_COST_NAMES},
+    "angle": ("nasanalysis/measures/angle.py", ""),
+    "weight_hessian_ev": ("nasanalysis/measures/hessian.py", "weight_hessian"),
+}
+_TABLED = "graph_"  # many alike, which a table says best
+
+
 def proxies() -> str:
     """The catalogue of proxies, by what they need."""
     parts = ["# Proxies", _made_of("`nasanalysis.proxies.PROXIES`", "nasanalysis proxies")]
@@ -83,30 +96,48 @@ def proxies() -> str:
     lines = proxy_catalogue()
     for needs in dict.fromkeys([*NEEDS, *(line.needs for line in lines)]):
         chosen = [line for line in lines if line.needs == needs]
-        title, words = NEEDS.get(needs, (needs, ""))
-        parts += [f"## {title}", words, *map(_proxy, chosen)] if chosen else []
+        parts += _proxies_of(needs, chosen) if chosen else []
     return "\n\n".join(parts) + "\n"
 
 
+def _proxies_of(needs: str, lines: Sequence[ProxyLine]) -> list[str]:
+    title, words = NEEDS.get(needs, (needs, ""))
+    head: tuple[str, ...] = ("typed", "formula", "better", "also called")
+    rows = [(_linked(line), line.formula, line.better, ", ".join(map(code, line.aliases))) for line in lines]
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    parts = [f"## {title}", words, table(head, rows)]
+    return parts + [_proxy(line) for line in lines if not line.name.startswith(_TABLED)]
+
+
+def _linked(line: ProxyLine) -> str:
+    return code(line.example) if line.name.startswith(_TABLED) else f"[{code(line.example)}](#{line.name})"
+
+
 def _proxy(line: ProxyLine) -> str:
-    facts = [
-        ("formula", line.formula),
-        ("better", line.better),
-        ("needs", line.needs),
-        ("typed", code(line.example)),
-        ("also called", ", ".join(map(code, line.aliases))),
-        ("source", line.source),
-    ]
-    said = "\n".join(f"**{name}:** {text}  " for name, text in facts if text)
-    return f"### `{line.name}`\n\n{said}\n\n{_words_of(line)}".rstrip()
+    source = "" if line.source in ("", line.formula) else f" Source: {line.source}."
+    formula = f"{line.formula[0].upper()}{line.formula[1:]}."
+    parts = [f"### `{line.name}` {{#{line.name}}}", f"{formula} Better: {line.better}.{source}"]
+    parts += [f'!!! warning ""\n\n    {TRAPS[line.name]}'] if line.name in TRAPS else []
+    words = _words_of(line)
+    parts += ['??? note "In the code"\n\n' + textwrap.indent(words, "    ")] if words else []
+    return "\n\n".join(parts)
 
 
 def _words_of(line: ProxyLine) -> str:
-    """What the docstring of the proxy's class says beyond what stands above, traps among it; folded."""
-    words = readable(cleandoc(type(get_proxy(line.example)).__doc__ or ""))
-    if not words or words.startswith(("A measure that", type(get_proxy(line.example)).__name__ + "(")):
-        return ""
-    return '??? note "In the code"\n\n' + textwrap.indent(words, "    ")
+    """What the code says of a proxy beyond its formula: its function's docstring, or that of a class of its own."""
+    if line.name in WORDS:
+        return readable(documented(*WORDS[line.name]))
+    kind = type(get_proxy(line.example))
+    alone = sum(type(get_proxy(other.example)) is kind for other in proxy_catalogue()) == 1
+    return readable(cleandoc(kind.__doc__ or "")) if alone else ""
+
+
+def documented(file: str, name: str) -> str:
+    """The docstring of a function or class of a file of the repository, or, without a name, of the file; not loaded."""
+    tree = ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))
+    nodes = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name]
+    return ast.get_docstring(nodes[0] if name else tree) or ""
 
 
 def statistics() -> str:

@@ -9,6 +9,7 @@ SCORES     what a proxy says of an architecture: raw, never sign-flipped
 STATS      a statistic of scores against truth, with its interval
 TRACE      what a search or a training went through
 ALPHAS     weights of the operations on the edges of a relaxed cell, by epoch
+STRENGTHS  what a finished supernet loses, in percentage points, without an operation of an edge
 ========== ==================================================================================
 
 A truth is an accuracy unless its row says otherwise: then ``quantity`` is its name (``loss``, ``latency``,

@@ -50,6 +50,40 @@ FORMULAS = {
     "sogn_l2_per_tensor": "sum over steps of the 2-norms of the gradient, tensor by tensor",
 }
 
+_ITS_OWN_RUN = (
+    "Read from the run whose accuracy is the truth, it shares that run's luck: take the truth of another seed."
+)
+_ITS_BATCH = "Of one batch of images: values of different batches or batch sizes are not compared."
+
+#: Name -> what is easily misread about a proxy; those without a line are what their formula says.
+TRAPS = {
+    "params": "The bar that others must clear: `partial_spearman@params` is what is left of a proxy beside it.",
+    "flops": "Multiply-accumulates: some count two operations for each.",
+    "sotl": _ITS_OWN_RUN,
+    "sotl_e": f"Null before step E. {_ITS_OWN_RUN}",
+    "sotl_first": "Null before step T, and constant from there on.",
+    "sum_train_error": "A stand-in where no losses were recorded: its ranking is not SoTL's.",
+    "val_acc": _ITS_OWN_RUN,
+    "val_loss": "It may rise while the accuracy does: a few confident mistakes weigh most.",
+    "flatness": "Depends on the sizes of the noise: state them. With alpha = 0 what has learnt nothing may be flat.",
+    "sharpness": "The ranking of `flatness` turned round, nothing else.",
+    "grad_norm": _ITS_BATCH,
+    "snip": _ITS_BATCH,
+    "plain": f"Higher is its published direction, and on NAS-Bench-201 it falls with accuracy. {_ITS_BATCH}",
+    "grasp": _ITS_BATCH,
+    "fisher": _ITS_BATCH,
+    "jacov": _ITS_BATCH,
+    "nwot": f"{_ITS_BATCH} It grows with the number of rectifiers.",
+    "epe_nas": _ITS_BATCH,
+    "zico": _ITS_BATCH,
+    "swap": f"At most 2 to the number of images, where it saturates. {_ITS_BATCH}",
+    "synflow": "Reads no image, and the logarithm is taken: others print the sum itself.",
+    "angle": "Stem and classifier count: on small networks they drown the cells (`angle_cells`).",
+    "angle_flat": "Stem and classifier count: on small networks they drown the cells (`angle_flat_cells`).",
+    "val_acc_mini": "Of one minibatch: few different values, so many ties.",
+    "sog": "Gradients of opposite sign cancel between steps; `sogn` adds their norms.",
+}
+
 #: Names that take a parameter -> an example of one.
 _EXAMPLES = {
     "sotl_e": "5",
@@ -61,6 +95,7 @@ _EXAMPLES = {
     "sum_train_error_first": "3",
     "flatness": "alpha=0",
     "sharpness": "alpha=0",
+    "graph_length": "2",
 }
 _TRIES = (None, "nor_conv_3x3", "2")  # parameters without which a proxy from elsewhere may not be made
 
