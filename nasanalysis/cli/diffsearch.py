@@ -167,6 +167,44 @@ def diffsearch_diagnose(
     print_json({"files": [str(p) for p in files]}) if as_json else print("\n".join(map(str, files)))
 
 
+@diffsearch_app.command("inspect")
+def diffsearch_inspect(
+    run: Annotated[Path, typer.Option("--run", help="The --out of `diffsearch run`; results go to its inspect/.")],
+    what: Annotated[
+        list[str] | None, typer.Option("--what", help="estimates, landscapes, shuffles, selections; default: all.")
+    ] = None,
+    every: Annotated[
+        list[int] | None,
+        typer.Option("--every", min=0, help="Epochs of tuning between two decisions of a selection; repeat."),
+    ] = None,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Of places that are shuffled.")] = 10,
+    steps: Annotated[int, typer.Option("--steps", min=3, help="Of a landscape's side, odd.")] = 15,
+    reach: Annotated[float, typer.Option("--reach", help="Of a landscape, in alpha.")] = 1.0,
+    images: Annotated[int, typer.Option("--images", min=0, help="That edges are read on; 0: a batch.")] = 0,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Also write FILE_estimates.parquet and so on.")] = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Proposition 1, shuffled edges, selections and landscapes from the weights of finished searches; resumes."""
+    with needs_torch(_WHAT):
+        from ..live.diagnose import config_of
+        from ..live.diffsearch import SearchRun
+        from ..live.inspect import WHAT, Looks, inspect
+        from ..training.devices import choose_device
+    from ..core.frames import read_frame, read_provenance, write_frame
+
+    searches = SearchRun(config_of(run), run, choose_device(device), data)
+    looks = Looks(images, draws, steps, reach, tuple(every or Looks.every))
+    files = inspect(searches, what or WHAT, looks, workers=workers or os.cpu_count() or 1)  # type: ignore[arg-type]
+    if keep is not None:
+        for path in list(files):
+            target = keep.with_name(f"{keep.name}_{path.name}")
+            files.append(write_frame(read_frame(path), target, read_provenance(path)))
+    print_json({"files": [str(p) for p in files]}) if as_json else print("\n".join(map(str, files)))
+
+
 @diffsearch_app.command("methods")
 def diffsearch_methods(
     space: Annotated[

@@ -43,6 +43,10 @@ METHOD_LABELS = {
     "sgas_pt": "SGAS-PT",
     "gaea": "GAEA",
     "beta_darts": "β-DARTS",
+    "oles": "OLES",
+    "reinmax": "ReinMax",
+    "resnet": "ResNet",
+    "vgg": "VGG",
 }
 
 
