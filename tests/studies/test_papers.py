@@ -15,9 +15,11 @@ from nasanalysis.stats.resampling import Resampling
 from nasanalysis.studies.papers.judged import words_of
 from nasanalysis.studies.papers.model import Cell, Check, Claim, Ours
 from nasanalysis.studies.papers.ours import Evidence, NotHere
-from nasanalysis.studies.papers.reading import load_paper, shipped_papers
+from nasanalysis.studies.papers.reading import item_of, load_paper, shipped_papers
 from nasanalysis.studies.papers.run import write_papers
+from nasanalysis.studies.papers.settings import of_ours
 from nasanalysis.studies.papers.verdicts import Reading, combine, judge
+from nasanalysis.studies.supernet.items import SupernetItem
 
 CELLS = """place,space,data,tested,method,proxy,setting,metric,value,spread,unit,source
 Table 1,s2,,,,,,n_edges,14,,count,"Toy, Table 1"
@@ -31,8 +33,9 @@ bootstrap = 100
 coming = ["diffsearch/later"]
 [commands]
 page = "nasanalysis papers toy.toml"
-[reasons]
-setting = "a setting"
+[reasons.setting]
+why = "a setting"
+level = "setting"
 [[tables]]
 place = "Table 1"
 title = "Sizes"
@@ -89,8 +92,14 @@ id = "rate"
 says = "The rate is 0.1"
 source = "6"
 untested = "setting"
+taken = "searches/digits: search.epochs"
 command = "page"
 """
+
+
+SEARCHES = 'item = "diffsearch/digits", better = "drnas", than = "random_architecture"'
+ORDER = 'item = "weights/as-published", better = "Angle", than = "Flatness"'
+CLAIMED = 'item = "weights/as-published", claimed = "Angle ranks better than flatness"'
 
 
 def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
@@ -114,10 +123,24 @@ def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
         ('level = "other data (digits)"\ncommand', 'level = "needs GPU"\ncommand', "number that is there"),
         ('rest = "needs GPU"', 'rest = "soon"', "tables.1.rest"),
         ('item = "diffsearch/digits", better', 'item = "diffsearch/digit", better', "unknown item of a study"),
-        ("near = 14\nwithin = 0.1", 'better = "a"\nthan = "b"', "no number beside them"),
+        ("near = 14\nwithin = 0.1", 'better = "a"\nthan = "b"', "no where beside them"),
         ('source = "6"', 'sauce = "6"', "unknown key 'claims.3.sauce'"),
         ('place = "Table 2"', 'place = "Table 3"', "expected one of place 'Table 2'"),
         ('id = "rate"', 'id = "later"', "'later' twice"),
+        ('level = "setting"', 'level = "same data"', "reasons.setting.level"),
+        ('why = "a setting"', 'why = ""', "reasons.setting.why"),
+        ("searches/digits:", "searches/digit:", "expected a file of reports/searches"),
+        ("search.epochs", "search.epoch", "expected a key of that file, found no 'epoch'"),
+        ("search.epochs", "search epochs", "claims.3.taken"),
+        (
+            'untested = "setting"\n',
+            'tests = [{ item = "diffsearch/digits", better = "a", than = "b", level = "same data" }]\n',
+            "taken: expected of a setting",
+        ),
+        ('than = "random_architecture"', 'than = "darts", above = 1, below = 2', "one side of the difference, got"),
+        (SEARCHES, ORDER, "judges this order itself: expected claimed = 'Angle ranks better than flatness'"),
+        (SEARCHES, 'item = "weights/as-published", claimed = "Angle is best"', "expected a claim of Flatness ranks"),
+        (SEARCHES, f'{CLAIMED}, arms = ["ENAS"]', "expected an arm of it, got 'ENAS'"),
     ],
 )  # fmt: skip
 def test_a_work_is_refused_when_it_is_loaded(old: str, new: str, said: str, tmp_path: Path) -> None:
@@ -163,6 +186,10 @@ def _test(**rule: Any) -> Check:
         ({"better": "a", "than": "b"}, (-0.1, 0.1), "cannot tell"),
         ({"better": "a", "than": "b"}, (0.0, 0.1), "cannot tell"),
         ({"better": "a", "than": "b"}, (None, None), "cannot tell"),
+        ({"better": "a", "than": "b", "above": -0.02}, (-0.01, 0.3), "holds"),
+        ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (-0.01, 0.01), "holds"),
+        ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (0.01, 0.03), "cannot tell"),
+        ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (0.03, 0.05), "does not hold"),
         ({"above": 0.5}, (0.51, 0.9), "holds"),
         ({"above": 0.5}, (0.1, 0.49), "does not hold"),
         ({"below": 0.5}, (0.1, 0.49), "holds"),
@@ -245,13 +272,27 @@ def test_a_number_is_one_row_of_a_table(evidence: Evidence) -> None:
 def test_a_claim_that_its_item_judges(evidence: Evidence) -> None:
     text = "A Fourier regression of the true degree has a lower SoTL than each of the other degrees"
     keys = {"item": "synthetic/fourier", "level": "same data"}
-    words, measured = evidence.claimed(validated(Check, {**keys, "claimed": text}, where="test"))
+    words, measured, _ = evidence.claimed(validated(Check, {**keys, "claimed": text}, where="test"))
     assert len(words) > 1
     assert measured == f"{words.count('holds')} of {len(words)} hold"
     with pytest.raises(StudyError, match="expected a claim of A Fourier regression"):
         evidence.claimed(validated(Check, {**keys, "claimed": "no such"}, where="test"))
     with pytest.raises(StudyError, match="no other rule beside it"):
         validated(Check, {**keys, "claimed": text, "above": 1.0}, where="test")
+
+
+def test_a_claim_of_readings_is_judged_by_its_study_alone(evidence: Evidence) -> None:
+    """The same verdict and difference that the study's own table of claims has."""
+    item = item_of("digits-2/gradients")
+    assert isinstance(item, SupernetItem)
+    [own] = [t.data for t in item.section(evidence.sources, evidence.resampling).tables if t.name.endswith("-claims")]
+    for row in own.iter_rows(named=True):
+        test = validated(
+            Check, {"item": "digits-2/gradients", "level": "same data", "claimed": row["claim"]}, where="test"
+        )
+        words, _, reading = evidence.claimed(test)
+        assert words == [row["verdict"]]
+        assert reading == Reading(row["difference"], row["ci_low"], row["ci_high"], n=row["n_archs"])
 
 
 def test_searches_are_paired_by_their_seeds(evidence: Evidence) -> None:
@@ -300,7 +341,8 @@ def test_a_page_says_what_is_ours_and_what_is_not(pages: list[Path]) -> None:
     assert re.search(r"^drnas,.*,holds,", claims, re.MULTILINE)
     rest = (pages[0] / "toy" / "tables" / "toy-untested.md").read_text(encoding="utf-8")
     assert "no study has diffsearch/later yet" in rest
-    assert "| a setting |" in rest
+    settings = (pages[0] / "toy" / "tables" / "toy-settings.md").read_text(encoding="utf-8")
+    assert "| 100 | reports/searches/digits: search.epochs |" in settings
 
 
 def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
@@ -310,7 +352,7 @@ def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
     assert links
     assert links <= there
     assert "toy--table-1-sizes" in links
-    assert "of 4 claims 2 hold, 2 were not tested" in page
+    assert "of 4 claims 2 hold, 2 were not tested (1 of them settings and citations, which are no findings)" in page
 
 
 def test_without_data_a_number_says_that_it_needs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -336,3 +378,25 @@ def test_the_shipped_works_load() -> None:
     assert {name: len(paper.claims) for name, paper in papers.items()} == {
         "genas": 40, "sotl_thesis": 151, "robust_darts": 19, "darts_pt": 31,
     }  # fmt: skip
+
+
+def test_settings_of_ours_are_those_of_the_works() -> None:
+    """Where a claim names one number, the file at the published size has it; where it differs, a note says so."""
+    number = re.compile(r"[\d.e-]+")
+    compared, differ = 0, []
+    for claim in (claim for paper in map(load_paper, shipped_papers()) for claim in paper.claims if claim.taken):
+        ours = of_ours(claim.taken)
+        if number.fullmatch(claim.value) and number.fullmatch(ours):
+            compared += 1
+            if float(claim.value) != float(ours) and not claim.note:
+                differ.append(claim.id)
+    assert compared > 20
+    assert not differ
+
+
+def test_every_claim_without_a_test_names_the_command_that_would_judge_it() -> None:
+    for paper in map(load_paper, shipped_papers()):
+        for claim in paper.claims:
+            level = paper.reasons[claim.untested].level if claim.untested else "setting"
+            if level not in ("setting", "citation"):
+                assert claim.command != "page", claim.id

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .model import Cell, Check, Claim, Ours, Paper, PaperTable
 from .ours import Evidence, NotHere
+from .settings import of_ours
 from .verdicts import WORDS, Outcome, Reading, Word, combine, judge
 
 #: Level of a cell whose number needs files that are not on this machine.
@@ -26,13 +27,23 @@ class Beside:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with its verdict, the outcomes behind it, and the share of choices where there is one."""
+    """A claim with its verdict, the outcomes behind it, and the share of choices where there is one.
+
+    level: what a claim without a test waits for. taken: of a setting, what ours is.
+    """
 
     claim: Claim
     word: Word
     outcomes: tuple[Outcome, ...]
     why: str
     share: str = ""
+    level: str = ""
+    taken: str = ""
+
+    @property
+    def is_setting(self) -> bool:
+        """No finding: a setting, or what others did."""
+        return self.level in ("setting", "citation")
 
 
 def beside(paper: Paper, table: PaperTable, evidence: Evidence) -> list[Beside]:
@@ -81,18 +92,21 @@ def judged(paper: Paper, evidence: Evidence) -> list[Judged]:
 
 def _judged(paper: Paper, claim: Claim, evidence: Evidence) -> Judged:
     if claim.untested:
-        return Judged(claim, "not tested", (), paper.reasons[claim.untested])
+        reason = paper.reasons[claim.untested]
+        ours = of_ours(claim.taken) if claim.taken else ""
+        return Judged(claim, "not tested", (), reason.why, level=reason.level, taken=ours)
     outcomes = tuple(_outcome(test, evidence) for test in claim.tests)
     word = combine([outcome.word for outcome in outcomes])
     why = "; ".join(dict.fromkeys(outcome.why for outcome in outcomes if outcome.why))
-    return Judged(claim, word, outcomes, why, _share(claim, evidence))
+    level = "" if word != "not tested" else NEEDS_DATA if why.startswith(NEEDS_DATA) else "needs GPU"
+    return Judged(claim, word, outcomes, why, _share(claim, evidence), level)
 
 
 def _outcome(test: Check, evidence: Evidence) -> Outcome:
     try:
         if test.claimed:
-            words, text = evidence.claimed(test)
-            return Outcome(test, combine([_word(word) for word in words]), text=text)
+            words, text, reading = evidence.claimed(test)
+            return Outcome(test, combine([_word(word) for word in words]), reading, text=text)
         reading = evidence.order(test) if test.is_order else evidence.read(test)
     except NotHere as reason:
         return Outcome(test, "not tested", None, str(reason))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from ...report.model import Result, Section, Table
 from .judged import Judged
-from .page import VERDICTS, counted, measured, section_address
+from .page import VERDICTS, counted, measured, n_settings, section_address
 from .verdicts import RULE, WORDS, Outcome
 
 
@@ -96,14 +96,14 @@ def _after(sentence: str) -> str:
 
 
 def _counts(pages: Sequence[Page]) -> Table:
-    rows = [(page.result.title, *_numbers(one.word for one in page.claims)) for page in pages]
-    rows.append(("all", *_numbers(one.word for page in pages for one in page.claims)))
-    header = ["work", *WORDS, "claims"]
+    rows = [(page.result.title, *_numbers(page.claims)) for page in pages]
+    rows.append(("all", *_numbers([one for page in pages for one in page.claims])))
+    header = ["work", *WORDS, "of these settings and citations", "claims"]
     data = pl.DataFrame(rows, schema=header, orient="row")
     cells = [[str(value) for value in row] for row in rows]
     return Table("verdicts", "Claims by verdict", header, cells, data, [False, *[True] * (len(header) - 1)])
 
 
-def _numbers(words: Iterable[str]) -> list[int]:
-    counts = Counter(words)
-    return [*(counts[word] for word in WORDS), sum(counts.values())]
+def _numbers(claims: Sequence[Judged]) -> list[int]:
+    counts = Counter(one.word for one in claims)
+    return [*(counts[word] for word in WORDS), n_settings(claims), len(claims)]

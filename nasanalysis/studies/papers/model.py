@@ -9,8 +9,9 @@
     [commands]                                      # what runs a thing in full, by a short name
     report = "nasanalysis papers genas --data FOLDER"
 
-    [reasons]                                       # why claims are not tested, by a short name
-    setting = "a setting of theirs, no finding"
+    [reasons.setting]                               # why claims are not tested, by a short name
+    why = "a setting of theirs, no finding"
+    level = "setting"                               # one of `Untested`
 
     [[tables]]
     place = "5"                                     # of the cells
@@ -32,8 +33,18 @@
     tests = [{ item = "weights/as-published", better = "Angle", than = "Flatness", level = "..." }]
     command = "measure"
 
+    [[claims]]
+    id = "epochs"
+    says = "The supernet is trained for 250 epochs"
+    source = "B.1"
+    value = "250"
+    untested = "setting"
+    taken = "configs/nb201_full: train.epochs"      # where a file of reports/ says what ours is
+    command = "full"
+
 A claim has tests, or says why it is `untested`. A cell without its source, a claim without a rule and a level without
-a command are refused when the file is read.
+a command are refused when the file is read; so is an order that a study judges itself (then `claimed` names it: one
+verdict, one place).
 """
 
 from __future__ import annotations
@@ -55,6 +66,8 @@ Level = Literal[
 ]
 #: Levels of numbers that we have.
 RUN: tuple[Level, ...] = ("same data", "same protocol, smaller scale", "other data (digits)", "other data")
+#: What a claim without a test waits for: a setting or a citation for nothing, since it is no finding.
+Untested = Literal["setting", "citation", "needs GPU", "needs two cores", "needs data"]
 #: Levels of cells without one.
 Rest = Literal["needs GPU", "not run"]
 
@@ -147,8 +160,9 @@ class Check(Look):
     """One comparison that a claim is judged by.
 
     Either an order (`better`, `than`: readings of an item, or methods of a differentiable search; `arms` one for both
-    or one for each), true where the paired difference is above 0. Or a number, with one side: ``above``, ``below``, or
-    ``near`` with ``within``. Or a claim that the item judges itself, by its text (`claimed`): then its verdicts count.
+    or one for each), true where the paired difference is above 0, or on the side that stands beside it (``near = 0``
+    with ``within``: alike). Or a number, with one side: ``above``, ``below``, or ``near`` with ``within``. Or a claim
+    that the item judges itself, by its text (`claimed`; `arms`: of which supernets): then its verdicts count.
     """
 
     on: str = ""
@@ -176,8 +190,10 @@ class Check(Look):
             return self
         if bool(self.better) != bool(self.than):
             raise ValueError("expected better and than, both of them, got one")
-        if self.is_order and (sides or self.where or (self.better == self.than and len(set(self.arms)) < 2)):
-            raise ValueError("an order: expected better and than that differ, and no number beside them")
+        if self.is_order and (self.where or (self.better == self.than and len(set(self.arms)) < 2)):
+            raise ValueError("an order: expected better and than that differ, and no where beside them")
+        if self.is_order and len(sides) > 1:
+            raise ValueError(f"an order: expected one side of the difference, got {', '.join(sides)}")
         if not self.is_order and (len(sides) != 1 or not self.where):
             raise ValueError(
                 "expected a rule: better and than, or where with one of above, below, near; got "
@@ -188,10 +204,18 @@ class Check(Look):
         return self
 
 
+class Reason(StrictModel):
+    """Why claims have no test here, and what would give them one."""
+
+    why: Said
+    level: Untested
+
+
 class Claim(StrictModel):
     """What a work says in prose that can be checked; `value` as it says it; `note`: doubts about it.
 
-    `multiverse`: an item of that kind, whose share of choices stands beside the verdict.
+    `multiverse`: an item of that kind, whose share of choices stands beside the verdict. `taken`: of a setting, the
+    shipped file and the key of ours (`settings.of_ours`).
     """
 
     id: Annotated[str, Field(pattern=r"^[\w.+-]+$")]
@@ -200,6 +224,7 @@ class Claim(StrictModel):
     value: str = ""
     tests: Many[Check] = ()
     untested: str = ""
+    taken: Annotated[str, Field(pattern=r"^$|^[a-z]+/\w+: [\w.]+$")] = ""
     command: Said
     note: str = ""
     multiverse: ItemName | None = None
@@ -209,6 +234,8 @@ class Claim(StrictModel):
         if bool(self.tests) == bool(self.untested):
             got = "both" if self.tests else "neither"
             raise ValueError(f"claim {self.id!r}: expected a rule (tests), or why it is untested, got {got}")
+        if self.taken and not self.untested:
+            raise ValueError(f"claim {self.id!r}: taken: expected of a setting, got tests beside it")
         names = [test.on for test in self.tests]
         if len(names) > 1 and len({*names, ""}) <= len(names):
             raise ValueError(f"claim {self.id!r}: expected a name (on) of each of several tests, got {names}")
@@ -226,7 +253,7 @@ class PaperHead(StrictModel):
     bootstrap: int = Field(default=1000, ge=0)
     coming: Many[ItemName] = ()
     commands: dict[str, Annotated[str, Field(pattern=r"^nasanalysis \w")]]
-    reasons: dict[str, Said] = Field(default={})
+    reasons: dict[str, Reason] = Field(default={})
     tables: Many[PaperTable] = Field(min_length=1)
     claims: Many[Claim] = ()
 

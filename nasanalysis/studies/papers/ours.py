@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,7 @@ from ...stats.series import Series
 from ..diffsearch.items import DiffSearchItem
 from ..diffsearch.section import selections
 from ..items import Item
-from ..supernet.claims import series_of
+from ..supernet.claims import claims_table, series_of
 from ..supernet.frames import ItemFrames, resampling_of
 from ..supernet.items import SupernetItem
 from ..supernet.measured import MeasuredFrames, MeasuredItem
@@ -47,6 +47,14 @@ class NotHere(Exception):
     """A number that cannot be had on this machine; the message says why."""
 
 
+class Claimed(NamedTuple):
+    """What an item says of a claim of its own: a verdict for each part, and what was measured, in words or numbers."""
+
+    words: list[str]
+    text: str
+    reading: Reading | None
+
+
 class Evidence:
     """Sections of studies' items and the frames behind them, each made once.
 
@@ -57,6 +65,7 @@ class Evidence:
         self.sources, self.resampling = sources, resampling
         self._sections: dict[str, Section | NotHere] = {}
         self._runs: dict[str, ItemFrames] = {}
+        self._judged: dict[str, pl.DataFrame] = {}
 
     def section(self, name: str) -> Section:
         """The section of ``STUDY/ITEM``; `NotHere` where a file of it, or the study, is not there."""
@@ -146,8 +155,11 @@ class Evidence:
                 self._runs[name] = ItemFrames(item, *given)
         return self._runs[name]
 
-    def claimed(self, check: Check) -> tuple[list[str], str]:
-        """The verdicts of the item's own claim of that text, and what it measured."""
+    def claimed(self, check: Check) -> Claimed:
+        """What the item itself says of its claim of that text; `NotHere` where a file is not."""
+        item = item_of(check.item)
+        if isinstance(item, SupernetItem):
+            return self._claimed_of(item, check)
         tables = [
             table.data for table in self.section(check.item).tables if {"claim", "verdict"} <= set(table.data.columns)
         ]
@@ -157,7 +169,19 @@ class Evidence:
             raise StudyError(f"{check.item}: expected a claim of {'; '.join(known) or 'none'}, got {check.claimed!r}")
         rows = rows.filter(claim=check.claimed)
         words, texts = rows["verdict"].to_list(), rows["ours"].to_list()
-        return words, texts[0] if len(texts) == 1 else f"{words.count('holds')} of {len(words)} hold"
+        return Claimed(words, texts[0] if len(texts) == 1 else f"{words.count('holds')} of {len(words)} hold", None)
+
+    def _claimed_of(self, item: SupernetItem, check: Check) -> Claimed:
+        """Of readings of supernets: the verdict with its difference."""
+        arm = check.arms[0] if check.arms else item.arms[0].label
+        if check.item not in self._judged:
+            try:
+                self._judged[check.item] = claims_table(self._run(check.item, item)).data
+            except (MissingDataError, MissingExtraError) as error:
+                raise NotHere(_missing(error)) from error
+        row = self._judged[check.item].filter(claim=check.claimed, supernet=arm).row(0, named=True)
+        reading = Reading(row["difference"], row["ci_low"], row["ci_high"], n=row["n_archs"])
+        return Claimed([row["verdict"]], "", reading)
 
     # --- choices ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from .verdicts import RULE, WORDS, Outcome, Reading
 
 #: Headings of the sections that are no published table.
 VERDICTS, UNTESTED, COUNTS = "What was claimed, and what holds", "Claims that were not tested", "In numbers"
+SETTINGS = "Settings and citations: no findings, so not tested"
 _EMPTY = "–"
 #: What the brackets of a table hold.
 BRACKETS = (
@@ -61,6 +62,7 @@ def _counts(paper: Paper, cells: Sequence[tuple[PaperTable, list[Beside]]], clai
     lines += [(f"published figures, {level}", n) for level, n in sorted(levels.items(), key=lambda pair: -pair[1])]
     lines += [("claims", len(claims))]
     lines += [(f"claims, {word}", words[word]) for word in WORDS if words[word]]
+    lines += [("claims, not tested: settings and citations", settings)] if (settings := n_settings(claims)) else []
     data = pl.DataFrame(lines, schema=["what", "number"], orient="row")
     table = Table("counts", COUNTS, ["what", "number"], [[what, str(n)] for what, n in lines], data, [False, True])
     return Section(COUNTS, "", (table,), answer=(counted(claims),) if claims else ())
@@ -68,11 +70,19 @@ def _counts(paper: Paper, cells: Sequence[tuple[PaperTable, list[Beside]]], clai
 
 def counted(claims: Iterable[Judged]) -> str:
     """How many claims came to which verdict, in a sentence."""
-    words = Counter(one.word for one in claims)
     said = {"holds": "hold", "does not hold": "do not hold", "in part": "hold in part", "cannot tell": "cannot be told",
             "not tested": "were not tested"}  # fmt: skip
+    claims = list(claims)
+    words = Counter(one.word for one in claims)
     parts = [f"{words[word]} {said[word]}" for word in WORDS if words[word]]
-    return f"Of {sum(words.values())} claims {', '.join(parts)}."
+    settings = n_settings(claims)
+    last = f" ({settings} of them settings and citations, which are no findings)" if settings else ""
+    return f"Of {len(claims)} claims {', '.join(parts)}{last}."
+
+
+def n_settings(claims: Iterable[Judged]) -> int:
+    """How many are settings or citations."""
+    return sum(one.is_setting for one in claims)
 
 
 # --- claims ---------------------------------------------------------------------------------------------
@@ -80,10 +90,12 @@ def counted(claims: Iterable[Judged]) -> str:
 
 def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
     tested = [one for one in claims if one.word != "not tested"]
-    rest = [one for one in claims if one.word == "not tested"]
+    rest = [one for one in claims if one.word == "not tested" and not one.is_setting]
+    settings = [one for one in claims if one.is_setting]
     return [
         *([Section(VERDICTS, "", (_tested(paper, tested),))] if tested else []),
         *([Section(UNTESTED, "", (_untested(paper, rest),))] if rest else []),
+        *([Section(SETTINGS, "", (_settings(paper, settings),))] if settings else []),
     ]
 
 
@@ -117,12 +129,23 @@ def _tested_by(outcome: Outcome) -> list[str]:
 
 
 def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
-    header = ["claim", "they say", "why not", "said in", "in full", "note"]
+    """What each waits for, and the command that would judge it."""
+    header = ["claim", "they say", "why not", "needs", "command", "said in", "note"]
     rows = [[
-            one.claim.says, one.claim.value or _EMPTY, one.why, one.claim.source, paper.commands[one.claim.command],
-            one.claim.note or _EMPTY,
+            one.claim.says, one.claim.value or _EMPTY, one.why, one.level.removeprefix("needs "),
+            f"`{paper.commands[one.claim.command]}`", one.claim.source, one.claim.note or _EMPTY,
         ] for one in claims]  # fmt: skip
     return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * len(header))
+
+
+def _settings(paper: Paper, claims: Sequence[Judged]) -> Table:
+    """What they set beside what our file at the published size sets."""
+    header = ["setting", "they say", "ours", "where", "said in", "note"]
+    rows = [[
+            one.claim.says, one.claim.value or _EMPTY, one.taken or _EMPTY,
+            f"reports/{one.claim.taken}" if one.claim.taken else one.why, one.claim.source, one.claim.note or _EMPTY,
+        ] for one in claims]  # fmt: skip
+    return Table("settings", SETTINGS, header, rows, _claims_data(paper, claims), [False] * len(header))
 
 
 def measured(outcome: Outcome) -> str:
@@ -140,11 +163,10 @@ def rule(test: Check) -> str:
     """What a test asks, in words."""
     if test.claimed:
         return f"that of {test.item}"
-    if test.is_order:
-        return "difference above 0"
+    what = "difference " if test.is_order else ""
     if test.near is not None:
-        return f"{count(test.near)}" if test.exact else f"within {test.within:g} of {test.near:g}"
-    return f"above {test.above:g}" if test.above is not None else f"below {test.below:g}"
+        return f"{count(test.near)}" if test.exact else f"{what}within {test.within:g} of {test.near:g}"
+    return f"{what}below {test.below:g}" if test.below is not None else f"{what}above {test.above or 0:g}"
 
 
 def shown(reading: Reading, digits: int) -> str:
@@ -165,14 +187,14 @@ def _claims_data(paper: Paper, claims: Sequence[Judged]) -> pl.DataFrame:
                 one.claim.id, one.claim.says, one.claim.source, one.claim.value, one.word, test.on if test else "",
                 outcome.word if outcome else "not tested", rule(test) if test else "", test.item if test else "",
                 " / ".join(test.arms) if test else "", test.better if test else "", test.than if test else "",
-                reading.estimate, reading.low, reading.high, reading.sd, reading.n, test.level if test else "",
-                one.share, one.why, one.claim.note, paper.commands[one.claim.command],
+                reading.estimate, reading.low, reading.high, reading.sd, reading.n, test.level if test else one.level,
+                one.share, one.taken, one.why, one.claim.note, paper.commands[one.claim.command],
             ))  # fmt: skip
     words = ("id", "claim", "said_in", "they_say", "verdict", "on", "outcome", "rule", "item", "arms", "better", "than")
     schema = {
         **dict.fromkeys(words, pl.String),
         **dict.fromkeys(("estimate", "ci_low", "ci_high", "sd"), pl.Float64), "n": pl.Int64,
-        **dict.fromkeys(("level", "choices", "why", "note", "command"), pl.String),
+        **dict.fromkeys(("level", "choices", "taken", "why", "note", "command"), pl.String),
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 

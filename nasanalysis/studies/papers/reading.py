@@ -15,6 +15,7 @@ from ..items import Item
 from ..reading import load_study, shipped_studies
 from ..supernet.items import PARAMETERS, SupernetItem
 from .model import Cell, Check, Look, Paper, PaperHead
+from .settings import of_ours
 
 #: The folder of the shipped works.
 FOLDER = "reports/papers"
@@ -84,9 +85,13 @@ def _check_items(paper: Paper, path: Path) -> None:
         if item is None and look.item not in paper.coming:
             known = [f"{study}/{name}" for study in shipped_studies() for name in _items(study)]
             raise StudyError(f"{path}: {who}: {UnknownNameError('item of a study', look.item, known)}")
-        if isinstance(look, Check) and look.is_order and item is not None:
-            _check_order(look, item, f"{path}: {who}")
+        if isinstance(look, Check) and item is not None:
+            _check_claimed(look, item, f"{path}: {who}")
+            if look.is_order:
+                _check_order(look, item, f"{path}: {who}")
     for claim in paper.claims:
+        if claim.taken:
+            of_ours(claim.taken)
         if claim.multiverse and item_of(claim.multiverse) is None and claim.multiverse not in paper.coming:
             raise StudyError(f"{path}: claim {claim.id}: expected an item of a study, got {claim.multiverse!r}")
 
@@ -96,6 +101,21 @@ def _looks(paper: Paper) -> Iterator[tuple[str, Look]]:
         yield from ((f"table {table.place}", ours) for ours in table.ours)
     for claim in paper.claims:
         yield from ((f"claim {claim.id}", test) for test in claim.tests)
+
+
+def _check_claimed(test: Check, item: Item, where: str) -> None:
+    """A claim that the item has; no order that it judges itself."""
+    if not isinstance(item, SupernetItem):
+        return
+    said = [claim.says for claim in item.claims]
+    if test.claimed and test.claimed not in said:
+        raise StudyError(f"{where}: {test.item}: expected a claim of {'; '.join(said) or 'none'}, got {test.claimed!r}")
+    if test.claimed and (lost := [arm for arm in test.arms if arm not in [a.label for a in item.arms]]):
+        raise StudyError(f"{where}: {test.item}: expected an arm of it, got {lost[0]!r}")
+    plain = test.is_order and len(test.arms) < 2 and not test.statistic and test.near is None
+    for claim in item.claims if plain and test.above is None and test.below is None else ():
+        if (claim.better, claim.than) == (test.better, test.than):
+            raise StudyError(f"{where}: {test.item} judges this order itself: expected claimed = {claim.says!r}")
 
 
 def _check_order(test: Check, item: Item, where: str) -> None:

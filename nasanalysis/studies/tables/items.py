@@ -28,6 +28,8 @@ TABLES: dict[str, str] = {
     "nb1shot1-samples": "nasanalysis.studies.tables.nb1shot1:nb1shot1_samples",
     "one-shot": "nasanalysis.studies.tables.one_shot:one_shot",
     "zero-cost": "nasanalysis.studies.tables.zero_cost:zero_cost",
+    "training-runs": "nasanalysis.studies.tables.training_runs:training_runs",
+    "short-schedules": "nasanalysis.studies.tables.short_schedules:short_schedules",
     "shared-results": "nasanalysis.studies.tables.shared_results:shared_results",
     "eigenvalue-errors": "nasanalysis.studies.tables.eigenvalue_errors:eigenvalue_errors",
     "hessian-eigenvalues": "nasanalysis.studies.tables.eigenvalues:hessian_eigenvalues",
