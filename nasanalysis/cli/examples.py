@@ -66,6 +66,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "diffsearch run": ("nasanalysis diffsearch run --config digits --out build/diffsearch",),
     "diffsearch estimate": ("nasanalysis diffsearch estimate --config digits",),
     "diffsearch diagnose": ("nasanalysis diffsearch diagnose --run build/digits_diagnosed",),
+    "diffsearch inspect": ("nasanalysis diffsearch inspect --run build/digits_inspected --what estimates",),
     "diffsearch standalone": ("nasanalysis diffsearch standalone --config s5 --out build/s5_truth --estimate",),
     "diffsearch keep": ("nasanalysis diffsearch keep build/diffsearch digits_diffsearch --config digits",),
     "diffsearch methods": ("nasanalysis diffsearch methods --space s2",),

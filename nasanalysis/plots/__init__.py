@@ -22,6 +22,8 @@ order of a matrix, early stopping) and can be had from here too.
 `plot_loss_curvature`            loss under weight noise
 `plot_loss_line`, `-surface`     loss along filter-normalised directions
 `plot_eigenvalues`               architecture Hessian during a search, and where early stopping fires
+`plot_spectra`                   all its eigenvalues, by epoch
+`plot_relaxed_cell`              the cell of a search, every candidate as wide as its weight
 `plot_cell`                      the cell of an architecture of any space
 `plot_learning_curves`           learning curves, shaded by final accuracy
 `plot_search`, `plot_regret`     accuracy of the best found against queries, and its distance from the best possible
@@ -49,9 +51,11 @@ from .matrix import plot_proxy_matrix
 from .pareto import plot_pareto
 from .predictor import plot_predictor
 from .ranks import plot_rank_density
+from .relaxed import plot_relaxed_cell, relaxed_edges
 from .scatter import plot_scatter
 from .search import budget_frame, plot_budget, plot_regret, plot_search, regret_frame, search_frame
 from .specification import plot_specification_curve, specification_curve
+from .spectra import plot_spectra, spectra_by_epoch
 from .steps import correlation_by_step, plot_correlation_by_step
 from .surfaces import loss_line, plot_loss_line, plot_loss_surface
 from .topk import plot_topk
@@ -91,16 +95,20 @@ __all__ = [
     "plot_proxy_matrix",
     "plot_rank_density",
     "plot_regret",
+    "plot_relaxed_cell",
     "plot_scatter",
     "plot_search",
     "plot_specification_curve",
+    "plot_spectra",
     "plot_topk",
     "proxy_matrix",
     "rank_pairs",
     "regret_frame",
+    "relaxed_edges",
     "score_against_truth",
     "search_frame",
     "specification_curve",
+    "spectra_by_epoch",
     "topk_by_k",
     "with_front",
 ]

@@ -65,3 +65,41 @@ def plot_along(along: pl.DataFrame, *, x: str, y: str, xlabel: str, ylabel: str,
         ax.set(xlabel=xlabel, ylabel=ylabel)
         legend_beside(ax)
     return ax
+
+
+@any_frame
+def plot_estimates(trace: pl.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """The skip's weight on each edge beside the one of least variance (Wang et al. 2021, Proposition 1).
+
+    trace: TRACE of `nasanalysis diffsearch inspect` with ``trained_skip`` and ``predicted_skip``; a colour for each
+    epoch, a point for each edge of each search. `StudyError` where no edge has both.
+    """
+    index = ["method", "setting", "seed", "epoch", "part"]
+    rows = trace.filter(pl.col("quantity").is_in(["trained_skip", "predicted_skip"])).drop_nulls("value")
+    wide = rows.pivot("quantity", index=index, values="value")
+    if not {"trained_skip", "predicted_skip"} <= set(wide.columns) or wide.drop_nulls().is_empty():
+        raise StudyError("estimates: expected edges with trained_skip and predicted_skip, got none")
+    wide = wide.drop_nulls(["trained_skip", "predicted_skip"])
+    epochs = wide["epoch"].unique().sort().to_list()
+    with look():
+        ax = new_axes(ax)
+        for i, (epoch, colour) in enumerate(zip(epochs, palette(len(epochs)), strict=True)):
+            one = wide.filter(epoch=epoch)
+            ax.scatter(
+                one["predicted_skip"],
+                one["trained_skip"],
+                color=colour,
+                marker=MARKERS[i % len(MARKERS)],
+                s=22,
+                alpha=0.75,
+                label=f"epoch {epoch}",
+            )
+        low = float(min(wide["predicted_skip"].min(), wide["trained_skip"].min()))  # type: ignore[type-var, arg-type]
+        high = float(max(wide["predicted_skip"].max(), wide["trained_skip"].max()))  # type: ignore[type-var, arg-type]
+        ax.plot([low, high], [low, high], color="0.4", linestyle="--", linewidth=1, label="equal")
+        ax.set(
+            xlabel="weight of the skip that leaves the least variance",
+            ylabel="weight of the skip in the search",
+        )
+        legend_beside(ax)
+    return ax

@@ -44,6 +44,7 @@ KINDS: dict[str, str] = {
     "measured": "nasanalysis.studies.supernet.measured:MeasuredItem",
     "diffsearch": "nasanalysis.studies.diffsearch.items:DiffSearchItem",
     "diagnosis": "nasanalysis.studies.diagnosis.items:DiagnosisItem",
+    "inspection": "nasanalysis.studies.inspection.items:InspectionItem",
     "synthetic": "nasanalysis.studies.synthetic.items:SyntheticItem",
     "scratch": "nasanalysis.studies.scratch.items:ScratchItem",
     "search": "nasanalysis.studies.search.items:SearchItem",

@@ -14,6 +14,7 @@ import pytest
 from nasanalysis.core.errors import DataFileError, MissingDataError, NasAnalysisError
 from nasanalysis.loaders import load_benchmark
 from nasanalysis.loaders.darts import robust_darts as rd
+from nasanalysis.stats.stopping import early_stopping
 
 SETTING = "0.0_0.0003"
 
@@ -229,3 +230,26 @@ def test_published_hessians_are_blind_to_a_constant_for_an_edge(root: Path) -> N
             negative += bool(-values[0] > values[-1])
             count += 1
     assert (count, negative) == (546, 1), "in one of them the eigenvalue of largest magnitude is negative"
+
+
+def test_spectra_of_all_published_hessians(root: Path) -> None:
+    table = rd.spectra(rd.runs(root))
+    each = table.group_by("setting", "seed", "epoch").agg(
+        pl.len(),
+        low=pl.col("value").min(),
+        high=pl.col("value").max(),
+        flat=((pl.col("value") - 0.001).abs() < 1e-6).sum(),
+    )
+    assert each.height == 546
+    assert set(each["len"]) == {56}
+    assert each["flat"].is_between(28, 30).all(), "28 edges, a null vector each"
+    assert each.filter(-pl.col("low") > pl.col("high")).height == 1, "one whose largest in magnitude is negative"
+    search = rd.run(root, SETTING, 1)
+    mine = table.filter(setting=SETTING, seed=1, part="55")
+    assert dict(mine.select("epoch", "value").iter_rows()) == pytest.approx(rd.dominant_eigenvalues(search))
+
+
+def test_early_stopping_of_the_published_searches(root: Path) -> None:
+    stops = early_stopping(rd.trace(root)).filter(setting=SETTING).sort("seed")
+    assert stops["stop_epoch"].to_list() == [22, 22, 30]
+    assert stops["return_epoch"].to_list() == [10, 10, 18]

@@ -105,7 +105,7 @@ def test_numbers_along_and_at_the_end_of_searches() -> None:
 
 def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     section = diagnosis_section(item(tmp_path), Sources(None), Resampling())
-    numbers, claims = section.tables
+    numbers, claims = section.tables  # six epochs are too few for early stopping to read
     assert numbers.data.filter(method="darts", quantity="arch_hessian_ev")["mean"].item() == pytest.approx(2.31)
     verdicts = {(row["claim"], row["of"]): row["verdict"] for row in claims.data.to_dicts()}
     assert verdicts["drop follows eigenvalue", "DARTS"] == "holds"
@@ -119,6 +119,32 @@ def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     assert {"mine-arch-hessian-ev", "mine-skips", "mine-drop", "mine-strength-darts"} <= set(names)
     for figure in section.figures:
         assert figure.draw().has_data(), figure.name
+
+
+def test_early_stopping_is_read_off_kept_eigenvalues(tmp_path: Path) -> None:
+    """One search whose eigenvalue grows by a half every eight epochs, and one whose eigenvalue stays."""
+    rows = []
+    for method, growth in (("darts", 1.5), ("calm", 1.0)):
+        for epoch in range(0, 41, 2):
+            numbers = {"arch_hessian_ev": growth ** (epoch / 8), "selected_skips": float(epoch)}
+            rows += [{**HOW, "method": method, "seed": 0, "epoch": epoch, "quantity": k, "value": v}
+                     for k, v in numbers.items()]  # fmt: skip
+        rows += [{**HOW, "method": method, "seed": 0, "epoch": e, "part": str(i), "value": float(i - 1),
+                  "quantity": "arch_hessian_spectrum"} for e in (0, 40) for i in range(3)]  # fmt: skip
+    write_frame(check(pl.DataFrame(rows, infer_schema_length=None), "TRACE"), tmp_path / "long.parquet")
+    one = DiagnosisItem(name="mine", title="Mine", traces=(str(tmp_path / "long.parquet"),))
+    section = diagnosis_section(one, Sources(None), Resampling())
+    stops = next(table for table in section.tables if table.name == "mine-stops")
+    by_method = {row["method"]: row for row in stops.data.to_dicts()}
+    # A(e) belongs to e; A(e) / A(e - 8) is 1.5 at once: the first e with e - 8 >= 10, at the end of its window
+    assert by_method["darts"]["return_epoch"] == 10
+    assert by_method["darts"]["stop_epoch"] == 10 + 8 + 4
+    assert by_method["darts"]["ratio"] == pytest.approx(1.5)
+    assert (by_method["darts"]["skips_returned"], by_method["darts"]["skips_at_end"]) == (10, 40)
+    assert by_method["calm"]["stop_epoch"] is None
+    drawn = {figure.name: figure for figure in section.figures}
+    assert {"mine-stops", "mine-spectrum-darts", "mine-spectrum-calm"} <= set(drawn)
+    assert drawn["mine-stops"].draw().has_data()
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -138,6 +138,27 @@ def dominant_eigenvalues(search: Run, *, with_decay: bool = True) -> dict[int, f
     epochs, matrices = hessians(search, with_decay=with_decay)
     largest = np.linalg.eigvalsh((matrices + matrices.transpose(0, 2, 1)) / 2)[:, -1]
     return dict(zip(epochs.tolist(), largest.tolist(), strict=True))
+
+
+def spectra(searches: Iterable[Run], *, with_decay: bool = True) -> pl.DataFrame:
+    """TRACE of ``arch_hessian_spectrum``: every logged eigenvalue, ``part`` its number from the lowest.
+
+    Searches whose Hessians were not logged are left out.
+    """
+    rows = []
+    for search in searches:
+        if search.has_hessians:
+            epochs, matrices = hessians(search, with_decay=with_decay)
+            values = np.linalg.eigvalsh((matrices + matrices.transpose(0, 2, 1)) / 2)
+            setting = spelled(search.dataset, search.space, search.setting)
+            for epoch, row in zip(epochs.tolist(), values.tolist(), strict=True):
+                rows += [
+                    ("robust-darts", search.dataset, search.method, setting, str(i), search.seed, epoch, value)
+                    for i, value in enumerate(row)
+                ]
+    schema = ["benchmark", "dataset", "method", "setting", "part", "seed", "epoch", "value"]
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(quantity=pl.lit("arch_hessian_spectrum"))
+    return check(frame, "TRACE")
 
 
 def errors(search: Run) -> pl.DataFrame:

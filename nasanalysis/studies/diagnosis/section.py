@@ -8,11 +8,14 @@ import polars as pl
 
 from ...core.errors import UnknownNameError
 from ...plots.diagnosed import plot_along, plot_strengths
+from ...plots.eigenvalues import plot_eigenvalues
 from ...plots.selected import method_label, plot_selected
-from ...report.cells import with_interval
+from ...plots.spectra import plot_spectra
+from ...report.cells import number, with_interval
 from ...report.model import Figure, Section, Table
 from ...search.diagnosed import at_the_end, strength_agreement
 from ...search.selected import t_interval
+from ...stats.stopping import ROBUST_DARTS, early_stopping, eigenvalue_trajectories
 from ..items import Resampling, Sources
 from ..judged import NOT_TESTED, Judged, PublishedClaim, claims_table
 from .items import DiagnosisItem
@@ -55,8 +58,14 @@ def diagnosis_section(item: DiagnosisItem, sources: Sources, resampling: Resampl
     evidence = Evidence(trace, strengths, item.control)
     judged = [_judge(claim, evidence, resampling.level) for claim in item.claims]
     tables = [_numbers(item, evidence, resampling.level)]
+    tables += _stops(item, trace)
     tables += [claims_table(item.name, judged, _NOTE)] if judged else []
-    figures = (*_by_epoch(item, trace), *_along(item, trace), *_strengths(item, strengths))
+    figures = (
+        *_by_epoch(item, trace),
+        *_eigenvalues(item, trace),
+        *_along(item, trace),
+        *_strengths(item, strengths),
+    )
     return Section(item.title, item.text, tuple(tables), figures, tuple(one.sentence for one in judged))
 
 
@@ -101,6 +110,76 @@ def _numbers(item: DiagnosisItem, evidence: Evidence, level: float) -> Table:
     note = f"Mean of the last five readings of each search; brackets: {100 * level:g} %, Student's t over seeds."
     header = ["what", "method", "at the end", "seeds"]
     return Table(f"{item.name}-numbers", item.title, header, cells, frame, [False, False, True, True], note)
+
+
+def _stops(item: DiagnosisItem, trace: pl.DataFrame) -> list[Table]:
+    """Where early stopping would have ended each search whose eigenvalues its rule could read, and with what."""
+    if not _readable(trace):
+        return []
+    stops = early_stopping(trace)
+    genotypes = {
+        (method, setting, seed, epoch): skips
+        for method, setting, seed, epoch, skips in trace.filter(quantity="selected_skips")
+        .select("method", "setting", "seed", "epoch", "value")
+        .iter_rows()
+    }
+    keys = ["method", "setting", "seed"]
+    lasts = {
+        (method, setting, seed): epoch
+        for method, setting, seed, epoch in trace.group_by(keys).agg(pl.col("epoch").max()).iter_rows()
+    }
+    cells, data = [], []
+    for row in stops.iter_rows(named=True):
+        key = (row["method"], row["setting"], row["seed"])
+        end, back = lasts[key], row["return_epoch"]
+        skips = [genotypes.get((*key, epoch)) for epoch in (back, end)]
+        data.append((*key, row["stop_epoch"], back, row["ratio"], *skips, end))
+        said = ["–" if value is None else str(value) for value in (row["stop_epoch"], back)]
+        ratio = "–" if row["ratio"] is None else number(row["ratio"], 2)
+        counts = ["–" if value is None else number(value, 0) for value in skips]
+        cells.append([method_label(*key[:2]), str(key[2]), *said, ratio, *counts])
+    columns = ["method", "setting", "seed", "stop_epoch", "return_epoch", "ratio", "skips_returned", "skips_at_end"]
+    frame = pl.DataFrame(data, schema=[*columns, "last_epoch"], orient="row", infer_schema_length=None)
+    rule = ROBUST_DARTS
+    note = (
+        f"Early stopping of RobustDARTS, read off the eigenvalues that were kept: it ends where their mean over "
+        f"{rule.window} readings is more than {rule.factor:g} times that of {rule.lag} epochs before, and returns the "
+        "cell of then; –: it never fires."
+    )
+    header = ["method", "seed", "stops at", "returns", "ratio", "skips returned", "skips at the end"]
+    title = "Where early stopping would have ended"
+    return [Table(f"{item.name}-stops", title, header, cells, frame, [False, *[True] * 6], note)]
+
+
+def _readable(trace: pl.DataFrame) -> bool:
+    """Whether any search has eigenvalues enough for one window of the rule."""
+    if trace.filter(quantity="arch_hessian_ev").drop_nulls("value").is_empty():
+        return False
+    return bool(eigenvalue_trajectories(trace)["average"].is_not_null().any())
+
+
+def _eigenvalues(item: DiagnosisItem, trace: pl.DataFrame) -> list[Figure]:
+    """Eigenvalues with the rule of early stopping, and whole spectra where they were kept."""
+    figures = []
+    rows = trace.filter(quantity="arch_hessian_ev").drop_nulls("value")
+    if _readable(trace):
+        named = rows.with_columns(
+            setting=pl.struct("method", "setting").map_elements(
+                lambda row: method_label(row["method"], row["setting"]), return_dtype=pl.String
+            )
+        )
+        caption = (
+            "Most positive eigenvalue, thin; its mean over a window of early stopping, bold; where that would stop."
+        )
+        draw = partial(plot_eigenvalues, named, label="method")
+        figures.append(Figure(f"{item.name}-stops", caption, draw, rows))
+    spectra = trace.filter(quantity="arch_hessian_spectrum").drop_nulls("value")
+    for (method, setting), each in spectra.group_by("method", "setting", maintain_order=True):
+        who = method_label(str(method), str(setting))
+        caption = f"{who}: all eigenvalues of the architecture Hessian, by epoch."
+        stem = "".join(c if c.isalnum() else "-" for c in f"{item.name}-spectrum-{method}-{setting}".lower()).strip("-")
+        figures.append(Figure(stem, caption, partial(plot_spectra, each), each))
+    return figures
 
 
 def _by_epoch(item: DiagnosisItem, trace: pl.DataFrame) -> list[Figure]:

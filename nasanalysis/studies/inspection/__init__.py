@@ -1,0 +1,1 @@
+"""What weights of finished searches say, in a study: ``[[inspection]]``."""
