@@ -39,6 +39,7 @@ from .settings import SearchSettings
 from .stages import Course, Stage
 from .state import Alphas
 from .subject import Batch, NetworkSubject
+from .widening import widen
 
 
 class Supernet(NamedTuple):
@@ -131,7 +132,10 @@ class SearchLearner(Learner):
         self.number, stage = number, self.course.stages[number]
         if number == 0 or stage.network:
             network = self.network.changed(**stage.network) if stage.network else self.network
+            old = getattr(self, "net", None)
             self.net: nn.Module = build_relaxed(self.space, network, self.task, self._fresh, device=self.device)
+            if old is not None and stage.widen:
+                widen(self.net, old, self._fresh)
             if self.method.freezing is not None:
                 self.watch = OperationWatch(self.net, self.method.freezing)
         net = self.net

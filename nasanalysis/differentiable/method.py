@@ -107,6 +107,8 @@ class Method:
         }
         if self.freezing is not None:  # a part that came later: searches of before keep their fingerprints
             parts["freezing"] = self.freezing
+        if any(stage.widen for stage in self.stages):  # likewise
+            parts["widened"] = [number for number, stage in enumerate(self.stages) if stage.widen]
         words = {name: repr(part) for name, part in parts.items()}
         words["network"] = f"edge_weights={self.edge_weights}, zero_alphas={self.zero_alphas}, {dict(self.network)}"
         words["noise"] = f"drop_path={self.drop_path}, cutout_probability={self.cutout_probability}"

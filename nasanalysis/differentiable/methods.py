@@ -126,7 +126,7 @@ def sovl_darts(space: str, epochs: int, *, T: int = 100, exact: bool = False) ->
     return Method("sovl_darts", "SoTL thesis, 4.3.1", one(epochs), gradient=gradient, settings={"clip": 0.0})
 
 
-def _progressive(space: str, epochs: int, shares: tuple[int, int] | None) -> tuple[Stage, ...]:
+def _progressive(space: str, epochs: int, shares: tuple[int, int] | None, widened: bool) -> tuple[Stage, ...]:
     """Stages of DrNAS: a share of the channels and all candidates, then more channels and fewer candidates."""
     first = epochs // 2
     published, keep = ((4, 2), 3) if family(space) == "nb201" else ((6, 4), 4)
@@ -134,7 +134,13 @@ def _progressive(space: str, epochs: int, shares: tuple[int, int] | None) -> tup
     frozen = min(10, first // 2)
     return (
         Stage(first, frozen=frozen, network={"partial": shares[0]}),
-        Stage(epochs - first, frozen=min(frozen, epochs - first), network={"partial": shares[1]}, keep=keep),
+        Stage(
+            epochs - first,
+            frozen=min(frozen, epochs - first),
+            network={"partial": shares[1]},
+            keep=keep,
+            widen=widened,
+        ),
     )
 
 
@@ -146,17 +152,18 @@ def drnas(
     penalty: Literal["l2", "kl"] = "l2",
     strength: float = 1e-3,
     shares: tuple[int, int] | None = None,
+    widened: bool = True,
 ) -> Method:
     """DrNAS. `progressive`: in two stages; by default on the DARTS spaces (always, in its paper) and not on nb201.
 
-    `penalty`: coupled decay of beta, or the divergence from the flat Dirichlet times `strength`. Stages begin with
-    fresh weights, where the public code widens them.
+    `penalty`: coupled decay of beta, or the divergence from the flat Dirichlet times `strength`. `widened`: whether the
+    second stage takes the weights of the first, widened as in the public code, or begins with fresh ones.
     """
     progressive = family(space) == "darts" if progressive is None else progressive
     alpha = (
         AlphaUpdate() if penalty == "l2" else AlphaUpdate(weight_decay=0.0, penalty="dirichlet_kl", strength=strength)
     )
-    stages = _progressive(space, epochs, shares) if progressive else one(epochs)
+    stages = _progressive(space, epochs, shares, widened) if progressive else one(epochs)
     return Method("drnas", "Chen et al. 2021", stages, relaxation=Dirichlet(), gradient=FirstOrder(), alpha=alpha)
 
 
@@ -167,10 +174,11 @@ def sotl_drnas(
     T: int = 100,
     progressive: bool | None = None,
     shares: tuple[int, int] | None = None,
+    widened: bool = True,
 ) -> Method:
     """DrNAS whose beta follows the sum of training losses over T steps; progressive where its space can be."""
     progressive = family(space) != "nb101" if progressive is None else progressive
-    stages = _progressive(space, epochs, shares) if progressive else one(epochs)
+    stages = _progressive(space, epochs, shares, widened) if progressive else one(epochs)
     return Method(
         "sotl_drnas",
         "SoTL thesis, 4.3.1",

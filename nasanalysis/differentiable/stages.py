@@ -33,7 +33,7 @@ class Stage:
     ----------
     epochs: how many. frozen: of these, the first ones in which alpha rests.
     network: keys of the `NetworkConfig` that are other than the search's (``layers``, ``partial``): the network is
-        built anew, with fresh weights.
+        built anew, with fresh weights, or with `widen` with those of before (`nasanalysis.differentiable.widening`).
     keep: candidates that every edge keeps when the stage begins, those of the largest weights; None: all.
     fresh: whether alphas are drawn anew when the stage begins (P-DARTS), or taken over by name.
     skip_dropout: probability of dropping values on identity skips when the stage begins (see `skip_dropout_at`).
@@ -51,6 +51,8 @@ class Stage:
     rate: tuple[float, float] | None = None
     alpha: bool = True
     decider: Decider | None = None
+    # not part of the words of a stage: searches of before keep their fingerprints (`Method.described`)
+    widen: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.frozen < 0 or (self.keep is not None and self.keep < 1):

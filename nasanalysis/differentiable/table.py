@@ -74,6 +74,7 @@ def _stage(stage: Stage) -> str:
     words += [f"alpha rests {stage.frozen}"] if stage.frozen else []
     words += [f"{k}={v}" for k, v in stage.network.items()]
     words += [f"keeps {stage.keep}"] if stage.keep else []
+    words += ["weights widened"] if stage.widen else []
     words += ["alphas anew"] if stage.fresh else []
     words += [f"skips dropped {stage.skip_dropout:g}"] if stage.skip_dropout else []
     words += ["alpha at rest"] if not stage.alpha else []

@@ -89,8 +89,8 @@ def _selections(item: InspectionItem, evidence: Evidence, level: float) -> list[
         rows.append([label, _mean(each["start"], level, 1), _mean(each["end"], level, 1), str(len(each))])
     note = (
         f"Validation accuracy (%) of the supernet before an edge is decided, and after the last is. {_OVER_SEEDS} "
-        "every: epochs in which it is tuned between two decisions. What decides edges while it searches begins with its "
-        "first decision."
+        "every: epochs in which it is tuned between two decisions. What decides edges while it searches begins with "
+        "its first decision."
     )
     header = ["selection", "before", "after", "seeds"]
     title = "The supernet while edges are decided"
