@@ -6,12 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from nasanalysis.core.errors import StudyError
+from nasanalysis.core.resources import shipped_toml
 from nasanalysis.core.toml import validated
 from nasanalysis.loaders.sources import Sources
 from nasanalysis.stats.resampling import Resampling
+from nasanalysis.studies.diffsearch.items import DiffSearchItem
+from nasanalysis.studies.diffsearch.section import selections
+from nasanalysis.studies.papers import hours as hours_module
 from nasanalysis.studies.papers.judged import words_of
 from nasanalysis.studies.papers.model import Cell, Check, Claim, Ours
 from nasanalysis.studies.papers.ours import Evidence, NotHere
@@ -139,6 +144,7 @@ def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
         ),
         ('than = "random_architecture"', 'than = "darts", above = 1, below = 2', "one side of the difference, got"),
         (SEARCHES, ORDER, "judges this order itself: expected claimed = 'Angle ranks better than flatness'"),
+        ('than = "random_architecture"', 'than = "darts", statistic = "width"', "expected none, depth, fall at"),
         (SEARCHES, 'item = "weights/as-published", claimed = "Angle is best"', "expected a claim of Flatness ranks"),
         (SEARCHES, f'{CLAIMED}, arms = ["ENAS"]', "expected an arm of it, got 'ENAS'"),
     ],
@@ -306,6 +312,50 @@ def test_searches_are_paired_by_their_seeds(evidence: Evidence) -> None:
     assert other.high == -one.low
     with pytest.raises(StudyError, match="expected methods of"):
         evidence.order(_test(item="diffsearch/digits", better="drnass", than="darts"))
+
+
+def test_searches_are_compared_by_depth_and_by_their_fall(evidence: Evidence) -> None:
+    """Against the trace itself: the best cell of each search less the one of its end, seed by seed."""
+    item = item_of("diffsearch/digits")
+    assert isinstance(item, DiffSearchItem)
+    selected = selections(item, evidence.sources).filter(setting="")
+    gaps = []
+    for seed in (0, 1, 2):
+        fall = {}
+        for method in ("darts", "sotl_darts"):
+            each = selected.filter(method=method, seed=seed)
+            fall[method] = each["accuracy"].max() - each.filter("last")["accuracy"].item()  # type: ignore[operator]
+        gaps.append(fall["darts"] - fall["sotl_darts"])
+    keys = {"item": "diffsearch/digits", "better": "darts", "than": "sotl_darts"}
+    assert evidence.order(_test(**keys, statistic="fall at the end")).estimate == pytest.approx(sum(gaps) / 3)
+    depth = evidence.order(_test(**keys | {"than": "most_parameters"}, statistic="depth"))
+    assert depth.estimate is not None
+    assert depth.estimate <= 0  # all convolutions: the longest path that there is
+
+
+def test_hours_are_read_from_what_was_measured_and_are_never_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paper = load_paper("sotl_thesis")
+    monkeypatch.setattr(hours_module, "KEPT", str(tmp_path / "hours.parquet"))
+    [section] = hours_module.hours(paper, Sources(None))
+    assert section.tables[0].data["hours"].null_count() == len(section.tables[0].data)
+    rows = [("supernet", "nb201_full", part, 0.1, 36_000, 1.0, "H100") for part in ("train spos", "finetune rate-0.01")]
+    pl.DataFrame(rows, schema=hours_module.COLUMNS, orient="row").write_parquet(tmp_path / "hours.parquet")
+    [section] = hours_module.hours(paper, Sources(None))
+    known = section.tables[0].data.drop_nulls("hours")
+    assert known.select("kind", "config", "hours", "device").rows() == [("supernet", "nb201_full", 2.0, "H100")]
+    pl.DataFrame({"kind": ["supernet"]}).write_parquet(tmp_path / "hours.parquet")
+    with pytest.raises(StudyError, match="found no config"):
+        hours_module.hours(paper, Sources(None))
+
+
+def test_every_configuration_whose_hours_are_shown_is_shipped() -> None:
+    named = {pair for paper in map(load_paper, shipped_papers()) for pair in
+             hours_module.configurations(paper.commands.values())}  # fmt: skip
+    assert len(named) > 5
+    for kind, config in named:
+        assert config in shipped_toml(f"reports/{hours_module.FOLDERS[kind]}"), (kind, config)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from scipy.special import stdtrit
 from ... import stats
 from ...core.errors import MissingDataError, MissingExtraError, StudyError
 from ...loaders.sources import Sources
-from ...plots.selected import row_label
 from ...report.model import Section
 from ...search.selected import t_interval
 from ...stats.registry import Statistic
@@ -29,6 +28,7 @@ from ..supernet.items import SupernetItem
 from ..supernet.measured import MeasuredFrames, MeasuredItem
 from .model import Check, Look
 from .reading import item_of
+from .searched import searched
 from .verdicts import Reading
 
 #: What of an item's section no number of ours is read from, so that it need not be computed.
@@ -123,7 +123,7 @@ class Evidence:
             raise NotHere(f"no study has {test.item} yet")
         try:
             if isinstance(item, DiffSearchItem):
-                return _searched(selections(item, self.sources), test)
+                return searched(selections(item, self.sources), test)
             return self._ranked(item, test)
         except (MissingDataError, MissingExtraError) as error:
             raise NotHere(_missing(error)) from error
@@ -208,21 +208,6 @@ def _by_seed(measure: Statistic, first: Sequence[Series], second: Sequence[Serie
         [measure(a.values[used], y) - measure(b.values[used], y) for a, b in zip(first, second, strict=True)]
     )
     return Reading(float(gaps.mean()), *t_interval(gaps, 0.95), n=int(used.sum()))
-
-
-def _searched(selected: pl.DataFrame, test: Check) -> Reading:
-    """Of true accuracies of what two methods select, by their shared seeds; Student's interval."""
-    ends = selected.filter(pl.col("last")).drop_nulls("accuracy")
-    by_label: dict[str, dict[int, float]] = {}
-    for method, setting, seed, accuracy in ends.select("method", "setting", "seed", "accuracy").iter_rows():
-        by_label.setdefault(row_label(method, setting), {})[seed] = accuracy
-    for label in (test.better, test.than):
-        if label not in by_label:
-            raise StudyError(f"{test.item}: expected methods of {', '.join(by_label)}, got {label!r}")
-    first, second = by_label[test.better], by_label[test.than]
-    gaps = np.array([first[seed] - second[seed] for seed in sorted(set(first) & set(second))])
-    low, high = t_interval(gaps, 0.95)
-    return Reading(float(gaps.mean()) if len(gaps) else None, low, high, n=len(gaps))
 
 
 def _missing(error: Exception) -> str:

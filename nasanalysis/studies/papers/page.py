@@ -14,9 +14,11 @@ from ...report.cells import count, with_interval, with_spread
 from ...report.model import Result, Section, Table
 from ...report.prose import addresses
 from ...stats.resampling import Resampling
+from .hours import hours
 from .judged import Beside, Judged, beside, judged
 from .model import Check, Paper, PaperTable
 from .ours import Evidence
+from .searched import SEARCHED
 from .verdicts import RULE, WORDS, Outcome, Reading
 
 #: Headings of the sections that are no published table.
@@ -39,6 +41,7 @@ def paper_result(paper: Paper, sources: Sources) -> tuple[Result, list[Judged]]:
     sections = [
         _counts(paper, cells, claims),
         *_verdicts(paper, claims),
+        *hours(paper, sources),
         *(_table(table, rows) for table, rows in cells),
     ]
     record = sources.provenance(seeds={"bootstrap": paper.seed}, config={"work": paper.name})
@@ -163,10 +166,15 @@ def rule(test: Check) -> str:
     """What a test asks, in words."""
     if test.claimed:
         return f"that of {test.item}"
-    what = "difference " if test.is_order else ""
+    what = f"difference{f' of {statistic_name(test)}' if test.statistic else ''} " if test.is_order else ""
     if test.near is not None:
         return f"{count(test.near)}" if test.exact else f"{what}within {test.within:g} of {test.near:g}"
     return f"{what}below {test.below:g}" if test.below is not None else f"{what}above {test.above or 0:g}"
+
+
+def statistic_name(test: Check) -> str:
+    """What an order compares, where it is not the item's own statistic."""
+    return test.statistic if test.statistic in SEARCHED else statistic_label(test.statistic)
 
 
 def shown(reading: Reading, digits: int) -> str:

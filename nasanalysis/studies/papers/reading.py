@@ -15,6 +15,7 @@ from ..items import Item
 from ..reading import load_study, shipped_studies
 from ..supernet.items import PARAMETERS, SupernetItem
 from .model import Cell, Check, Look, Paper, PaperHead
+from .searched import SEARCHED
 from .settings import of_ours
 
 #: The folder of the shipped works.
@@ -126,7 +127,11 @@ def _check_order(test: Check, item: Item, where: str) -> None:
                 raise StudyError(f"{where}: expected readings of {', '.join(readings)}, got {label!r}")
         if lost := [arm for arm in test.arms if arm not in arms]:
             raise StudyError(f"{where}: expected arms of {', '.join(arms)}, got {lost[0]!r}")
-    elif not isinstance(item, DiffSearchItem):
+    elif isinstance(item, DiffSearchItem):
+        if test.statistic not in SEARCHED:
+            known = ", ".join(name for name in SEARCHED if name)
+            raise StudyError(f"{where}: statistic of searches: expected none, {known}, got {test.statistic!r}")
+    else:
         raise StudyError(
             f"{where}: expected an item of supernets, of measures or of searches to order by, got {test.item}"
         )
