@@ -43,7 +43,7 @@ def searched(selected: pl.DataFrame, test: Check) -> Reading:
     for (method, setting, seed), each in selected.group_by("method", "setting", "seed", maintain_order=True):
         label = row_label(str(method), str(setting))
         if each["last"].any() and label in (test.better, test.than) and (value := number(each)) is not None:
-            by_label.setdefault(label, {})[int(seed)] = value  # type: ignore[call-overload]
+            by_label.setdefault(label, {})[int(seed)] = value
     for label in (test.better, test.than):
         if label not in by_label:
             known = [row_label(*row) for row in selected.select("method", "setting").unique(maintain_order=True).rows()]
