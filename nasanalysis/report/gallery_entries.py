@@ -232,6 +232,28 @@ ENTRIES: tuple[tuple[Entry | None, Entry | None], ...] = (
             gallery_plots.draw_eigenvalues,
         ),
     ),
+    (
+        None,
+        Entry(
+            "spectra",
+            "All eigenvalues during a search",
+            "The architecture Hessian's whole spectrum in three DARTS searches of space S1 (logs of RobustDARTS, L2 "
+            "factor 0.0003), by rank; half of it are null vectors, one for each edge.",
+            "plots.plot_spectra(robust_darts.spectra(searches))",
+            gallery_plots.draw_spectra,
+        ),
+    ),
+    (
+        Entry(
+            "relaxed-cell",
+            "Cell of a search, by weight",
+            "SoTL-DARTS with a hundred times its rate on digits, at the end of three searches: every candidate as wide "
+            "as its mean weight, the largest of an edge whole.",
+            "plots.plot_relaxed_cell(alphas)",
+            gallery_plots.draw_relaxed,
+        ),
+        None,
+    ),
     *(
         (
             Entry(name, title, text, f'plots.plot_cell("{arch}")', gallery_plots.draw_cell(name)),

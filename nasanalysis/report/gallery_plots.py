@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from .. import plots, stats
+from ..core.frames import read_frame
+from ..core.resources import shipped
 from ..loaders import load_benchmark
+from ..loaders.darts import robust_darts
+from ..loaders.files import find
 from ..proxies import score
 from ..spaces import get_space
 from ..spaces.capabilities import Enumerable
@@ -146,6 +150,16 @@ def draw_eigenvalues(s: Sources) -> Axes:
         setting=pl.col("setting").str.split("_").list.last()
     )
     return plots.plot_eigenvalues(shown.sort("setting", "seed", "epoch"), label="L2 factor")
+
+
+def draw_spectra(s: Sources) -> Axes:
+    searches = [run for run in robust_darts.runs(find("robust_darts", s.data)) if run.setting == "0.0_0.0003"]
+    return plots.plot_spectra(robust_darts.spectra(searches))
+
+
+def draw_relaxed(_: Sources) -> Axes:
+    alphas = read_frame(shipped("reports/results/digits_diffsearch_alphas.parquet"), "ALPHAS")
+    return plots.plot_relaxed_cell(alphas.filter(method="sotl_darts", setting="rate x100"))
 
 
 CELLS = {

@@ -144,7 +144,7 @@ def _stops(item: DiagnosisItem, trace: pl.DataFrame) -> list[Table]:
     note = (
         f"Early stopping of RobustDARTS, read off the eigenvalues that were kept: it ends where their mean over "
         f"{rule.window} readings is more than {rule.factor:g} times that of {rule.lag} epochs before, and returns the "
-        "cell of then; –: it never fires."
+        "cell of then; –: it never fires. DARTS-ADA goes back to the same epoch the first time, and on with more decay."
     )
     header = ["method", "seed", "stops at", "returns", "ratio", "skips returned", "skips at the end"]
     title = "Where early stopping would have ended"
