@@ -53,13 +53,17 @@ def supernet_train(
     backend: BackendOption = "loky",
     scheduler: SchedulerOption = None,
     data: DataOption = None,
+    other_versions: Annotated[
+        bool,
+        typer.Option("--other-versions", help="Go on with a training begun under other versions of torch or numpy."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""
     with _supernet_run(config, out, device, data, workers, backend, scheduler) as run:
         from ..live.train import train_all
 
-        paths = train_all(run)
+        paths = train_all(run, other_versions=other_versions)
     print_json({"weights": [str(p) for p in paths]}) if as_json else print(f"{out}: {len(paths)} supernets trained")
 
 

@@ -32,6 +32,7 @@ from ..networks.base import live_benchmark
 from ..networks.mixture import Place
 from ..search.diagnosed import skip_gaps
 from ..training import checkpoints
+from ..training.devices import settle
 from .diffsearch import SearchRun, learner_of
 
 _KEYS = ["benchmark", "dataset", "method", "setting", "seed", "epoch", "cell", "edge", "operation"]
@@ -170,7 +171,7 @@ def work(
     images: int,
 ) -> pl.DataFrame:
     """One unit: all masks of a search at an epoch, or every operation of one edge settled and tuned."""
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     learner = at_epoch(run, row, seed, epoch)
     last = int(read_frame(run.folder(row, seed) / "alphas.parquet")["epoch"].max())  # type: ignore[arg-type]
     head = {

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
 from ..builders.build_digits import train_unit
 from ..core.atomic import write_text
@@ -34,7 +33,7 @@ from ..jobs.units import exclusive, prepare, run_units
 from ..jobs.units import gather as gather_units
 from ..spaces.base import Arch
 from ..spaces.nb201 import SPACE as NB201
-from ..training.devices import explained_memory
+from ..training.devices import explained_memory, settle
 from ..training.digits import DigitsConfig
 from ..training.tasks import load_task
 from .train import epochs_shown
@@ -77,7 +76,7 @@ def learner_of(run: SearchRun, row: MethodConfig, seed: int, **changes: Any) -> 
 
 def search_one(run: SearchRun, row: MethodConfig, seed: int) -> Path:
     """One search, in this process."""
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     folder = run.folder(row, seed)
     with explained_memory(f"searching by {row.label}, seed {seed}", run.config.settings(row).batch_size, run.device):
         run_search(
@@ -162,7 +161,7 @@ def estimate(run: SearchRun) -> list[dict[str, Any]]:
     (drawn pixels where none are at hand). What later stages, selections and eigenvalues add is left out.
     """
     run = replace(run, stand_in=True)
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     rows = []
     for row in run.config.method:
         learner = learner_of(run, row, 0)

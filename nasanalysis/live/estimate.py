@@ -13,11 +13,13 @@ from dataclasses import replace
 import polars as pl
 import torch
 
-from ..core.errors import ParameterError
+from ..core.errors import MissingDataError, ParameterError
 from ..core.seeding import torch_generator
 from ..loaders.samples import space_archs
+from ..loaders.thesis_samples import SAMPLES
 from ..networks.angles import HasAngles, supernet_angles
 from ..networks.base import Supernet, initialise_on_cpu
+from ..training.devices import settle
 from ..training.finetune import draw_batches, finetune
 from ..training.measure import draw_probes, measure
 from ..training.settings import ANGLE_OF, ANGLES
@@ -50,7 +52,7 @@ def estimate(run: Run, *, updates: int = 20, archs: int = 3) -> pl.DataFrame:
     if updates < 1 or archs < 1:
         raise ParameterError(f"estimate: expected at least one update and one architecture, got {updates} and {archs}")
     run = replace(run, stand_in=True)
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     net = run.blank()
     initialise_on_cpu(net, torch_generator(0, "estimate"))
     rows = [*_trainings(run, net, updates)]
@@ -103,7 +105,14 @@ def _measuring(run: Run, net: Supernet, part: MeasureConfig, archs: int) -> _Row
 
 
 def _archs(run: Run, sample: str, limit: int | None) -> list[str]:
-    return space_archs(sample, run.config.space, data=run.data)[:limit]
+    """The sample; as many drawn ones where it is the thesis's and its file is not at hand."""
+    space = run.config.space
+    try:
+        return space_archs(sample, space, data=run.data)[:limit]
+    except MissingDataError:
+        if sample != "thesis":
+            raise
+        return space_archs(f"random-{SAMPLES[space][2]}@0", space)[:limit]
 
 
 def _some(names: list[str], count: int) -> list[str]:

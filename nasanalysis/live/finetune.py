@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 from torch import nn
 
 from ..core.frames import SCHEMAS, check
 from ..core.seeding import torch_generator
 from ..jobs import kept_for_one_run
 from ..networks.base import initialise_on_cpu
-from ..training.devices import DeviceError, explained_memory
+from ..training.devices import DeviceError, explained_memory, settle
 from ..training.finetune import MEASURES, Batches, DivergedError, draw_batches, finetune_together
 from .config import FinetuneConfig
 from .parts import ROW_NAMES, chosen, jobs_of, run_part, unit_rows
@@ -69,7 +68,7 @@ def _jobs(run: Run, part: FinetuneConfig) -> list[Job]:
 
 def finetune_unit(run: Run, part: FinetuneConfig, arch: str) -> pl.DataFrame:
     """One architecture from every supernet of a part: rows of `finetune` and the columns that name them, or errors."""
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     return unit_rows(run, part, arch, _finetuned(run, part, arch)).with_columns(
         schedule=pl.lit(part.minibatches, pl.Int64)
     )

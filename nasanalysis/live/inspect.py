@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-import torch
 
 from ..core.errors import MissingDataError, ParameterError
 from ..core.frames import check, read_frame, write_frame
@@ -32,6 +31,7 @@ from ..differentiable.shuffling import Shuffled, shuffled_edges, shuffled_layers
 from ..differentiable.strengths import require_weights
 from ..jobs.units import exclusive, prepare, run_units
 from ..networks.base import live_benchmark
+from ..training.devices import settle
 from ..training.tasks import load_task
 from .diagnose import at_epoch, kept_epochs
 from .diffsearch import SearchRun
@@ -133,7 +133,7 @@ def work(
     kind: What, run: SearchRun, row: MethodConfig, seed: int, which: int | str | None, looks: Looks
 ) -> pl.DataFrame:
     """One unit; `which`: the epoch (None: the end), or the network of layers."""
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     if isinstance(which, str):
         return _layers(run, seed, which, looks)
     learner = at_epoch(run, row, seed, which)

@@ -23,7 +23,7 @@ from ..networks.angles import supernet_angles
 from ..networks.base import live_benchmark
 from ..spaces import get_space
 from ..spaces.capabilities import Samplable
-from ..training.devices import explained_memory
+from ..training.devices import explained_memory, settle
 from ..training.measure import Measured, Probes, draw_probes, measure
 from ..training.settings import ANGLE_OF, ANGLES
 from .config import MeasureConfig
@@ -146,7 +146,7 @@ def require(run: Run, part: MeasureConfig, jobs: Sequence[Job]) -> None:
 
 def measure_unit(run: Run, part: MeasureConfig, arch: str) -> pl.DataFrame:
     """One architecture of every supernet of a part: rows of scores, of noise and of seconds, or errors."""
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     return unit_rows(run, part, arch, _measured(run, part, arch))
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
 from ..core.atomic import write_text
 from ..core.errors import MissingDataError, ParameterError
@@ -29,7 +28,7 @@ from ..jobs import unordered
 from ..jobs.units import exclusive
 from ..networks.build import build_alone
 from ..training.alone import AloneLearner, train_alone
-from ..training.devices import explained_memory
+from ..training.devices import explained_memory, settle
 from ..training.standalone import StandaloneConfig
 from ..training.tasks import load_task
 from .diffsearch import selections
@@ -103,7 +102,7 @@ def _selected(config: StandaloneConfig, search: Path | None) -> tuple[str, ...]:
 def train_one(run: StandaloneRun, arch: str, seed: int) -> Path:
     """One training, in this process."""
     config, folder = run.config, run.folder(arch, seed)
-    torch.set_num_threads(config.threads)
+    settle(config.threads)
     task = load_task(config.images, data=run.data, device=run.device, stand_in=run.stand_in)
     with explained_memory(f"training {arch}, seed {seed}", config.alone.batch_size, run.device):
         train_alone(
@@ -186,7 +185,7 @@ def learner_of(run: StandaloneRun, arch: str) -> AloneLearner:
 def estimate(run: StandaloneRun) -> list[dict[str, Any]]:
     """Hours of one process on this machine: updates and a reading of a few architectures, times all epochs."""
     run = replace(run, stand_in=True)
-    torch.set_num_threads(run.config.threads)
+    settle(run.config.threads)
     step = max(1, len(run.archs) // TIMED_ARCHS)
     updates, readings, each = [], [], 0
     for arch in run.archs[::step][:TIMED_ARCHS]:

@@ -7,18 +7,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
 from ..core.atomic import write_text
 from ..jobs import unordered
 from ..jobs.units import exclusive, progress_bar
-from ..training.devices import explained_memory
+from ..training.devices import explained_memory, settle
 from ..training.train import train_supernet
 from .run import Job, Run
 
 
-def train_all(run: Run, workers: int = 1) -> list[Path]:
-    """Train every protocol with every seed; the files of weights, in that order."""
+def train_all(run: Run, workers: int = 1, *, other_versions: bool = False) -> list[Path]:
+    """Train every protocol with every seed; the files of weights, in that order.
+
+    `other_versions`: go on with what other versions of packages began; fingerprints then name both.
+    """
     config = run.config
     for protocol in map(config.train.protocol, config.train.protocols):
         if protocol.fair:  # not defined on every space: said before hours of training
@@ -26,15 +27,15 @@ def train_all(run: Run, workers: int = 1) -> list[Path]:
     jobs = [(protocol, seed) for protocol in config.train.protocols for seed in config.train.seeds]
     folders = [run.folder(*job) for job in jobs]
     with exclusive(run.out), epochs_shown("training supernets: epochs", folders, config.train.epochs * len(folders)):
-        for _ in unordered(train_one, [(run, job) for job in jobs], workers=workers, needs=run.needs):
+        for _ in unordered(train_one, [(run, job, other_versions) for job in jobs], workers=workers, needs=run.needs):
             pass
     return [folder / "weights.pt" for folder in folders]
 
 
-def train_one(run: Run, job: Job) -> Path:
+def train_one(run: Run, job: Job, other_versions: bool = False) -> Path:
     """One supernet, in this process."""
     config, (protocol, seed) = run.config, job
-    torch.set_num_threads(config.threads)
+    settle(config.threads)
     settings, folder = config.train.settings, run.folder(protocol, seed)
     with explained_memory(f"training {protocol}, seed {seed}", settings.batch_size, run.place):
         return train_supernet(
@@ -47,6 +48,7 @@ def train_one(run: Run, job: Job) -> Path:
             config=run.skeleton,
             snapshots=config.train.snapshots,
             on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
+            other_versions=other_versions,
         )
 
 

@@ -34,6 +34,7 @@ from ..spaces.nb201 import SPACE
 from ..spaces.skeletons import skeleton
 from ..stats.rank import spearman_rho
 from ..training.batches import Augment, Images
+from ..training.devices import settle
 
 DATASET, CROP = "cifar10", 4
 #: The published scores that ours are set against: NAS-Bench-Suite-Zero.
@@ -135,7 +136,7 @@ def _batch(settings: ZeroCostSettings, source: ImageData) -> tuple[Any, Any]:
 
 def _unit(arch: str, images: Any, labels: Any, settings: ZeroCostSettings) -> pl.DataFrame:
     """One architecture: rows of a SCORES frame, and how long they took."""
-    torch.set_num_threads(1)
+    settle(1)
     start = time.perf_counter()
     net = build_network(arch, skeleton(DATASET), torch_generator(settings.seed, "zero cost", arch))
     values = zero_cost(

@@ -51,8 +51,8 @@ def mixed_cell(cell: SharedCell, x: Tensor, mixture: Mixture) -> Tensor:
             place = Place("cell", f"{source}-{target}")
             out = weighted_sum(outputs[target])
             if place in mixture.constants:
-                constant = mixture.constants[place]
-                out = constant.expand_as(through) if out is None else out + constant
+                # weights lie on the CPU wherever the network is; a scalar goes along with what it is added to
+                out = (torch.zeros_like(through) if out is None else out) + mixture.constants[place]
             if out is None:
                 out = torch.zeros_like(through)
             scale = mixture.rows.get(Place("cell", f"node-{target}"), {}).get(str(source))

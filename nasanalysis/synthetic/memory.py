@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import BuildError
+from ..training.devices import settle
 from .config import MemoryConfig
 from .images import load_parts
 from .rates import loss_of, network
@@ -37,7 +38,7 @@ def measure(config: MemoryConfig, mode: str, T: int, seed: int, data: Path | Non
 
 
 def _measure(config: MemoryConfig, mode: str, T: int, seed: int, data: Path | None, device: str) -> pl.DataFrame:
-    torch.set_num_threads(config.threads)
+    settle(config.threads)
     _give_back_at_once()
     parts = load_parts(config, data, device)
     net = network(config, parts, seed).to(device)

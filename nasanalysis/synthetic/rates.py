@@ -24,6 +24,7 @@ from torch.func import functional_call
 from ..core.seeding import torch_generator
 from ..measures.batchnorm import recalibrate
 from ..training.checkpoints import load, save
+from ..training.devices import settle
 from .config import RateConfig
 from .images import Parts, accuracy, load_parts
 from .networks import mlp, vgg16
@@ -61,7 +62,7 @@ def train(config: RateConfig, T: int, seed: int, data: Path | None, device: str,
     nats), valid_accuracy, test_accuracy (percent), n_test, seconds (of training). Goes on from
     `checkpoint` where there is one.
     """
-    torch.set_num_threads(config.threads)
+    settle(config.threads)
     parts = load_parts(config, data, device)
     net = network(config, parts, seed).to(device)
     weights = {k: w.detach() for k, w in net.named_parameters()}

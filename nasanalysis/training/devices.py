@@ -29,6 +29,17 @@ def choose_device(name: str) -> str:
     return name
 
 
+def settle(threads: int) -> None:
+    """Make this process compute as its configuration says: `threads`, and single precision that is single precision.
+
+    On GPUs since Ampere, torch's convolutions take inputs of 10 bits of mantissa (TF32) unless told otherwise, which is
+    coarser than the smallest noise that flatness is measured with.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 @contextlib.contextmanager
 def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
     """Out of memory becomes a `DeviceError` that says what would fit; the batch is never changed silently."""

@@ -24,6 +24,9 @@ from ..core.reading import reading
 from ..jobs.units import exclusive
 from . import checkpoints
 
+#: Keys of a fingerprint: versions of packages, and those of an earlier part of a training.
+_VERSIONS, BEGUN_UNDER = "packages", "begun_under"
+
 
 class Rates(Protocol):
     """Learning rates of a training, such as `nasanalysis.training.schedules.Schedule`."""
@@ -182,22 +185,25 @@ def run(
     finish: Callable[[Loop], object],
     snapshots: Sequence[int] = (),
     on_epoch: Callable[[int, int], object] = lambda done, of: None,
+    other_versions: bool = False,
 ) -> Path:
     """Run `loop` to its end and return ``folder/weights.pt``; a run that was killed goes on from its last epoch.
 
     Files: ``initial.pt`` (weights before training), ``checkpoint.pt`` (after every epoch, removed at the end),
     ``weights.pt`` (written last: where it is, everything else is), ``epoch-N.pt`` after each of `snapshots`.
     ``finish(loop)`` writes what else there is to say of
-    a finished training. On the CPU with one thread a resumed run gives the same bits as an unbroken one.
+    a finished training. On the CPU with one thread a resumed run gives the same bits as an unbroken one, unless
+    `other_versions` lets it go on from a checkpoint that other versions of packages wrote: then its fingerprint names
+    them under ``begun_under``.
 
     Raises `BuildError` where `folder` holds another run (`fingerprint` differs), another process writes it, or the loss
     is not finite.
     """
-    mark = json.dumps(fingerprint, sort_keys=True)
+    mark = _Mark(dict(fingerprint), other_versions)
     final, partial = folder / "weights.pt", folder / "checkpoint.pt"
 
     def kept() -> dict[str, Any]:
-        return {"net": loop.learner.net.state_dict(), "fingerprint": mark}
+        return {"net": loop.learner.net.state_dict(), "fingerprint": mark.text}
 
     with exclusive(folder):
         if final.exists():
@@ -215,7 +221,7 @@ def run(
             loop.run_epoch()
             if loop.epoch in snapshots:  # before the checkpoint: a kill between them writes it again
                 checkpoints.save(folder / f"epoch-{loop.epoch}.pt", "weights", kept())
-            checkpoints.save(partial, "training", {**loop.state(), "fingerprint": mark})
+            checkpoints.save(partial, "training", {**loop.state(), "fingerprint": mark.text})
             on_epoch(loop.epoch, loop.epochs)
         finish(loop)
         checkpoints.save(final, "weights", kept())
@@ -223,15 +229,40 @@ def run(
     return final
 
 
-def _load(path: Path, kind: str, mark: str) -> dict[str, Any]:
+class _Mark:
+    """The fingerprint of a training, and of what it may go on from."""
+
+    def __init__(self, fingerprint: dict[str, Any], other_versions: bool) -> None:
+        self._own = json.loads(json.dumps(fingerprint))
+        self._begun_under: list[Any] = []
+        self._other_versions = other_versions
+
+    @property
+    def text(self) -> str:
+        more = {BEGUN_UNDER: self._begun_under} if self._begun_under else {}
+        return json.dumps({**self._own, **more}, sort_keys=True)
+
+    def accept(self, text: str) -> list[str]:
+        """What differs in another's text and may not; nothing: it is taken over, versions it began under too."""
+        other = json.loads(text)
+        begun = other.pop(BEGUN_UNDER, [])
+        changed = sorted(k for k in {*self._own, *other} if self._own.get(k) != other.get(k))
+        if changed == [_VERSIONS] and self._other_versions:
+            begun, changed = [*begun, other[_VERSIONS]], []
+        if not changed:
+            self._begun_under = begun
+        return changed
+
+
+def _load(path: Path, kind: str, mark: _Mark) -> dict[str, Any]:
     saved = checkpoints.load(path, kind)
-    if saved["fingerprint"] == mark:
+    changed = mark.accept(saved["fingerprint"])
+    if not changed:
         return saved
-    old, new = json.loads(saved["fingerprint"]), json.loads(mark)
-    changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    more = "; --other-versions goes on with it, where the command has it" if changed == [_VERSIONS] else ""
     raise BuildError(
         f"{path.parent}: holds a training of other settings ({', '.join(changed)} differ); choose another --out, or "
-        "remove the folder to start over"
+        f"remove the folder to start over{more}"
     )
 
 

@@ -130,12 +130,13 @@ def train_supernet(
     config: Mapping[str, Any] | None = None,
     snapshots: Sequence[int] = (),
     on_epoch: Callable[[int, int], object] = lambda done, of: None,
+    other_versions: bool = False,
 ) -> Path:
     """Train `net` in place and return ``folder/weights.pt``; a run that was killed goes on from its last epoch.
 
     Files: those of `nasanalysis.training.loop.run`, and ``trace.parquet`` (TRACE with provenance). `net` is initialised
     here from `seed`; its weights may lie on any device. `config` joins the fingerprint. `snapshots`: epochs after which
-    the weights are kept, as ``epoch-N.pt``.
+    the weights are kept, as ``epoch-N.pt``. `other_versions`: also go on from what other versions of packages began.
 
     Raises `BuildError` where `folder` holds another run or the loss is not finite.
     """
@@ -149,6 +150,7 @@ def train_supernet(
         finish=lambda loop: _write_trace(learner, loop.rows, folder / "trace.parquet", config or {}),
         snapshots=snapshots,
         on_epoch=on_epoch,
+        other_versions=other_versions,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_another_run_is_refused_and_nothing_is_changed(finished: bool, tmp_path:
     with pytest.raises(BuildError, match=r"holds a training of other settings \(rate, size differ\); choose another"):
         trained(Line(), tmp_path, {"seed": 0, "rate": 2, "size": 3})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_training_of_other_versions_goes_on_only_where_it_is_asked_to(tmp_path: Path) -> None:
+    with pytest.raises(BuildError):
+        trained(Line(breaks_at=7), tmp_path, {"seed": 0, "packages": {"torch": "2.11"}})
+    with pytest.raises(BuildError, match=r"\(packages differ\).*; --other-versions goes on with it"):
+        trained(Line(), tmp_path, {"seed": 0, "packages": {"torch": "2.13"}})
+    with pytest.raises(BuildError, match=r"\(packages, seed differ\); .* start over$"):
+        trained(Line(), tmp_path, {"seed": 1, "packages": {"torch": "2.13"}}, other_versions=True)
+    rows = trained(Line(), tmp_path, {"seed": 0, "packages": {"torch": "2.13"}}, other_versions=True)
+    assert len(rows) == EPOCHS
+    mark = {"seed": 0, "packages": {"torch": "2.13"}, "begun_under": [{"torch": "2.11"}]}
+    assert json.loads(checkpoints.load(tmp_path / "weights.pt", "weights")["fingerprint"]) == mark
+    before = (tmp_path / "weights.pt").read_bytes()
+    trained(Line(), tmp_path, {"seed": 0, "packages": {"torch": "2.13"}})
+    assert (tmp_path / "weights.pt").read_bytes() == before, "finished under the versions at hand: it is that training"
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
