@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -98,8 +97,10 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def scores(frame: pl.DataFrame) -> dict[Any, float]:
-    return {(row["arch"], row["proxy"], row["step"]): row["value"] for row in frame.fill_null(math.nan).to_dicts()}
+def scores(frame: pl.DataFrame) -> dict[tuple[str, ...], float]:
+    names = ("arch", "proxy", "step")
+    rows = frame.with_columns(pl.col("value").fill_null(math.nan)).to_dicts()
+    return {tuple(str(row[name]) for name in names): row["value"] for row in rows}
 
 
 def test_a_supernet_is_trained_finetuned_and_measured_as_on_the_cpu(tmp_path: Path) -> None:
