@@ -19,6 +19,7 @@ from nasanalysis.differentiable.learner import SearchLearner
 from nasanalysis.differentiable.methods import METHODS, method
 from nasanalysis.differentiable.perturbations import RandomNoise
 from nasanalysis.differentiable.search import SearchLoop, largest, run_search
+from nasanalysis.differentiable.selection import margins
 from nasanalysis.differentiable.stages import Stage
 from nasanalysis.differentiable.stopping import AdaptiveDecay, EarlyStopping
 from nasanalysis.stats.stopping import StoppingRule
@@ -304,3 +305,20 @@ def test_a_hard_sampler_is_read_as_the_architecture_it_stands_for() -> None:
             for part, right in zip(x.split(32), labels.split(32), strict=True)
         ]
     assert search.reading(data="valid").loss == pytest.approx(float(sum(losses)) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["darts", "drnas", "gdas", "sdarts_rs", "sgas"])
+def test_an_edge_with_one_operation_keeps_it(name: str) -> None:
+    options = {"sgas": {"first": 1, "every": 1}, "drnas": {"progressive": False}}.get(name)
+    search = learner(name, epochs=2, options=options)
+    place = search.alphas.decisions[0].place
+    for candidate in ("none", "skip_connect", "nor_conv_1x1", "avg_pool_3x3"):
+        search.alphas.drop(place, candidate)
+    before = search.alphas.values.detach()[0].clone()
+    trained(search)
+    assert search.table()[place] == {"nor_conv_3x3": pytest.approx(1.0)}
+    assert str(search.selected()).startswith("nb201:|nor_conv_3x3~0|+")
+    moved = (search.alphas.values.detach()[0] - before).abs()
+    assert moved[[0, 1, 2, 4]].max() == 0, "what is gone does not move"
+    assert moved[3] < 2e-3, "a softmax of one does not see its alpha; decay does, by Adam's rate for each of six steps"
+    assert all(m.place != place for m in margins(search.table()))
