@@ -82,3 +82,13 @@ def test_what_an_item_refuses(tmp_path: Path) -> None:
         both = item.model_copy(update={"truth": None, "benchmark": "digits"})
         diffsearch_section(both, Sources(None), Resampling())
     assert sentences(pl.DataFrame({"mean": [1.0], "method": ["a"], "setting": [""], "standing": ["best"]})) == ()
+
+
+def test_truth_of_several_files_counts_a_cell_once(tmp_path: Path) -> None:
+    item = files(tmp_path)
+    truth = pl.read_parquet(tmp_path / "truth.parquet")
+    write_frame(truth.head(1), tmp_path / "one.parquet")
+    parts = (str(tmp_path / "one.parquet"), str(tmp_path / "truth.parquet"))
+    several = DiffSearchItem.model_validate({**item.model_dump(), "truth": list(parts)})
+    (both,), (single,) = (diffsearch_section(i, Sources(None), Resampling()).tables for i in (several, item))
+    assert both.rows == single.rows

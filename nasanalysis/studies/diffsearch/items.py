@@ -6,7 +6,7 @@
     name = "digits"                     # file stem of its table and figures
     title = "What does differentiable search select?"
     traces = ["digits_diffsearch_trace.parquet"]    # TRACE of `nasanalysis diffsearch`, kept or by path
-    truth = "digits_diffsearch_truth.parquet"       # TRUTH of the cells, a file; or
+    truth = "digits_diffsearch_truth.parquet"       # TRUTH of the cells, a file or a list of files; or
     benchmark = "nb201"                             # a benchmark that knows them, with the next three keys
     dataset = "cifar10"
     split = "test"
@@ -27,7 +27,7 @@ class DiffSearchItem(ItemModel):
     """One ``[[diffsearch]]`` of a study (keys: see the module)."""
 
     traces: Many[str] = Field(min_length=1)
-    truth: str | None = None
+    truth: str | Many[str] | None = None
     benchmark: str | None = None
     dataset: str | None = None
     split: str = "test"

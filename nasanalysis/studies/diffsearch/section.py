@@ -60,7 +60,8 @@ def selections(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
 
 def _truth(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
     if item.truth is not None:
-        return sources.frame(item.truth, "TRUTH")
+        # a cell that two runs selected was trained in both, by the same seeds: once is enough
+        return sources.frame(item.truth, "TRUTH").unique(["arch", "seed"], keep="first", maintain_order=True)
     assert item.benchmark is not None
     benchmark = sources.benchmark(item.benchmark)
     if item.dataset is None:
