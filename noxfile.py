@@ -1,4 +1,10 @@
-"""The light install on every supported Python: ``make test-light``."""
+"""The wheel without torch: on every supported Python (``make test-light``), with the oldest and the newest of what it
+needs; and the site.
+
+Tests are run from the wheel, away from the checkout. What follows ``--`` goes to pytest in place of the whole suite::
+
+    nox -s lowest -- tests/cli
+"""
 
 from pathlib import Path
 
@@ -6,39 +12,47 @@ import nox
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["light", "docs"]
+
+#: What the tests themselves need, beside the package.
+TOOLS = ("pytest", "pytest-xdist", "hypothesis")
+#: Extras that are light, and whose oldest versions are tested too.
+EXTRAS = "[page,predict,posthocs,robust-darts]"
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def light(session: nox.Session) -> None:
-    """Build the wheel, install it without torch, and run the tests that need none, away from the checkout."""
-    wheels = Path(session.create_tmp())
-    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
-    wheel = max(wheels.glob("nasanalysis-*.whl"), key=lambda p: p.stat().st_mtime)
+    """Build the wheel, install it without torch, and run the tests that need none, away from the checkout.
+
+    mlcroissant is there so that what `nasanalysis data export` writes is validated.
+    """
+    wheel = _wheel(session)
     session.install("--quiet", "--force-reinstall", "--no-deps", str(wheel))
-    session.install("--quiet", "-c", "constraints.txt", f"{wheel}", "pytest", "pytest-xdist", "hypothesis", "pandas")
-    tests = Path("tests").resolve()
-    out = session.create_tmp()
-    session.chdir(out)
-    session.run("nasanalysis", "report", "digits", "--out", str(Path(out) / "report"))
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "auto",
-        "-m",
-        "not slow and not torch",
-        "-c",
-        "/dev/null",
-        "--rootdir",
-        str(tests),
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "ignore::pytest.PytestUnknownMarkWarning",
-        str(tests),
-    )
+    session.install("--quiet", "-c", "constraints.txt", f"{wheel}[croissant]", *TOOLS, "pandas")
+    session.run("nasanalysis", "report", "digits", "--out", str(Path(session.create_tmp()) / "report"))
+    _test(session)
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The oldest versions that pyproject.toml allows of what the package itself asks for."""
+    uv = ("python", "-m", "uv", "pip")
+    session.install("--quiet", "uv")
+    session.run(*uv, "install", "--quiet", "--resolution", "lowest-direct", f"{_wheel(session)}{EXTRAS}", silent=True)
+    # The tools would otherwise move what was just chosen; uv, which is newer than anything, stays as it is.
+    chosen = session.run(*uv, "freeze", silent=True) or ""
+    pins = Path(session.create_tmp()).resolve() / "lowest.txt"
+    pins.write_text("\n".join(line for line in chosen.splitlines() if "==" in line), encoding="utf-8")
+    session.install("--quiet", "-c", str(pins), *TOOLS)
+    _test(session)
+
+
+@nox.session(python=["3.13"])
+def newest(session: nox.Session) -> None:
+    """The newest of everything, constraints.txt left aside."""
+    eager = ("--quiet", "--upgrade", "--upgrade-strategy", "eager")
+    session.install(*eager, f"{_wheel(session)}{EXTRAS}", *TOOLS, "pandas")
+    _test(session)
 
 
 @nox.session
@@ -48,3 +62,23 @@ def docs(session: nox.Session) -> None:
     if not Path("build/papers/answer.md").exists():
         session.run("nasanalysis", "papers", "--out", "build/papers")
     session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+def _wheel(session: nox.Session) -> Path:
+    """The wheel of this checkout, built now."""
+    wheels = Path(session.create_tmp()).resolve()
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".", silent=True)
+    return max(wheels.glob("nasanalysis-*.whl"), key=lambda p: p.stat().st_mtime)
+
+
+def _test(session: nox.Session) -> None:
+    """The tests that need no torch, in an empty folder, without the checkout's own settings of pytest."""
+    tests = Path("tests").resolve()
+    chosen = [str(Path(path).resolve()) for path in session.posargs] or [str(tests)]
+    out = Path(session.create_tmp()).resolve()
+    settings = out / "pytest.ini"
+    settings.write_text("[pytest]\n", encoding="utf-8")
+    session.chdir(out)
+    options = ("-q", "-n", "auto", "-m", "not slow and not torch", "-c", str(settings), "--rootdir", str(tests))
+    quiet = ("-p", "no:cacheprovider", "-W", "ignore::pytest.PytestUnknownMarkWarning")
+    session.run("python", "-m", "pytest", *options, *quiet, *chosen)
