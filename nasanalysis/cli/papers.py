@@ -22,6 +22,7 @@ def papers(
 ) -> None:
     """Published figures beside ours and a verdict for every claim: a page for each work, and what we learnt."""
     from ..report import make_folders
+    from ..studies.papers.choices import shipped_choices
     from ..studies.papers.page import counted
     from ..studies.papers.reading import load_paper, shipped_papers
     from ..studies.papers.run import write_papers
@@ -29,7 +30,7 @@ def papers(
     loaded = [load_paper(name) for name in works or shipped_papers()]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
     with Parts(len(loaded), "work") as say:
-        page, pages = write_papers(loaded, out, data, say=say)
+        page, pages = write_papers(loaded, out, data, choices=None if works else shipped_choices(), say=say)
     verdicts = {p.result.name: {one.claim.id: one.word for one in p.claims} for p in pages}
     if as_json:
         print_json({"index": str(page), "works": list(verdicts), "verdicts": verdicts})

@@ -28,6 +28,7 @@ def test_every_file_that_the_package_reads_is_in_the_wheel() -> None:
     folders = {"data": "*", "data/descriptors": "*", "reports": "*.toml", CONFIGS: "*.toml", "reports/results": "*.*"}
     folders["reports/searches"] = folders["reports/standalone"] = folders["reports/synthetic"] = "*.toml"
     folders["reports/papers"] = "*.*"
+    folders["reports/learnt"] = "*.toml"
     expected = {
         path.relative_to(ROOT).as_posix()
         for folder, pattern in folders.items()

@@ -95,14 +95,15 @@ def _judged(paper: Paper, claim: Claim, evidence: Evidence) -> Judged:
         reason = paper.reasons[claim.untested]
         ours = of_ours(claim.taken) if claim.taken else ""
         return Judged(claim, "not tested", (), reason.why, level=reason.level, taken=ours)
-    outcomes = tuple(_outcome(test, evidence) for test in claim.tests)
+    outcomes = tuple(outcome_of(test, evidence) for test in claim.tests)
     word = combine([outcome.word for outcome in outcomes])
     why = "; ".join(dict.fromkeys(outcome.why for outcome in outcomes if outcome.why))
     level = "" if word != "not tested" else NEEDS_DATA if why.startswith(NEEDS_DATA) else "needs GPU"
     return Judged(claim, word, outcomes, why, _share(claim, evidence), level)
 
 
-def _outcome(test: Check, evidence: Evidence) -> Outcome:
+def outcome_of(test: Check, evidence: Evidence) -> Outcome:
+    """What one test says; "not tested" where a file of it is not here."""
     try:
         if test.claimed:
             words, text, reading = evidence.claimed(test)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from ...report.model import Result, Section, Table
+from ...report.prose import addresses
+from .choices import CHOICES, Chosen, choices_section
 from .judged import Judged
 from .page import VERDICTS, counted, measured, n_settings, section_address
 from .verdicts import RULE, WORDS, Outcome
@@ -26,19 +29,27 @@ class Page:
         return f"{self.result.name}/index.html"
 
 
-def learnt(pages: Sequence[Page]) -> Result:
-    """Sentences by verdict, each with a link to the table it comes from, and how many there are of each."""
+#: Of the page, in addresses on it.
+NAME = "learnt"
+
+
+def learnt(pages: Sequence[Page], choices: Sequence[Chosen] = (), record: Mapping[str, Any] | None = None) -> Result:
+    """Sentences by verdict, each with a link to the table it comes from, and how many there are of each.
+
+    choices: of ours, before the claims that turn on one. record: provenance of what the choices read.
+    """
     sections = [
         _section("What repeats", pages, lambda one: _repeats(one) and not _counted(one)),
         _section("What does not repeat", pages, lambda one: one.word == "does not hold"),
-        _section("What turns on a choice", pages, turns_on_a_choice),
+        _section("What turns on a choice", pages, turns_on_a_choice, [_choice(one) for one in choices]),
         _section("What cannot be told from what we have", pages, _unknown),
         _section("Counts that agree", pages, lambda one: _repeats(one) and _counted(one)),
     ]
     summary = Section("The four works", "", (_counts(pages),), answer=tuple(_said(page) for page in pages))
     kept = [section for section in sections if section.answer]
-    seeds = {"seeds": {}, "inputs": {}, "works": [page.result.name for page in pages]}
-    return Result("learnt", "What we learnt", RULE, (summary, *kept), seeds)
+    seeds = {"seeds": {}, "inputs": {}, **(record or {}), "works": [page.result.name for page in pages]}
+    table = [choices_section(choices)] if choices else []
+    return Result(NAME, "What we learnt", RULE, (summary, *kept, *table), seeds)
 
 
 def turns_on_a_choice(one: Judged) -> bool:
@@ -59,9 +70,16 @@ def _counted(one: Judged) -> bool:
     return all(outcome.test.exact for outcome in one.outcomes)
 
 
-def _section(title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool]) -> Section:
+def _section(
+    title: str, pages: Sequence[Page], wanted: Callable[[Judged], bool], before: Sequence[str] = ()
+) -> Section:
     lines = tuple(_line(page, one) for page in pages for one in page.claims if wanted(one))
-    return Section(title, "", answer=lines)
+    return Section(title, "", answer=(*before, *lines))
+
+
+def _choice(one: Chosen) -> str:
+    """A choice of ours, with the link to its table on this page."""
+    return f"{one.sentence} [table](#{next(addresses([CHOICES], NAME))})"
 
 
 def _line(page: Page, one: Judged) -> str:

@@ -49,6 +49,7 @@ verdict, one place).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -204,6 +205,13 @@ class Check(Look):
         return self
 
 
+def has_names(who: str, tests: Sequence[Check]) -> None:
+    """`ValueError` unless each of several tests has a name of its own."""
+    names = [test.on for test in tests]
+    if len(names) > 1 and len({*names, ""}) <= len(names):
+        raise ValueError(f"{who}: expected a name (on) of each of several tests, got {names}")
+
+
 class Reason(StrictModel):
     """Why claims have no test here, and what would give them one."""
 
@@ -236,9 +244,7 @@ class Claim(StrictModel):
             raise ValueError(f"claim {self.id!r}: expected a rule (tests), or why it is untested, got {got}")
         if self.taken and not self.untested:
             raise ValueError(f"claim {self.id!r}: taken: expected of a setting, got tests beside it")
-        names = [test.on for test in self.tests]
-        if len(names) > 1 and len({*names, ""}) <= len(names):
-            raise ValueError(f"claim {self.id!r}: expected a name (on) of each of several tests, got {names}")
+        has_names(f"claim {self.id!r}", self.tests)
         return self
 
 

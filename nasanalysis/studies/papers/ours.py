@@ -136,7 +136,7 @@ class Evidence:
         arms = {arm.label: arm for arm in item.arms}
         sides = [arms[label] for label in test.arms] or [item.arms[0]]
         one, other = sides[0], sides[-1]
-        first, second = series_of(run, one, test.better), series_of(run, other, test.than)
+        first, second = _of_shared_seeds(series_of(run, one, test.better), series_of(run, other, test.than), test)
         if measure.interval != "bootstrap":  # of extremes no architectures can be drawn again, but seeds can
             return _by_seed(measure, first, second)
         several = len(first) > 1 and resampling_of(run.of(run.readings, one)) == "nested"
@@ -198,6 +198,14 @@ def _over_seeds(mean: Any, sd: Any, n: Any) -> tuple[float | None, float | None]
         return None, None
     half = float(stdtrit(n - 1, 0.975)) * float(sd) / math.sqrt(n)
     return float(mean) - half, float(mean) + half
+
+
+def _of_shared_seeds(first: list[Series], second: list[Series], test: Check) -> tuple[list[Series], list[Series]]:
+    """The supernets that both have, which the same seed pairs."""
+    seeds = {one.seed for one in first} & {one.seed for one in second}
+    if not seeds:
+        raise StudyError(f"{test.item}: expected seeds that {' and '.join(test.arms)} share, got none")
+    return [one for one in first if one.seed in seeds], [one for one in second if one.seed in seeds]
 
 
 def _by_seed(measure: Statistic, first: Sequence[Series], second: Sequence[Series]) -> Reading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -82,19 +82,26 @@ def _check_places(paper: Paper, path: Path) -> None:
 def _check_items(paper: Paper, path: Path) -> None:
     """Items that are there, or are said to come; readings and arms that they have."""
     for who, look in _looks(paper):
-        item = item_of(look.item)
-        if item is None and look.item not in paper.coming:
-            known = [f"{study}/{name}" for study in shipped_studies() for name in _items(study)]
-            raise StudyError(f"{path}: {who}: {UnknownNameError('item of a study', look.item, known)}")
-        if isinstance(look, Check) and item is not None:
-            _check_claimed(look, item, f"{path}: {who}")
-            if look.is_order:
-                _check_order(look, item, f"{path}: {who}")
+        check_look(look, f"{path}: {who}", paper.coming)
     for claim in paper.claims:
         if claim.taken:
             of_ours(claim.taken)
         if claim.multiverse and item_of(claim.multiverse) is None and claim.multiverse not in paper.coming:
             raise StudyError(f"{path}: claim {claim.id}: expected an item of a study, got {claim.multiverse!r}")
+
+
+def check_look(look: Look, where: str, coming: Sequence[str] = ()) -> None:
+    """`StudyError` unless its item is there, or to come, and has the readings, arms and claims that are named."""
+    item = item_of(look.item)
+    if item is None:
+        if look.item in coming:
+            return
+        known = [f"{study}/{name}" for study in shipped_studies() for name in _items(study)]
+        raise StudyError(f"{where}: {UnknownNameError('item of a study', look.item, known)}")
+    if isinstance(look, Check):
+        _check_claimed(look, item, where)
+        if look.is_order:
+            _check_order(look, item, where)
 
 
 def _looks(paper: Paper) -> Iterator[tuple[str, Look]]:
