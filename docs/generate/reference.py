@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from nasanalysis.cli.app import app
 from nasanalysis.core import schemas
+from nasanalysis.core.columns import meaning
 from nasanalysis.measures.names import ZERO_COST_NAMES
 from nasanalysis.proxies import get_proxy
 from nasanalysis.proxies.catalogue import TRAPS, ProxyLine, proxy_catalogue
@@ -169,18 +170,22 @@ def frames() -> str:
         + opening.rpartition("\n\n")[2].replace("``", "`"),
     ]
     for name, schema in schemas.SCHEMAS.items():
-        parts += [f"## {name}", f"{said[name]}.", table(("column", "type", "", "may hold"), _columns(schema))]
+        parts += [
+            f"## {name}",
+            f"{said[name]}.",
+            table(("column", "meaning", "type", "", "may hold"), _columns(name, schema)),
+        ]
         if schema.rules:
             parts.append("Refused: " + "; ".join(rule.what.replace("'", "`") for rule in schema.rules) + ".")
     return "\n\n".join(parts) + "\n"
 
 
-def _columns(schema: schemas.Schema) -> Iterator[tuple[str, str, str, str]]:
+def _columns(frame: str, schema: schemas.Schema) -> Iterator[tuple[str, str, str, str, str]]:
     for column, dtype in schema.columns.items():
         words = ["key"] if column in schema.keys else []
         words += ["may be null"] if column in schema.nullable else []
         words += ["may be absent"] if column in {*schema.optional, *schema.defaults} else []
-        yield code(column), str(dtype), ", ".join(words), _may_hold(schema, column)
+        yield code(column), meaning(frame, column), str(dtype), ", ".join(words), _may_hold(schema, column)
 
 
 def _may_hold(schema: schemas.Schema, column: str) -> str:

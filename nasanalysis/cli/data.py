@@ -76,6 +76,29 @@ def data_get(
         raise typer.Exit(1)
 
 
+@data_app.command("export")
+def data_export(
+    benchmark: Annotated[str, typer.Argument(help="Benchmark, or a TOML description or table of your own.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="SPDX name or address (default: that of the files behind it).")
+    ] = None,
+    cite: Annotated[str | None, typer.Option("--cite", help="Work to cite (default: that of the files).")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Where it comes from (default: that of the files).")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a benchmark as Parquet with a Croissant description, for others to host and read."""
+    from ..loaders import load_benchmark
+    from ..loaders.export import export_benchmark
+
+    paths = export_benchmark(load_benchmark(benchmark, data), to, licence=licence, cite=cite, url=url)
+    if as_json:
+        print_json({"files": [str(path) for path in paths]})
+        return
+    print("\n".join(map(str, paths)))
+
+
 @data_app.command("path")
 def data_path(data: DataOption = None, as_json: JsonOption = False) -> None:
     """The folders where benchmark files are looked for, in order."""

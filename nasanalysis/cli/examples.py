@@ -51,6 +51,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "nasanalysis data check nb101-108 --full",
     ),
     "data get": ("nasanalysis data get nb301", "nasanalysis data get cifar10 --to ~/benchmarks"),
+    "data export": (
+        "nasanalysis data export digits --to digits-export",
+        "nasanalysis data export my_truth.csv --to mine --licence CC-BY-4.0",
+    ),
     "data path": ("nasanalysis data path",),
     "benchmark build": (
         "nasanalysis benchmark build digits --archs 800 --seeds 2 --out build/digits",

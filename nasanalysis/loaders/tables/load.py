@@ -11,6 +11,7 @@ import polars as pl
 
 from ...core.errors import DataFileError, MissingDataError, StudyError
 from ..benchmark import Benchmark
+from ..export import is_export, read_export
 from .benchmark import load_tables
 from .own import OPAQUE, UNNAMED, completed, kind_of, names_of, paired, said_of_space, score_rows, space_of, truth_rows
 from .plain import STDIN, SUFFIXES, PlainTable, is_plain, read_plain
@@ -41,11 +42,13 @@ def load_own(
 
     Parameters
     ----------
-    source: path(s). Plain tables (`nasanalysis.loaders.tables.own`) need no description: one with a truth, one with
-        scores, or both. ``-`` is standard input.
+    source: path(s), or a folder that `nasanalysis data export` wrote. Plain tables (`nasanalysis.loaders.tables.own`)
+        need no description: one with a truth, one with scores, or both. ``-`` is standard input.
     data: where the files of descriptions are looked for, besides the folder of the TOML file.
     unit, space: of plain tables: the unit of their accuracies, and the space where their names do not tell it.
     """
+    if isinstance(source, Path | str) and is_export(source):
+        return read_export(source)
     paths = [source] if isinstance(source, Path | str) else list(source)
     paths = [inside for path in paths for inside in _unfolded(path)]
     described = [path for path in paths if Path(path).suffix.lower() == ".toml"]
