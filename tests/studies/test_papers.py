@@ -102,6 +102,7 @@ command = "page"
 """
 
 
+RESTS = 'rests = [{ cells = { data = "cifar10" },'
 SEARCHES = 'item = "diffsearch/digits", better = "drnas", than = "random_architecture"'
 ORDER = 'item = "weights/as-published", better = "Angle", than = "Flatness"'
 CLAIMED = 'item = "weights/as-published", claimed = "Angle ranks better than flatness"'
@@ -127,6 +128,13 @@ def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
         ('level = "other data (digits)"\ncommand = "page"', 'level = "other data (digits)"', "tables.1.ours.0.command"),
         ('level = "other data (digits)"\ncommand', 'level = "needs GPU"\ncommand', "number that is there"),
         ('rest = "needs GPU"', 'rest = "soon"', "tables.1.rest"),
+        ('rest = "needs GPU"', 'rests = [{ cells = {}, command = "page" }]\nrest = "needs GPU"', "rests.0.cells"),
+        ('rest = "needs GPU"', f'{RESTS} command = "all" }}]\nrest = "needs GPU"', "a command of page, got 'all'"),
+        (
+            'rest = "needs GPU"',
+            f'{RESTS} taken = "searches/digits: space", command = "page" }}]\nrest = "needs GPU"',
+            "expected a number there, got nb201",
+        ),
         ('item = "diffsearch/digits", better', 'item = "diffsearch/digit", better', "unknown item of a study"),
         ("near = 14\nwithin = 0.1", 'better = "a"\nthan = "b"', "no where beside them"),
         ('source = "6"', 'sauce = "6"', "unknown key 'claims.3.sauce'"),

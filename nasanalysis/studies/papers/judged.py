@@ -54,16 +54,22 @@ def beside(paper: Paper, table: PaperTable, evidence: Evidence) -> list[Beside]:
 def _beside(paper: Paper, table: PaperTable, cell: Cell, evidence: Evidence) -> Beside:
     ours = next((ours for ours in table.ours if words_of(ours, cell) is not None), None)
     if ours is None:
-        return Beside(cell, table.rest, paper.commands[table.command])
+        return _rest(paper, table, cell)
     command = paper.commands[ours.command]
     try:
         return Beside(cell, ours.level, command, evidence.read(ours, words_of(ours, cell)))
     except NotHere as reason:
-        return Beside(cell, _level(reason), command, why=str(reason))
+        level = NEEDS_DATA if str(reason).startswith(NEEDS_DATA) else table.rest
+        return Beside(cell, level, command, why=str(reason))
 
 
-def _level(reason: NotHere) -> str:
-    return NEEDS_DATA if str(reason).startswith(NEEDS_DATA) else "not run"
+def _rest(paper: Paper, table: PaperTable, cell: Cell) -> Beside:
+    """A figure without a number of ours; of a setting with ours, where a file says it."""
+    for rest in table.rests:
+        if all(cell.words.get(name) == text for name, text in rest.cells.items()):
+            ours = Reading(float(of_ours(rest.taken))) if rest.taken else None
+            return Beside(cell, rest.level or table.rest, paper.commands[rest.command], ours)
+    return Beside(cell, table.rest, paper.commands[table.command])
 
 
 def words_of(ours: Ours, cell: Cell) -> dict[str, str] | None:

@@ -69,10 +69,11 @@ Level = Literal[
 RUN: tuple[Level, ...] = ("same data", "same protocol, smaller scale", "other data (digits)", "other data")
 #: What a claim without a test waits for: a setting or a citation for nothing, since it is no finding.
 Untested = Literal["setting", "citation", "needs GPU", "needs two cores", "needs data"]
-#: Levels of cells without one.
-Rest = Literal["needs GPU", "not run"]
+#: Levels of cells without one; a setting is no result, and ours may stand beside it.
+Rest = Literal["needs GPU", "not run", "setting"]
 
 _NUMBER = r"^[-+]?\d*\.?\d+(e[-+]?\d+)?$"
+_TAKEN = r"^$|^[a-z]+/\w+: [\w.]+$"
 Printed = Annotated[str, Field(pattern=_NUMBER)]
 Said = Annotated[str, Field(min_length=1)]
 ItemName = Annotated[str, Field(pattern=r"^[\w.-]+/[a-z0-9-]+$")]
@@ -146,13 +147,29 @@ class Ours(Look):
     command: Said
 
 
+class RestOf(StrictModel):
+    """What would give some cells of a table (`cells`, as in `Ours`) a number of ours.
+
+    `level`: in place of the table's. `taken`: of a setting, what ours is (as in `Claim`).
+    """
+
+    cells: dict[str, str] = Field(min_length=1)
+    level: Rest | None = None
+    taken: Annotated[str, Field(pattern=_TAKEN)] = ""
+    command: Said
+
+
 class PaperTable(StrictModel):
-    """A published table or figure. `rest`, `command`: of its cells without a number of ours; `note`: doubts."""
+    """A published table or figure; `note`: doubts.
+
+    `rest`, `command`: of its cells without a number of ours, where `rests` says nothing of them.
+    """
 
     place: Said
     title: Said
     note: str = ""
     ours: Many[Ours] = ()
+    rests: Many[RestOf] = ()
     rest: Rest
     command: Said
 
@@ -232,7 +249,7 @@ class Claim(StrictModel):
     value: str = ""
     tests: Many[Check] = ()
     untested: str = ""
-    taken: Annotated[str, Field(pattern=r"^$|^[a-z]+/\w+: [\w.]+$")] = ""
+    taken: Annotated[str, Field(pattern=_TAKEN)] = ""
     command: Said
     note: str = ""
     multiverse: ItemName | None = None
@@ -274,6 +291,7 @@ class PaperHead(StrictModel):
     def _short_names(self) -> Self:
         asked = [(f"table {t.place}", t.command) for t in self.tables]
         asked += [(f"table {t.place}", ours.command) for t in self.tables for ours in t.ours]
+        asked += [(f"table {t.place}", rest.command) for t in self.tables for rest in t.rests]
         asked += [(f"claim {c.id}", c.command) for c in self.claims]
         for who, name in asked:
             if name not in self.commands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from .model import Cell, Check, Look, Paper, PaperHead
 from .searched import SEARCHED
 from .settings import of_ours
 
+_NUMBER = re.compile(r"^[-+\d.e]+$")
 #: The folder of the shipped works.
 FOLDER = "reports/papers"
 
@@ -86,6 +88,10 @@ def _check_items(paper: Paper, path: Path) -> None:
     for claim in paper.claims:
         if claim.taken:
             of_ours(claim.taken)
+    for rest in (rest for table in paper.tables for rest in table.rests if rest.taken):
+        if not _NUMBER.match(of_ours(rest.taken)):
+            raise StudyError(f"{path}: rests: {rest.taken}: expected a number there, got {of_ours(rest.taken)}")
+    for claim in paper.claims:
         if claim.multiverse and item_of(claim.multiverse) is None and claim.multiverse not in paper.coming:
             raise StudyError(f"{path}: claim {claim.id}: expected an item of a study, got {claim.multiverse!r}")
 
