@@ -104,6 +104,7 @@ def plot_loss_surface(
         _contours(ax, x, y, values, (vmin, vmax), levels, f"{split} loss (nats)")
         ax.plot(0, 0, "x", color=palette(2)[1], markersize=9, markeredgewidth=2)
         ax.set(xlabel="α, step along direction 1", ylabel="β, step along direction 2", aspect="equal")
+        ax.locator_params(nbins=5)  # a colour bar beside equal axes leaves little room for numbers
         if title:
             ax.set_title(title)
     return ax
