@@ -17,7 +17,7 @@ from nasanalysis.stats.resampling import Resampling
 from nasanalysis.studies.diffsearch.items import DiffSearchItem
 from nasanalysis.studies.diffsearch.section import selections
 from nasanalysis.studies.papers import hours as hours_module
-from nasanalysis.studies.papers.judged import words_of
+from nasanalysis.studies.papers.judged import judged, words_of
 from nasanalysis.studies.papers.model import Cell, Check, Claim, Ours
 from nasanalysis.studies.papers.ours import Evidence, NotHere
 from nasanalysis.studies.papers.reading import item_of, load_paper, shipped_papers
@@ -152,6 +152,8 @@ def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
         ),
         ('than = "random_architecture"', 'than = "darts", above = 1, below = 2', "one side of the difference, got"),
         (SEARCHES, ORDER, "judges this order itself: expected claimed = 'Angle ranks better than flatness'"),
+        ('untested = "setting"\n', 'untested = "setting"\nwaits = "setting"\n', "waits: expected tests beside it"),
+        ('source = "5"\n', 'source = "5"\nwaits = "why"\n', "claim later: waits: expected a reason of setting"),
         ('than = "random_architecture"', 'than = "darts", statistic = "width"', "expected none, depth, fall at"),
         (SEARCHES, 'item = "weights/as-published", claimed = "Angle is best"', "expected a claim of Flatness ranks"),
         (SEARCHES, f'{CLAIMED}, arms = ["ENAS"]', "expected an arm of it, got 'ENAS'"),
@@ -320,6 +322,15 @@ def test_searches_are_paired_by_their_seeds(evidence: Evidence) -> None:
     assert other.high == -one.low
     with pytest.raises(StudyError, match="expected methods of"):
         evidence.order(_test(item="diffsearch/digits", better="drnass", than="darts"))
+
+
+def test_a_claim_that_waits_says_for_what_until_its_study_is_there(tmp_path: Path) -> None:
+    work = WORK.replace('source = "5"\n', 'source = "5"\nwaits = "gpu"\n').replace(
+        "[reasons.setting]", '[reasons.gpu]\nwhy = "needs a search of toys"\nlevel = "needs GPU"\n[reasons.setting]'
+    )
+    [later] = [one for one in judged(load_paper(write(tmp_path, work)), Evidence(Sources(None), Resampling(20, 0)))
+               if one.claim.id == "later"]  # fmt: skip
+    assert (later.word, later.level, later.why) == ("not tested", "needs GPU", "needs a search of toys")
 
 
 def test_searches_are_compared_by_depth_and_by_their_fall(evidence: Evidence) -> None:

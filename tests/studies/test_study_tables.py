@@ -114,3 +114,19 @@ def test_facts_of_cells_and_of_the_first_experiments() -> None:
     assert facts["mnist", "parameters with two hidden layers of 1,000 units"] == 1_796_010
     assert facts["mnist", "parameters with one hidden layer of 1,000 units"] == 795_010
     assert facts["vgg-16", "parameters for images of 224 pixels and 1,000 classes"] == 138_357_544
+
+
+def test_days_of_a_search_are_those_of_one_seed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from nasanalysis.core.errors import MissingDataError
+    from nasanalysis.stats import Resampling
+    from nasanalysis.studies.tables import search_days
+
+    monkeypatch.setattr(search_days, "KEPT", str(tmp_path / "hours.parquet"))
+    with pytest.raises(MissingDataError, match="expected a kept result"):
+        search_days.search_days(Sources(None), Resampling(0), {})
+    rows = [("search", "darts_full", "darts", 72.0, "H100"), ("search", "darts_full", "gone", 1.0, "H100"),
+            ("supernet", "darts_full", "train spos", 5.0, "H100")]  # fmt: skip
+    columns = ["kind", "config", "part", "hours", "device"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(tmp_path / "hours.parquet")
+    data = search_days.search_days(Sources(None), Resampling(0), {}).data
+    assert data.select("method", "days", "seeds").rows() == [("darts", 1.0, 3)]

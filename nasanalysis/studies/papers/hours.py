@@ -12,10 +12,10 @@ from ...core.frames import read_frame
 from ...loaders.sources import Sources
 from ...report.cells import number
 from ...report.model import Section, Table
+from ..tables.search_days import KEPT
 from .model import Paper
 
-#: The kept table, and its columns that are read.
-KEPT = "published_hours.parquet"
+#: Columns of the kept table that are read.
 COLUMNS = ("kind", "config", "part", "seconds_each", "count", "hours", "device")
 HOURS = "What the rest takes"
 #: How a command of `nasanalysis` names a configuration at the published size -> its kind there.

@@ -105,6 +105,8 @@ def _judged(paper: Paper, claim: Claim, evidence: Evidence) -> Judged:
     word = combine([outcome.word for outcome in outcomes])
     why = "; ".join(dict.fromkeys(outcome.why for outcome in outcomes if outcome.why))
     level = "" if word != "not tested" else NEEDS_DATA if why.startswith(NEEDS_DATA) else "needs GPU"
+    if level and claim.waits:
+        why, level = paper.reasons[claim.waits].why, paper.reasons[claim.waits].level
     return Judged(claim, word, outcomes, why, _share(claim, evidence), level)
 
 

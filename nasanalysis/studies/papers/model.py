@@ -60,13 +60,16 @@ from ..items import Many, StrictModel
 Level = Literal[
     "same data",
     "same protocol, smaller scale",
+    "same protocol, other machine",
     "other data (digits)",
     "other data",
     "needs GPU",
     "not run",
 ]
 #: Levels of numbers that we have.
-RUN: tuple[Level, ...] = ("same data", "same protocol, smaller scale", "other data (digits)", "other data")
+RUN: tuple[Level, ...] = (
+    "same data", "same protocol, smaller scale", "same protocol, other machine", "other data (digits)", "other data",
+)  # fmt: skip
 #: What a claim without a test waits for: a setting or a citation for nothing, since it is no finding.
 Untested = Literal["setting", "citation", "needs GPU", "needs two cores", "needs data"]
 #: Levels of cells without one; a setting is no result, and ours may stand beside it.
@@ -240,7 +243,8 @@ class Claim(StrictModel):
     """What a work says in prose that can be checked; `value` as it says it; `note`: doubts about it.
 
     `multiverse`: an item of that kind, whose share of choices stands beside the verdict. `taken`: of a setting, the
-    shipped file and the key of ours (`settings.of_ours`).
+    shipped file and the key of ours (`settings.of_ours`). `waits`: the reason that is shown for as long as none of the
+    tests can be run, since what they read is not kept yet.
     """
 
     id: Annotated[str, Field(pattern=r"^[\w.+-]+$")]
@@ -249,6 +253,7 @@ class Claim(StrictModel):
     value: str = ""
     tests: Many[Check] = ()
     untested: str = ""
+    waits: str = ""
     taken: Annotated[str, Field(pattern=_TAKEN)] = ""
     command: Said
     note: str = ""
@@ -259,6 +264,8 @@ class Claim(StrictModel):
         if bool(self.tests) == bool(self.untested):
             got = "both" if self.tests else "neither"
             raise ValueError(f"claim {self.id!r}: expected a rule (tests), or why it is untested, got {got}")
+        if self.waits and not self.tests:
+            raise ValueError(f"claim {self.id!r}: waits: expected tests beside it, got none")
         if self.taken and not self.untested:
             raise ValueError(f"claim {self.id!r}: taken: expected of a setting, got tests beside it")
         has_names(f"claim {self.id!r}", self.tests)
@@ -297,9 +304,10 @@ class PaperHead(StrictModel):
             if name not in self.commands:
                 raise ValueError(f"{who}: expected a command of {', '.join(self.commands)}, got {name!r}")
         for claim in self.claims:
-            if claim.untested and claim.untested not in self.reasons:
-                known = ", ".join(self.reasons)
-                raise ValueError(f"claim {claim.id}: untested: expected a reason of {known}, got {claim.untested!r}")
+            for key in ("untested", "waits"):
+                if (name := getattr(claim, key)) and name not in self.reasons:
+                    known = ", ".join(self.reasons)
+                    raise ValueError(f"claim {claim.id}: {key}: expected a reason of {known}, got {name!r}")
         for who, level in self._levels():
             if level not in RUN:
                 raise ValueError(f"{who}: expected the level of a number that is there, got {level!r}")
