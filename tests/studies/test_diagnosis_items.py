@@ -16,7 +16,7 @@ from nasanalysis.search.diagnosed import along_the_search, at_the_end, skip_gaps
 from nasanalysis.stats.rank import spearman_rho
 from nasanalysis.stats.resampling import Resampling
 from nasanalysis.studies.diagnosis.items import DiagnosisItem
-from nasanalysis.studies.diagnosis.rules import RULES
+from nasanalysis.studies.diagnosis.rules import RULES, Evidence
 from nasanalysis.studies.diagnosis.section import diagnosis_section
 from nasanalysis.studies.judged import PublishedClaim
 from nasanalysis.studies.tables import eigenvalue_errors
@@ -103,6 +103,16 @@ def test_numbers_along_and_at_the_end_of_searches() -> None:
     assert ends["value"].item() == pytest.approx(2 + 0.1 * 4.5)
 
 
+def test_growth_is_the_logarithm_of_the_end_over_the_beginning() -> None:
+    """Of readings 2, 2.1, ... 2.5 the last five are 2.3 on average; turned round they fall from 2.5 to 2.2."""
+    rule = RULES["eigenvalue rises"]
+    parts = {part.label: part for part in rule(Evidence(trace(), None, None), 0.95)}
+    assert parts["DARTS"].text.startswith("0.14 ")
+    assert parts["calm"].verdict == parts["DARTS"].verdict == "holds"
+    backwards = Evidence(trace().with_columns(epoch=5 - pl.col("epoch")), None, None)
+    assert {part.verdict for part in rule(backwards, 0.95)} == {"does not hold"}
+
+
 def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     section = diagnosis_section(item(tmp_path), Sources(None), Resampling())
     numbers, claims = section.tables  # six epochs are too few for early stopping to read
@@ -111,6 +121,7 @@ def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     assert verdicts["drop follows eigenvalue", "DARTS"] == "holds"
     assert verdicts["drop follows eigenvalue", "calm"] == "does not hold"
     assert verdicts["eigenvalue above control", "DARTS"] == "holds"
+    assert verdicts["eigenvalue rises", "calm"] == "holds"
     assert verdicts["masking", "DARTS"] == "holds"
     assert verdicts["convergence", "DARTS"] == "does not hold"
     assert "masking: holds." in section.answer

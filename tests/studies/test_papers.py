@@ -293,6 +293,12 @@ def test_a_claim_that_its_item_judges(evidence: Evidence) -> None:
     assert measured == f"{words.count('holds')} of {len(words)} hold"
     with pytest.raises(StudyError, match="expected a claim of A Fourier regression"):
         evidence.claimed(validated(Check, {**keys, "claimed": "no such"}, where="test"))
+    drop = "the drop at discretisation grows with the dominant eigenvalue"
+    methods = {"item": "diffsearch/diagnosed", "level": "same data", "claimed": drop}
+    words, _, _ = evidence.claimed(validated(Check, {**methods, "arms": ["DARTS"]}, where="test"))
+    assert len(words) == 1
+    with pytest.raises(StudyError, match="expected parts of DARTS, R-DARTS"):
+        evidence.claimed(validated(Check, {**methods, "arms": ["ENAS"]}, where="test"))
     with pytest.raises(StudyError, match="no other rule beside it"):
         validated(Check, {**keys, "claimed": text, "above": 1.0}, where="test")
 

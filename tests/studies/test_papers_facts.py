@@ -98,3 +98,19 @@ def test_parameters_of_the_thesis_repeat_within_a_hundredth(data_dir: Path) -> N
         assert one.reading is not None
         assert one.reading.estimate is not None
         assert abs(one.reading.estimate - one.cell.number) <= 0.01, one.cell
+
+
+@pytest.mark.slow
+def test_two_runs_of_a_shipped_work_give_the_same_bytes(data_dir: Path, tmp_path: Path) -> None:
+    from nasanalysis.studies.papers.run import write_papers
+
+    thesis = load_paper("sotl_thesis")
+    one, two = (write_papers([thesis], tmp_path / name, data_dir)[0].parent for name in ("one", "two"))
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert len(files) > 40
+    for file in files:
+        if file.name != "provenance.json":  # says when it was made
+            texts = [(root / file).read_bytes() for root in (one, two)]
+            if file.name == "index.html":
+                texts = [re.sub(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^<\s]*( UTC)?", b"", text) for text in texts]
+            assert texts[0] == texts[1], file

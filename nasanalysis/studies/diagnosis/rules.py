@@ -11,7 +11,7 @@ import polars as pl
 from ...core.errors import StudyError
 from ...plots.selected import method_label, row_label
 from ...report.cells import number, with_interval
-from ...search.diagnosed import along_the_search, at_the_end, strength_agreement
+from ...search.diagnosed import SEARCHES, along_the_search, at_the_end, strength_agreement
 from ...search.selected import t_interval
 from ..judged import Part
 
@@ -29,14 +29,20 @@ class Evidence:
 Rule = Callable[[Evidence, float], list[Part]]
 
 
-def _over_seeds(rows: pl.DataFrame, column: str, level: float, digits: int = 2) -> list[Part]:
-    """A part for each method and setting, of correlations; intervals of several are Bonferroni's."""
+def _over_seeds(
+    rows: pl.DataFrame,
+    column: str,
+    level: float,
+    digits: int = 2,
+    within: tuple[float, float] | None = (-1.0, 1.0),
+) -> list[Part]:
+    """A part for each method and setting, of correlations by default; intervals of several are Bonferroni's."""
     parts = []
     groups = list(rows.group_by("method", "setting", maintain_order=True))
     share = 1 - (1 - level) / max(1, len(groups))
     for (method, setting), each in groups:
         values = each[column].drop_nulls().to_numpy()
-        parts.append(_part(method_label(str(method), str(setting)), values, share, digits, (-1.0, 1.0)))
+        parts.append(_part(method_label(str(method), str(setting)), values, share, digits, within or (-np.inf, np.inf)))
     return parts
 
 
@@ -101,6 +107,16 @@ def control(evidence: Evidence, level: float) -> list[Part]:
     return parts
 
 
+def rises(evidence: Evidence, level: float) -> list[Part]:
+    """Logarithm of the eigenvalue at the end (mean of the last five readings) over its first reading."""
+    quantity = "arch_hessian_ev"
+    ends = at_the_end(evidence.trace, quantity).rename({"value": "end"})
+    rows = evidence.trace.filter(quantity=quantity).drop_nulls("value").sort("epoch")
+    first = rows.group_by(SEARCHES, maintain_order=True).agg(pl.col("value").first())
+    both = ends.join(first, on=SEARCHES, maintain_order="left").filter(pl.min_horizontal("end", "value") > 0)
+    return _over_seeds(both.with_columns(times=(pl.col("end") / pl.col("value")).log()), "times", level, within=None)
+
+
 #: Name -> rule.
 RULES: dict[str, Rule] = {
     "masking": masking,
@@ -108,4 +124,5 @@ RULES: dict[str, Rule] = {
     "skips follow accuracy": _along("skip_minus_conv", "supernet_valid_accuracy"),
     "drop follows eigenvalue": _along("arch_hessian_ev", "discretisation_drop"),
     "eigenvalue above control": control,
+    "eigenvalue rises": rises,
 }

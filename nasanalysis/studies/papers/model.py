@@ -183,7 +183,8 @@ class Check(Look):
     Either an order (`better`, `than`: readings of an item, or methods of a differentiable search; `arms` one for both
     or one for each), true where the paired difference is above 0, or on the side that stands beside it (``near = 0``
     with ``within``: alike). Or a number, with one side: ``above``, ``below``, or ``near`` with ``within``. Or a claim
-    that the item judges itself, by its text (`claimed`; `arms`: of which supernets): then its verdicts count.
+    that the item judges itself, by its text (`claimed`; `arms`: of which supernets or methods): then its verdicts
+    count.
     """
 
     on: str = ""

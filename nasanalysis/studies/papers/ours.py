@@ -163,11 +163,16 @@ class Evidence:
         tables = [
             table.data for table in self.section(check.item).tables if {"claim", "verdict"} <= set(table.data.columns)
         ]
-        rows = pl.concat([table.select("claim", "ours", "verdict") for table in tables]) if tables else None
+        columns = ("claim", "of", "ours", "verdict")
+        rows = pl.concat([table.select(columns) for table in tables]) if tables else None
         known = [] if rows is None else rows["claim"].unique(maintain_order=True).to_list()
         if rows is None or check.claimed not in known:
             raise StudyError(f"{check.item}: expected a claim of {'; '.join(known) or 'none'}, got {check.claimed!r}")
         rows = rows.filter(claim=check.claimed)
+        if lost := [arm for arm in check.arms if arm not in rows["of"]]:
+            raise StudyError(f"{check.item}: expected parts of {', '.join(rows['of'])}, got {lost[0]!r}")
+        if check.arms:
+            rows = rows.filter(pl.col("of").is_in(check.arms))
         words, texts = rows["verdict"].to_list(), rows["ours"].to_list()
         return Claimed(words, texts[0] if len(texts) == 1 else f"{words.count('holds')} of {len(words)} hold", None)
 
