@@ -126,8 +126,14 @@ def sovl_darts(space: str, epochs: int, *, T: int = 100, exact: bool = False) ->
     return Method("sovl_darts", "SoTL thesis, 4.3.1", one(epochs), gradient=gradient, settings={"clip": 0.0})
 
 
+def _enough(name: str, epochs: int, stages: int) -> None:
+    if epochs < stages:
+        raise ParameterError(f"{name}: expected at least an epoch for each of its {stages} stages, got {epochs}")
+
+
 def _progressive(space: str, epochs: int, shares: tuple[int, int] | None, widened: bool) -> tuple[Stage, ...]:
     """Stages of DrNAS: a share of the channels and all candidates, then more channels and fewer candidates."""
+    _enough("drnas", epochs, 2)
     first = epochs // 2
     published, keep = ((4, 2), 3) if family(space) == "nb201" else ((6, 4), 4)
     shares = published if shares is None else shares
@@ -208,6 +214,7 @@ def pdarts(
         raise ParameterError(f"pdarts: expected a DARTS space, whose depth can grow, got {space}")
     if not len(layers) == len(keep) == len(skip_dropout):
         raise ParameterError("pdarts: expected layers, keep and skip_dropout for the same stages, got other numbers")
+    _enough("pdarts", epochs, len(layers))
     each = [epochs // len(layers) + (i < epochs % len(layers)) for i in range(len(layers))]
     stages = tuple(
         Stage(

@@ -322,3 +322,40 @@ def test_an_edge_with_one_operation_keeps_it(name: str) -> None:
     assert moved[[0, 1, 2, 4]].max() == 0, "what is gone does not move"
     assert moved[3] < 2e-3, "a softmax of one does not see its alpha; decay does, by Adam's rate for each of six steps"
     assert all(m.place != place for m in margins(search.table()))
+
+
+#: Options that make a preset short; a preset that is not here runs with its own.
+SHORT = {
+    **{name: {"every": 1} for name in ("darts_pt", "darts_pt_fixed", "darts_pt_mag", "sdarts_pt")},
+    "enas": {"steps": 1, "draws": 2, "samples": 2},
+    "random_ws": {"samples": 2},
+    "pc_darts": {"K": 2},
+    "sotl_drnas": {"progressive": True, "shares": (4, 2)},
+    "drnas": {"shares": (4, 2)},
+    **{name: {"layers": (3, 4, 5)} for name in ("pdarts", "sotl_pdarts")},
+}
+#: Space -> presets that it does not define.
+UNDEFINED = {"nb201": ("darts_20", "pdarts", "sotl_darts_20", "sotl_pdarts"), "s5": ("enas",)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", list(UNDEFINED))
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_preset_runs_to_its_end_or_says_why_not(name: str, space: str, tmp_path: Path) -> None:
+    def search() -> SearchLearner:
+        return learner(name, space, epochs=3, options=SHORT.get(name), batch_size=64, read_images=64)
+
+    if name in UNDEFINED[space]:
+        with pytest.raises(ParameterError, match="expected a .*space"):
+            search()
+        return
+    one = search()
+    outcome = run_search(one, tmp_path)
+    assert outcome.arch.space == space
+    assert outcome.trace.filter(quantity="train_loss")["epoch"].max() == one.course.epochs
+
+
+def test_fewer_epochs_than_stages_are_refused() -> None:
+    for name, space, count in (("pdarts", "s5", 2), ("drnas", "darts", 1)):
+        with pytest.raises(ParameterError, match=f"{name}: expected at least an epoch for each of its . stages, got"):
+            method(name, space, count)
