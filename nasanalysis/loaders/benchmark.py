@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, str] = {
     "digits-2-minibatches": "nasanalysis.loaders.digits2:load_minibatches",
     "nb201": "nasanalysis.loaders.tables.benchmark:load_nb201",
     "nb201-thesis": "nasanalysis.loaders.tables.benchmark:load_nb201_thesis",
+    "nb201-syne-tune": "nasanalysis.loaders.syne_tune:load",
     "nats-tss": "nasanalysis.loaders.nats.benchmark:load_tss",
     "nats-sss": "nasanalysis.loaders.nats.benchmark:load_sss",
     "nb101": "nasanalysis.loaders.nb101.benchmark:load",

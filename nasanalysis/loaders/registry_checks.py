@@ -18,7 +18,7 @@ from ..core.provenance import sha256
 from ..core.resources import shipped
 from ..spaces import get_space
 from ..spaces.capabilities import Enumerable, HasParams, Samplable, counter
-from . import safe_pickle
+from . import safe_pickle, syne_tune
 from .benchmark import load_benchmark
 from .darts import robust_darts
 from .data_sets import DataSet
@@ -109,6 +109,17 @@ def _descriptors(entry: DataSet, places: list[Path], data: Path | str | None) ->
     other = [path.name for path in places if sha256(path) != seen.get(path.name)]
     changed = f"other bytes than the files this project was checked with: {', '.join(other)}"
     told.append(changed if other else "same bytes as checked")
+    return "; ".join(told)
+
+
+def _syne_tune(entry: DataSet, places: list[Path], data: Path | str | None) -> str:
+    """Layout, names, accuracies of so many images, and how many trainings are filled in, data set by data set."""
+    table = syne_tune.read_blackbox(places[0].parent)
+    told = [f"{len(table.archs):,} architectures"]
+    for task in table.tasks:
+        trained = table.trained(task)
+        table.curves(task)
+        told.append(f"{task}: {trained.sum():,} trainings, {(~trained).sum():,} filled in or undefined")
     return "; ".join(told)
 
 
@@ -284,6 +295,7 @@ CHECKS: dict[str, Callable[[DataSet, list[Path], Path | str | None], str]] = {
     "nats-tss": _nats_tss,
     "nats-sss": _nats_sss,
     "descriptors": _descriptors,
+    "syne-tune": _syne_tune,
     "nb101-tfrecord": _nb101_tfrecord,
     "nb101-mean": _nb101_mean,
     "nb301": _nb301,

@@ -412,12 +412,20 @@ def test_data_get(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         registry.get_data("nb101-18", tmp_path)
 
 
+def summed(known: registry.DataSet, file: str) -> bool:
+    return known.sha256(file) is not None or known.name in UNSUMMED
+
+
+#: Whose owners publish no checksum: `data check` reads every number of them instead.
+UNSUMMED = {"nb201-syne-tune"}
+
+
 def test_every_link_has_a_file_and_most_a_checksum() -> None:
     for known in registry.data_sets().values():
         for file, urls in known.urls.items():
             assert len(set(urls)) == len(urls)
             assert all(url.startswith("https://") for url in urls), known.name
-            assert file in known.unpack or (file in known.files and known.sha256(file)), (known.name, file)
+            assert file in known.unpack or (file in known.files and summed(known, file)), (known.name, file)
 
 
 @pytest.mark.parametrize("name", ["nats-tss", "images-mnist"])
