@@ -73,9 +73,10 @@ def _supernet(config: str, device: str) -> Iterator[dict[str, Any]]:
 
 
 def _search(config: str, device: str) -> Iterator[dict[str, Any]]:
-    for row in diffsearch.estimate(diffsearch.SearchRun(DiffSearchConfig.load(config), Path(), device)):
+    study = DiffSearchConfig.load(config)
+    for of, row in zip(study.method, diffsearch.estimate(diffsearch.SearchRun(study, Path(), device)), strict=True):
         part = f"{row['method']} {row['setting']}".strip()
-        count = round(row["hours"] * 3600 / row["seconds a step"]) if row["seconds a step"] else row["steps"]
+        count = row["steps"] * len(of.seeds or study.seeds)
         yield _row(part, "weight step", row["seconds a step"], count, row["images"])
 
 

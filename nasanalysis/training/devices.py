@@ -44,6 +44,8 @@ def settle(threads: int) -> None:
 def explained_memory(what: str, batch_size: int, device: str) -> Iterator[None]:
     """Out of memory becomes a `DeviceError` that says what would fit; the batch is never changed silently."""
     on_gpu = device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.init()  # a process that has done nothing on the GPU yet has no peak to reset
     before = torch.cuda.memory_allocated(device) if on_gpu else 0
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)

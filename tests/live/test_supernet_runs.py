@@ -647,11 +647,15 @@ def test_memory_on_a_device_is_told_in_images(
     """The batch took 500 bytes, 200 were in use before."""
     reserved = 700 if free else 600
     given = {"memory_allocated": 200, "max_memory_allocated": 700, "memory_reserved": reserved}
-    for name, value in {**given, "mem_get_info": (free, 1000), "reset_peak_memory_stats": None}.items():
+    for name, value in {**given, "mem_get_info": (free, 1000)}.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    begun: list[str] = []  # torch refuses to reset the peak of a process that has not begun CUDA
+    monkeypatch.setattr(torch.cuda, "init", lambda: begun.append("init"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: begun.append("reset"))
     expected = pytest.raises(DeviceError, match=f"x: out of memory on cuda at batch_size = {batch_size}; {hint}")
     with expected, explained_memory("x", batch_size, "cuda"):
         raise torch.OutOfMemoryError
+    assert begun == ["init", "reset"]
 
 
 def test_units_that_lacked_memory_are_made_again(
