@@ -193,7 +193,7 @@ def _refuse_or_warn(table: pl.DataFrame, truths: Mapping[Place, Truth], stacklev
     """What of the scores cannot be used: nothing at all (`StudyError`), or some of them (a warning)."""
     if table.is_empty():
         raise StudyError("scores: expected at least 3 scored architectures, got an empty SCORES frame")
-    scored = set(table.select(*PLACE).iter_rows())
+    scored = set(table.select(*PLACE).unique().iter_rows())
     strangers = _warn_of_strangers(table, scored, truths, stacklevel + 1)
     if not scored & set(truths):
         raise StudyError(
@@ -213,9 +213,9 @@ def _warn_of_strangers(
         )
     rows = [(*place, arch) for place, t in truths.items() for arch in (*t.archs, *sorted(t.outside))]
     known = pl.DataFrame(rows, schema=dict.fromkeys([*PLACE, "arch"], pl.String()), orient="row")
-    lost = table.join(known, on=[*PLACE, "arch"], how="anti")
-    if lost.is_empty():
+    if table.select(*PLACE, "arch").unique().join(known, on=[*PLACE, "arch"], how="anti").is_empty():
         return {}
+    lost = table.join(known, on=[*PLACE, "arch"], how="anti")
     examples = {
         (str(b), str(d)): str(arch)
         for b, d, arch in lost.group_by(*PLACE).agg(pl.col("arch").min()).sort(*PLACE).iter_rows()
@@ -245,8 +245,11 @@ def _aligned(
 ) -> list[Series]:
     """Rows with one value for each of `keys` and architecture, sorted by `keys` -> series."""
     result = []
-    for place, table in rows.partition_by(*PLACE, as_dict=True, maintain_order=True).items():
+    places = rows.select(*PLACE).unique(maintain_order=True)
+    for place in places.iter_rows():
         here = (str(place[0]), str(place[1]))
+        of_place = (pl.col(name) == value for name, value in zip(PLACE, here, strict=True))
+        table = rows if len(places) == 1 else rows.filter(*of_place)
         for one in _series_of(here, table, keys, truths[here], directions, covariates.get(here, {})):
             one.refuse_too_few(strangers.get(here))
             result.append(one)
@@ -265,8 +268,10 @@ def _series_of(
         {"arch": truth.archs, "at": range(len(truth.archs))}, schema={"arch": pl.String, "at": pl.Int64}
     )
     indexed = table.join(index, on="arch", how="left", maintain_order="left")
-    for key, part in indexed.partition_by(*keys, as_dict=True, maintain_order=True).items():
-        names = dict(zip(keys, key, strict=True))
+    runs = indexed.group_by(keys, maintain_order=True).len()
+    ends = runs["len"].cum_sum()
+    for (*key, count), end in zip(runs.iter_rows(), ends, strict=True):  # sorted by `keys`: slices, not copies
+        part, names = indexed.slice(end - count, count), dict(zip(keys, key, strict=True))
         sign, source = _direction(str(names["proxy"]), directions)
         values = _placed(part.drop_nulls(["at", "value"]), "at", "value", len(truth.archs)) * sign
         undefined = part.drop_nulls("at")["value"].null_count()

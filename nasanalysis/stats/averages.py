@@ -62,7 +62,24 @@ def mean_scores(scores: Any) -> pl.DataFrame:
 
 def over_seeds(rows: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
     """Exact mean of `value` for each of `keys` and architecture, sorted by them; null where no seed defines it."""
-    return exact_means(rows.sort(*keys, "arch", "seed"), [*keys, "arch"], value)
+    by = [*keys, "arch"]
+    rows = _sorted(rows, by)
+    follows = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in by).slice(1)
+    if rows.select(follows.any()).item():
+        return exact_means(rows, by, value)
+    # one seed each: a mean of one is that one
+    return rows.select(*by, pl.col(value).cast(pl.Float64).fill_nan(None))
+
+
+def _sorted(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """`rows` sorted by `by` and seed; series and architectures, few beside their pairs, are sorted once each."""
+    *keys, arch = by
+    parts = [part for part in (keys, [arch]) if part]
+    ranks = [f"__{i}" for i in range(len(parts))]
+    for part, rank in zip(parts, ranks, strict=True):
+        places = rows.select(part).unique().sort(*part).with_row_index(rank)
+        rows = rows.join(places, on=part, how="left", nulls_equal=True)
+    return rows.sort(*ranks, "seed").drop(ranks)
 
 
 def in_order(means: pl.DataFrame, archs: Sequence[str], column: str) -> Floats:

@@ -25,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import ArchError, FrameError, StudyError
-from ...core.frames import check, to_polars
+from ...core.frames import check, may_repeat, to_polars
 from ...core.schemas import SCHEMAS
 from ...core.shown import shown, words
 from ...spaces import SPACES
@@ -140,12 +140,25 @@ def score_rows(table: PlainTable, space: str | None, say: Callable[[str], None] 
     return rows.with_columns(proxy=table.texts("proxy"))
 
 
+def _read_column(table: PlainTable, space: str | None) -> pl.Series:
+    """The column of architectures as `read_names` reads it; names that come again and again are read once."""
+    if table.frame["arch"].dtype != pl.String:
+        return read_names(names_of(table), space, table.name, table.place)
+    texts = table.texts("arch")
+    places = texts.arg_unique().sort()
+    different = texts.gather(places)
+    read = read_names(different.to_list(), space, table.name, lambda i: table.place(int(places[i])))
+    if len(different) == len(texts):
+        return read
+    return texts.replace_strict(different, read, return_dtype=pl.String()).alias("arch")
+
+
 def _typed(table: PlainTable, space: str | None) -> pl.DataFrame:
     columns = table.frame.columns
     known = {*SCHEMAS["TRUTH"].columns, *SCHEMAS["SCORES"].columns}
     texts = [c for c in columns if c in known and c not in (*_NUMBERS, *_WHOLE)]
     rows = table.frame.select(texts).with_columns(
-        read_names(names_of(table), space, table.name, table.place),
+        _read_column(table, space),
         *(table.numbers(c).alias(c) for c in _NUMBERS if c in columns),
         *(table.whole_numbers(c).alias(c) for c in _WHOLE if c in columns),
     )
@@ -155,7 +168,10 @@ def _typed(table: PlainTable, space: str | None) -> pl.DataFrame:
 
 def _refuse_twice(table: PlainTable, rows: pl.DataFrame) -> None:
     """`FrameError` where two rows are of one architecture and nothing tells them apart."""
-    keys = pl.struct(c for c in rows.columns if c not in _NUMBERS)
+    columns = [c for c in rows.columns if c not in _NUMBERS]
+    if not may_repeat(rows, columns):
+        return
+    keys = pl.struct(columns)
     if (again := rows.select(~keys.is_first_distinct()).to_series().arg_true()).is_empty():
         return
     second = int(again[0])
