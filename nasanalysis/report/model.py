@@ -37,6 +37,7 @@ class Table:
     data: the raw numbers (what the CSV file holds).
     numeric: which columns are numbers, set right-aligned.
     marks: emphasis of each cell of `rows`; empty for none.
+    names: how many columns name a row on a telephone, whose rows fold; 0: as many as it takes to tell rows apart.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Table:
     numeric: list[bool]
     note: str = ""
     marks: list[list[Mark]] = field(default_factory=list)
+    names: int = 0
 
     def marked_rows(self) -> list[list[tuple[str, Mark]]]:
         """`rows` with the emphasis of each cell beside its text."""

@@ -119,7 +119,7 @@ def _leads(table: Table, kept: list[int], answer: int | None) -> dict[int, str]:
     """The columns that name a row, its verdict, and the first number that is an estimate."""
     names = [kept[0]]
     for j in kept[1:]:  # as many as it takes to tell rows apart
-        if len({tuple(row[k] for k in names) for row in table.rows}) == len(table.rows):
+        if len(names) == table.names or len({tuple(row[k] for k in names) for row in table.rows}) == len(table.rows):
             break
         if not table.numeric[j] and j != answer:
             names.append(j)

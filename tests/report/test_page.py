@@ -173,3 +173,12 @@ def test_libraries_are_held_where_they_are_installed_and_the_page_stands_without
     assert asked == (["tables", "charts"] if here else [])
     assert ('id="chart:one-line"' in text) == ("Point at it." in text) == here
     assert "data:image/webp;base64," in text, "the still figure is there in any case"
+
+
+def test_a_table_may_say_how_many_columns_name_its_rows() -> None:
+    """Rows that nothing but their last column tells apart were named by all of them on a telephone."""
+    rows = [["part", "holds", "a", "x"], ["part", "holds", "a", "y"], ["whole", "cannot tell", "b", "z"]]
+    header = ["claim", "here", "rule", "note"]
+    leads = [[column.lead for column in view(Table("t", "T", header, rows, pl.DataFrame(), [False] * 4, names=n)).columns]
+             for n in (0, 1)]  # fmt: skip
+    assert leads == [["name", "name", "name", "name"], ["name", "value", "", ""]]

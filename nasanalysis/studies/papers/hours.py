@@ -58,7 +58,7 @@ def hours(paper: Paper, sources: Sources) -> list[Section]:
         device = ", ".join(parts["device"].unique(maintain_order=True)) or None
         rows.append((kind, config, whole, len(parts), device, estimate))
         shown = "not measured yet" if whole is None else number(whole, 1)
-        cells.append([f"reports/{FOLDERS[kind]}/{config}.toml", kind, shown, device or "–", f"`{estimate}`"])
+        cells.append([f"reports/{FOLDERS[kind]}/{config}.toml", kind, shown, device or "–", estimate])
     schema = {"kind": pl.String, "config": pl.String, "hours": pl.Float64, "parts": pl.Int64, "device": pl.String,
               "estimate": pl.String}  # fmt: skip
     data = pl.DataFrame(rows, schema=schema, orient="row")

@@ -108,7 +108,7 @@ def _tested(paper: Paper, claims: Sequence[Judged]) -> Table:
     rows = [row for one in claims for row in _rows(one)]
     commands = dict.fromkeys(paper.commands[one.claim.command] for one in claims)
     note = f"In full: {'; '.join(f'`{command}`' for command in commands)} (the CSV file says which for each claim)."
-    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header), note)
+    return Table("claims", VERDICTS, header, rows, _claims_data(paper, claims), [False] * len(header), note, names=1)
 
 
 def _rows(one: Judged) -> Iterator[list[str]]:
@@ -122,13 +122,14 @@ def _rows(one: Judged) -> Iterator[list[str]]:
     parts = "; ".join(f"{words[word]} {word}" for word in WORDS if words[word])
     yield [one.claim.says, one.word, f"{parts}{share}", *[_EMPTY] * 3, place, one.claim.note or _EMPTY]
     for outcome in one.outcomes:
-        yield [f"– {outcome.test.on}", *_tested_by(outcome), *[_EMPTY] * 2]
+        yield [f"– {outcome.test.on}", *_tested_by(outcome), _EMPTY, outcome.why or _EMPTY]
 
 
 def _tested_by(outcome: Outcome) -> list[str]:
-    """Word, number, rule, level and n of one test."""
+    """Word, number, rule, level and n of one test; a test that could not be run has no level."""
     n = outcome.reading.n if outcome.reading else None
-    return [outcome.word, measured(outcome), rule(outcome.test), outcome.test.level, _EMPTY if n is None else f"{n:,}"]
+    level = _EMPTY if outcome.word == "not tested" else outcome.test.level
+    return [outcome.word, measured(outcome), rule(outcome.test), level, _EMPTY if n is None else f"{n:,}"]
 
 
 def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
@@ -136,7 +137,7 @@ def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
     header = ["claim", "they say", "why not", "needs", "command", "said in", "note"]
     rows = [[
             one.claim.says, one.claim.value or _EMPTY, one.why, one.level.removeprefix("needs "),
-            f"`{paper.commands[one.claim.command]}`", one.claim.source, one.claim.note or _EMPTY,
+            paper.commands[one.claim.command], one.claim.source, one.claim.note or _EMPTY,
         ] for one in claims]  # fmt: skip
     return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * len(header))
 
