@@ -179,6 +179,6 @@ def test_a_table_may_say_how_many_columns_name_its_rows() -> None:
     """Rows that nothing but their last column tells apart were named by all of them on a telephone."""
     rows = [["part", "holds", "a", "x"], ["part", "holds", "a", "y"], ["whole", "cannot tell", "b", "z"]]
     header = ["claim", "here", "rule", "note"]
-    leads = [[column.lead for column in view(Table("t", "T", header, rows, pl.DataFrame(), [False] * 4, names=n)).columns]
-             for n in (0, 1)]  # fmt: skip
+    tables = [Table("t", "T", header, rows, pl.DataFrame(), [False] * 4, names=names) for names in (0, 1)]
+    leads = [[column.lead for column in view(table).columns] for table in tables]
     assert leads == [["name", "name", "name", "name"], ["name", "value", "", ""]]
