@@ -129,4 +129,7 @@ def test_days_of_a_search_are_those_of_one_seed(monkeypatch: pytest.MonkeyPatch,
     columns = ["kind", "config", "part", "hours", "device"]
     pl.DataFrame(rows, schema=columns, orient="row").write_parquet(tmp_path / "hours.parquet")
     data = search_days.search_days(Sources(None), Resampling(0), {}).data
-    assert data.select("method", "days", "seeds").rows() == [("darts", 1.0, 3)]
+    known = data.drop_nulls("days").select("config", "method", "days", "seeds", "device").rows()
+    assert known == [("darts_full", "darts", 1.0, 3, "H100")]
+    assert "gone" not in data["method"]
+    assert ("s2_full", "darts_pt") in data.select("config", "method").rows()  # not measured, and said so

@@ -100,6 +100,8 @@ class Evidence:
             said = ", ".join(f"{column} = {text}" for column, text in where.items())
             raise StudyError(f"{look.item}: expected one row with {said}, got {len(rows)}")
         row = rows.row(0, named=True)
+        if look.exact and row[look.column] is None:
+            raise NotHere(f"{look.item} has no number there yet")
         low, high, sd, n = (row.get(name) for name in (look.low, look.high, look.sd, look.n))
         if low is None or high is None:
             low, high = _over_seeds(row[look.column], sd, row.get("n_score_seeds", row.get("supernets")))
