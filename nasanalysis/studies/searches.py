@@ -1,0 +1,146 @@
+"""Searches from the command line: what ``nasanalysis search`` asks, as an item of a study would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..core.errors import StudyError
+from ..core.notes import told
+from ..core.toml import validated
+from ..loaders.sources import Sources
+from ..report.cells import with_interval
+from ..report.model import Figure
+from .items import Resampling
+from .own_scores import own_scores
+from .search.figures import against_queries
+from .search.fitness_items import TRUTH, assumed_directions
+from .search.fitnesses import Searched, truth_of
+from .search.items import HALVING, SearchFigure, SearchItem
+from .search.runs import TRUTH_SHOWN, Runs
+
+
+@dataclass(frozen=True)
+class Found:
+    """What searches with proxies found.
+
+    Attributes
+    ----------
+    table: a row for each algorithm, fitness and number of queries: algorithm, fitness (``truth``: the true accuracy
+        itself), query, mean (percent: true accuracy of the best by fitness, over searches), ci_low, ci_high (of that
+        mean), standing (``best``, ``tied`` with the best, ``behind``; null of the truth), regret (percentage points to
+        the best possible).
+    sentences: what follows by rule. figure: regret against queries.
+    """
+
+    table: pl.DataFrame
+    sentences: tuple[str, ...]
+    figure: Figure
+
+
+def found_with(
+    proxies: Sequence[str],
+    truth: str,
+    *,
+    algorithms: Sequence[str] = ("random_search", "regularised_evolution"),
+    queries: int = 200,
+    seeds: int = 20,
+    step: int | None = None,
+    rungs: Sequence[int] = (),
+    score_seed: int | None = None,
+    costs: Mapping[str, float] | None = None,
+    directions: Mapping[str, str] | None = None,
+    n_boot: int = 1000,
+    seed: int = 0,
+    data: Path | str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **keys: Any,
+) -> Found:
+    """Search a table with every proxy by every algorithm, and with the truth itself.
+
+    Parameters
+    ----------
+    proxies: what the searches ask. truth: a benchmark, a TOML description or a plain table.
+    algorithms: names of `nasanalysis.search.ALGORITHMS`; ``successive_halving`` asks at the steps `rungs` (default: its
+        own), the others at `step`.
+    queries: of each search. seeds: searches of each kind. score_seed: training run of the scores; None: their mean.
+    costs: proxy -> cost of a query (of a step, for successive halving).
+    keys: of ``[[search]]`` (dataset, split, schedule, sample, scores, unit, space); None is left at its default.
+
+    `StudyError` where the truth has several data sets and none is named, or a proxy does not fit.
+    """
+    sources = Sources(data)
+    asked = {key: value for key, value in keys.items() if value not in (None, (), [])}
+    benchmark = sources.benchmark(truth, unit=asked.get("unit"), space=asked.get("space"), dataset=asked.get("dataset"))
+    if "dataset" not in asked:
+        if len(benchmark.datasets) != 1:
+            raise StudyError(f"{benchmark.name}: expected --dataset, one of {', '.join(benchmark.datasets)}")
+        asked["dataset"] = benchmark.datasets[0]
+    at = sorted({max(1, queries // 10), max(1, queries // 3), queries})
+    fitnesses = [
+        {
+            "label": proxy, "proxy": proxy, "step": None if HALVING in algorithms else step, "seed": score_seed,
+            "stepped": HALVING in algorithms, "cost": (costs or {}).get(proxy, 0.0),
+            "direction": (directions or {}).get(proxy),
+        }
+        for proxy in proxies
+    ]  # fmt: skip
+    if rungs and HALVING not in algorithms:
+        raise StudyError(f"rungs: expected {HALVING} among the algorithms, got {', '.join(algorithms)}")
+    named = [{"name": a, "options": {"steps": list(rungs)} if rungs and a == HALVING else {}} for a in algorithms]
+    head = {"name": "search", "title": "What searches find", "benchmark": truth, "queries": queries, "seeds": seeds}
+    item = validated(
+        SearchItem,
+        {**head, "at": at, "algorithms": named, "fitnesses": fitnesses, **asked},
+        where="search",
+    )
+    with told(say):
+        for note in assumed_directions(item.fitnesses):
+            say(note.replace("direction = 'lower' in its fitness", "--direction NAME=lower"))
+        own = own_scores(sources, item.scores, benchmark, asker="search")
+        runs = Runs(Searched(item, benchmark, truth_of(item, sources, benchmark), own), Resampling(n_boot, seed))
+        table = _table(runs)
+    last = item.algorithms[-1]
+    drawn = SearchFigure(name="regret", kind="regret", algorithms=(last.key,), fitnesses=item.asked_by(last))
+    return Found(table, tuple(_sentences(runs, table)), against_queries(runs, drawn))
+
+
+def _table(runs: Runs) -> pl.DataFrame:
+    item = runs.searched.item
+    rows = runs.summary.filter(pl.col("query").is_in(list(item.at)))
+    best = pl.col("mean") == pl.col("mean").filter(pl.col("fitness") != TRUTH).max().over("query")
+    tied = pl.Series([key in runs.ties for key in rows.select("algorithm", "fitness", "query").iter_rows()])
+    standing = pl.when(pl.col("fitness") != TRUTH).then(
+        pl.when(best).then(pl.lit("best")).when(tied).then(pl.lit("tied")).otherwise(pl.lit("behind"))
+    )
+    kept = rows.select("algorithm", "fitness", "query", "mean", "ci_low", "ci_high", "seconds")
+    return kept.with_columns(
+        standing=standing, regret=runs.best - pl.col("mean"),
+        seconds=pl.when(pl.col("fitness") != TRUTH).then("seconds"),
+    ).rename({"seconds": "cost"})  # fmt: skip
+
+
+def _sentences(runs: Runs, table: pl.DataFrame) -> list[str]:
+    item = runs.searched.item
+    last = table.filter(query=item.queries)
+    top = last.filter(standing="best").row(0, named=True)
+    shown = with_interval(top["mean"], top["ci_low"], top["ci_high"], 2)
+    searched = f"{len(runs.searched.known):,} architectures"
+    said = [
+        f"After {item.queries:,} queries {top['algorithm']} with {top['fitness']} finds {shown} % in the mean of "
+        f"{item.seeds} searches of {searched} (best possible: {runs.best:.2f} %, mean of all: {runs.mean:.2f} %)."
+    ]
+    if tied := [f"{a} with {f}" for a, f in last.filter(standing="tied").select("algorithm", "fitness").iter_rows()]:
+        said.append(f"Not told apart from it: {', '.join(tied)}.")
+    lucky = last.filter(pl.col("fitness") != TRUTH, ~(pl.col("ci_low") > runs.mean))
+    if poor := [f"{a} with {f}" for a, f in lucky.select("algorithm", "fitness").iter_rows()]:
+        said.append(f"Not better for certain than one architecture drawn at random: {', '.join(poor)}.")
+    if not (
+        truth := last.filter(fitness=TRUTH).sort("mean", descending=True)
+    ).is_empty():  # halving has no truth to ask
+        said.append(f"With {TRUTH_SHOWN} as fitness {truth['algorithm'][0]} finds {truth['mean'][0]:.2f} %.")
+    return said
