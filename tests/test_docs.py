@@ -30,12 +30,22 @@ sys.path.insert(0, str(REPOSITORY / "docs" / "generate"))
 import reference
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.py"))
-#: Those that train networks: half a minute to minutes each.
-LIVE = ("live_supernet",)
+#: Those that train networks with torch: half a minute to minutes each.
+LIVE = ("live_supernet", "sotl_scratch_oneshot")
+#: What a notebook imports beside the package.
+ASKS = {"own_benchmark": "sklearn"}
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+    assert len(NOTEBOOKS) >= 5
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
+def test_a_notebook_ends_in_a_picture(path: Path) -> None:
+    if path.stem == "live_supernet":  # a tour of what there is, to the last function
+        return
+    last = path.read_text(encoding="utf-8").split("# %%")[-1]
+    assert re.search(r"^axes = ", last, re.M), f"{path.name}: its last cell draws nothing"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +59,7 @@ def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
     jupytext = pytest.importorskip("jupytext", reason="jupytext is not installed (extra notebooks)")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra notebooks)")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed (extra notebooks)")
+    pytest.importorskip(ASKS.get(path.stem, "polars"))
     notebook = jupytext.read(path)
     nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
@@ -60,6 +71,7 @@ def test_notebook_runs_top_to_bottom(path: Path, tmp_path: Path) -> None:
         assert shown, f"{path.name}: this cell shows no figure:\n{cell.source}"
     said = [o.text for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "stream"]
     assert not [text for text in said if "Warning" in text], "a cell shows a warning"
+    assert not (tmp_path / "reports").exists(), "what a notebook writes lies under build"
 
 
 def test_readme_names_only_commands_that_exist() -> None:
@@ -91,10 +103,10 @@ def test_links_of_pages_lead_somewhere() -> None:
 
 
 def test_pages_that_say_they_are_run_are_run() -> None:
-    """A page of docs whose text names this file is given to `run_page`, or is the page of the five jobs."""
+    """A page of docs whose text names this file is given to `run_page`, or is that of the five jobs or notebooks."""
     source = Path(__file__).read_text(encoding="utf-8")
     saying = [page.name for page in PAGES if "tests/test_docs.py" in page.read_text(encoding="utf-8")]
-    run = {*re.findall(r'run_page\("([\w-]+\.md)"', source), "five-jobs.md"}
+    run = {*re.findall(r'run_page\("([\w-]+\.md)"', source), "five-jobs.md", "notebooks.md"}
     assert set(saying) == run
 
 
