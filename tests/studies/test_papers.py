@@ -427,6 +427,9 @@ def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
     assert links
     assert links <= there
     assert "toy--table-1-sizes" in links
+    elsewhere = page.partition("What repeats on other data than the claim")[2]  # DrNAS was judged on digits
+    assert "DrNAS selects better than a random draw" in elsewhere
+    assert "DrNAS selects better than a random draw" not in page.partition("What repeats on other data")[0]
     assert "of 4 claims 2 hold, 2 were not tested (1 of them settings and citations, which are no findings)" in page
 
 

@@ -39,8 +39,10 @@ def learnt(pages: Sequence[Page], choices: Sequence[Chosen] = (), record: Mappin
     choices: of ours, before the claims that turn on one. record: provenance of what the choices read.
     """
     sections = [
-        _section("What repeats", pages, lambda one: _repeats(one) and not _counted(one)),
-        _section("What does not repeat", pages, lambda one: one.word == "does not hold"),
+        _section("What repeats", pages, lambda one: _repeats(one) and not _counted(one) and not _elsewhere(one)),
+        _section("What does not repeat", pages, lambda one: _fails(one) and not _elsewhere(one)),
+        _section("What repeats on other data than the claim's", pages, lambda one: _repeats(one) and _elsewhere(one)),
+        _section("What does not repeat on other data", pages, lambda one: _fails(one) and _elsewhere(one)),
         _section("What turns on a choice", pages, turns_on_a_choice, [_choice(one) for one in choices]),
         _section("What cannot be told from what we have", pages, _unknown),
         _section("Counts that agree", pages, lambda one: _repeats(one) and _counted(one)),
@@ -59,6 +61,15 @@ def turns_on_a_choice(one: Judged) -> bool:
 
 def _repeats(one: Judged) -> bool:
     return one.word == "holds" and not turns_on_a_choice(one)
+
+
+def _fails(one: Judged) -> bool:
+    return one.word == "does not hold"
+
+
+def _elsewhere(one: Judged) -> bool:
+    """Whether nothing that was judged is of the data that the claim is about."""
+    return all(outcome.test.level.startswith("other data") for outcome in one.outcomes if outcome.word != "not tested")
 
 
 def _unknown(one: Judged) -> bool:
