@@ -275,6 +275,9 @@ def evidence() -> Evidence:
 def test_a_number_is_one_row_of_a_table(evidence: Evidence) -> None:
     where = {"space": "s2", "what": "edges of one supernet cell"}
     assert evidence.read(_test(item="nb101/facts", where=where, column="count", above=1.0)).estimate == 14
+    row = {"where": {"method": "darts", "setting": "order=2"}, "column": "skips", "n": "n_seeds", "above": 5.9}
+    skips = evidence.read(_test(item="diffsearch/digits", exact=True, **row))  # beside the interval of an accuracy
+    assert (skips.low, skips.high, skips.sd, skips.n) == (None, None, None, 3)
     with pytest.raises(StudyError, match="expected one row with space = s2, got"):
         evidence.read(_test(item="nb101/facts", where={"space": "s2"}, column="count", above=1.0))
     with pytest.raises(StudyError, match="expected a column of space, what, count, got 'number'"):

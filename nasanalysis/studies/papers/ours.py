@@ -103,7 +103,9 @@ class Evidence:
         if look.exact and row[look.column] is None:
             raise NotHere(f"{look.item} has no number there yet")
         low, high, sd, n = (row.get(name) for name in (look.low, look.high, look.sd, look.n))
-        if low is None or high is None:
+        if look.exact:  # what stands in the columns of an interval is that of another number of the row
+            low = high = sd = None
+        elif low is None or high is None:
             low, high = _over_seeds(row[look.column], sd, row.get("n_score_seeds", row.get("supernets")))
         return Reading(
             _number(row[look.column]), _number(low), _number(high), _number(sd), None if n is None else int(n)
