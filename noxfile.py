@@ -18,6 +18,9 @@ nox.options.sessions = ["light", "docs"]
 TOOLS = ("pytest", "pytest-xdist", "hypothesis")
 #: Extras that are light, and whose oldest versions are tested too.
 EXTRAS = "[page,predict,posthocs,robust-darts]"
+#: The Python that runs all tests without torch; 3.11 runs all tests in `make test`. The others run what an interpreter
+#: can change: reading, writing, the commands, pages.
+WHOLE, PARTS = "3.12", ("cli", "core", "jobs", "report", "spaces")
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
@@ -30,7 +33,7 @@ def light(session: nox.Session) -> None:
     session.install("--quiet", "--force-reinstall", "--no-deps", str(wheel))
     session.install("--quiet", "-c", "constraints.txt", f"{wheel}[croissant]", *TOOLS, "pandas")
     session.run("nasanalysis", "report", "digits", "--out", str(Path(session.create_tmp()) / "report"))
-    _test(session)
+    _test(session, () if session.python == WHOLE else PARTS)
 
 
 @nox.session(python="3.11")
@@ -71,10 +74,10 @@ def _wheel(session: nox.Session) -> Path:
     return max(wheels.glob("nasanalysis-*.whl"), key=lambda p: p.stat().st_mtime)
 
 
-def _test(session: nox.Session) -> None:
-    """The tests that need no torch, in an empty folder, without the checkout's own settings of pytest."""
+def _test(session: nox.Session, parts: tuple[str, ...] = ()) -> None:
+    """The tests that need no torch, or `parts` of them, in an empty folder and without the settings of pytest here."""
     tests = Path("tests").resolve()
-    chosen = [str(Path(path).resolve()) for path in session.posargs] or [str(tests)]
+    chosen = [str(Path(path).resolve()) for path in session.posargs or (tests / part for part in parts)] or [str(tests)]
     out = Path(session.create_tmp()).resolve()
     settings = out / "pytest.ini"
     settings.write_text("[pytest]\n", encoding="utf-8")
