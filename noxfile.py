@@ -16,6 +16,8 @@ nox.options.sessions = ["light", "docs"]
 
 #: What the tests themselves need, beside the package.
 TOOLS = ("pytest", "pytest-xdist", "hypothesis")
+#: Not for the oldest versions: a last digit of the README's answer is that of today's scikit-learn.
+NEWER = "test_the_readme_says_what_a_run_says"
 #: Extras that are light, and whose oldest versions are tested too.
 EXTRAS = "[page,predict,posthocs,robust-darts]"
 #: The Python that runs all tests without torch; 3.11 runs all tests in `make test`. The others run what an interpreter
@@ -47,7 +49,7 @@ def lowest(session: nox.Session) -> None:
     pins = Path(session.create_tmp()).resolve() / "lowest.txt"
     pins.write_text("\n".join(line for line in chosen.splitlines() if "==" in line), encoding="utf-8")
     session.install("--quiet", "-c", str(pins), *TOOLS)
-    _test(session)
+    _test(session, more=("-k", f"not {NEWER}"))
 
 
 @nox.session(python=["3.13"])
@@ -74,7 +76,7 @@ def _wheel(session: nox.Session) -> Path:
     return max(wheels.glob("nasanalysis-*.whl"), key=lambda p: p.stat().st_mtime)
 
 
-def _test(session: nox.Session, parts: tuple[str, ...] = ()) -> None:
+def _test(session: nox.Session, parts: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> None:
     """The tests that need no torch, or `parts` of them, in an empty folder and without the settings of pytest here."""
     tests = Path("tests").resolve()
     chosen = [str(Path(path).resolve()) for path in session.posargs or (tests / part for part in parts)] or [str(tests)]
@@ -84,4 +86,4 @@ def _test(session: nox.Session, parts: tuple[str, ...] = ()) -> None:
     session.chdir(out)
     options = ("-q", "-n", "auto", "-m", "not slow and not torch", "-c", str(settings), "--rootdir", str(tests))
     quiet = ("-p", "no:cacheprovider", "-W", "ignore::pytest.PytestUnknownMarkWarning")
-    session.run("python", "-m", "pytest", *options, *quiet, *chosen)
+    session.run("python", "-m", "pytest", *options, *quiet, *more, *chosen)
