@@ -59,7 +59,8 @@ def papers(config: MkDocsConfig) -> Iterator[File]:
     answer = PAPERS / "answer.md"
     if not answer.exists():
         raise PluginError(f"{answer} is not there. Write it: nasanalysis papers --out {PAPERS}; `make docs` does both")
-    text = answer.read_text(encoding="utf-8").replace("](", "](papers/")
+    # its tables are on the page itself: an anchor there is one of another page here
+    text = answer.read_text(encoding="utf-8").replace("](#", "](index.html#").replace("](", "](papers/")
     yield File.generated(config, "papers.md", content=_PAPERS_OPENING + text)
     for path in sorted(PAPERS.rglob("*")):
         if path.is_file() and path.suffix != ".md":  # tables in Markdown would become pages
