@@ -153,17 +153,23 @@ def diffsearch_diagnose(
         from ..live.diagnose import config_of, diagnose
         from ..live.diffsearch import SearchRun
         from ..training.devices import choose_device
-    from ..core.frames import read_frame, read_provenance, write_frame
     from ..differentiable.config import DiffSearchConfig
 
     searches = SearchRun(DiffSearchConfig.load(config) if config else config_of(run), run, choose_device(device), data)
     tuning = Tuning(most=tune, patience=patience, gain=gain) if tune else None
     paths = diagnose(searches, tuning, edges=edges, workers=workers or os.cpu_count() or 1, images=images)
-    files = list(paths.values())
+    _print_kept(list(paths.values()), keep, as_json)
+
+
+def _print_kept(files: list[Path], keep: Path | None, as_json: bool) -> None:
+    """Say which files were written, and write each as ``KEEP_NAME`` too where that is asked for."""
+    from ..core.frames import read_frame, read_provenance, write_frame
+
     if keep is not None:
-        for name, path in paths.items():
-            target = keep.with_name(f"{keep.name}_{name}.parquet")
-            files.append(write_frame(read_frame(path), target, read_provenance(path)))
+        files = [
+            *files,
+            *(write_frame(read_frame(f), keep.with_name(f"{keep.name}_{f.name}"), read_provenance(f)) for f in files),
+        ]
     print_json({"files": [str(p) for p in files]}) if as_json else print("\n".join(map(str, files)))
 
 
@@ -193,16 +199,11 @@ def diffsearch_inspect(
         from ..live.diffsearch import SearchRun
         from ..live.inspect import WHAT, Looks, inspect
         from ..training.devices import choose_device
-    from ..core.frames import read_frame, read_provenance, write_frame
 
     searches = SearchRun(config_of(run), run, choose_device(device), data)
     looks = Looks(images, draws, steps, reach, tuple(every or Looks.every))
     files = inspect(searches, what or WHAT, looks, workers=workers or os.cpu_count() or 1)  # type: ignore[arg-type]
-    if keep is not None:
-        for path in list(files):
-            target = keep.with_name(f"{keep.name}_{path.name}")
-            files.append(write_frame(read_frame(path), target, read_provenance(path)))
-    print_json({"files": [str(p) for p in files]}) if as_json else print("\n".join(map(str, files)))
+    _print_kept(files, keep, as_json)
 
 
 @diffsearch_app.command("methods")

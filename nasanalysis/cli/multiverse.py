@@ -7,17 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import ParameterError
-from .options import DataOption, DirectionOption, JsonOption, SeedOption, read_directions
+from .options import DataOption, DirectionOption, JsonOption, SeedOption, TruthOption, read_directions, read_pairs
 from .output import check_suffix, print_json, print_table, warn
 
 
 def multiverse(
     better: Annotated[str, typer.Argument(help="The claim: this proxy ranks better ...")],
     than: Annotated[str, typer.Argument(help="... than this one.")] = "params",
-    truth: Annotated[
-        str, typer.Option("--truth", help="A benchmark, a TOML description or a FILE of arch,accuracy.")
-    ] = "digits",
+    truth: TruthOption = "digits",
     scores: Annotated[
         list[str] | None, typer.Option("--scores", help="A FILE that holds one of the two; may be repeated.")
     ] = None,
@@ -96,7 +93,7 @@ def multiverse(
         statistics=statistic,
         resampled=resampled,
         scored_by=setting,
-        scores_from=_pairs(scores_from),
+        scores_from=read_pairs(scores_from, "--scores-from", "DATASET=DATASET"),
         truth_seeds=truth_seeds,
         score_seeds=score_seeds,
         other_runs_only=other_runs_only,
@@ -113,14 +110,3 @@ def multiverse(
     print(sentence)
     if out is not None:
         print(out)
-
-
-def _pairs(given: list[str] | None) -> dict[str, str]:
-    """``["cifar10-valid=cifar10"]`` -> a dict; `ParameterError` for anything else."""
-    read = {}
-    for text in given or []:
-        one, _, other = text.partition("=")
-        if not one or not other:
-            raise ParameterError(f"--scores-from: expected DATASET=DATASET, got {text!r}")
-        read[one] = other
-    return read

@@ -22,6 +22,10 @@ DirectionOption = Annotated[
         help="Whether lower or higher is better in a score, where its name misleads; may be repeated.",
     ),
 ]
+#: The truth of a command that has `digits` where none is named.
+TruthOption = Annotated[
+    str, typer.Option("--truth", help="A benchmark, a TOML description or a FILE of arch,accuracy.")
+]
 TruthDataset = Annotated[str | None, typer.Option("--dataset", help="Dataset of the truth.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="valid, test or valtest (default: test).")]
 ScheduleOption = Annotated[int | None, typer.Option("--schedule", help="Total epochs of the truth.")]
@@ -66,12 +70,22 @@ SchedulerOption = Annotated[
 ]
 
 
-def read_directions(given: list[str] | None) -> dict[str, str]:
-    """``["a=lower", "b=higher"]`` -> ``{"a": "lower", "b": "higher"}``; `ParameterError` for anything else."""
+def read_pairs(given: list[str] | None, option: str, form: str) -> dict[str, str]:
+    """``["a=b"]`` -> ``{"a": "b"}``, cut at the last ``=``; `ParameterError` that names `option` for anything else."""
     read = {}
     for text in given or []:
         name, _, word = text.rpartition("=")
-        if not name or word not in ("higher", "lower"):
-            raise ParameterError(f"--direction: expected NAME=lower or NAME=higher, got {text!r}")
+        if not name or not word:
+            raise ParameterError(f"{option}: expected {form}, got {text!r}")
         read[name] = word
+    return read
+
+
+def read_directions(given: list[str] | None) -> dict[str, str]:
+    """``["a=lower", "b=higher"]`` -> ``{"a": "lower", "b": "higher"}``; `ParameterError` for anything else."""
+    form = "NAME=lower or NAME=higher"
+    read = read_pairs(given, "--direction", form)
+    for name, word in read.items():
+        if word not in ("higher", "lower"):
+            raise ParameterError(f"--direction: expected {form}, got {f'{name}={word}'!r}")
     return read

@@ -18,17 +18,17 @@ from .options import (
     SpaceOption,
     SplitOption,
     TruthDataset,
+    TruthOption,
     UnitOption,
     read_directions,
+    read_pairs,
 )
 from .output import check_suffix, print_json, print_table, warn
 
 
 def search(
     proxies: Annotated[list[str], typer.Argument(help="What the searches ask: sotl, val_acc, one of your own ...")],
-    truth: Annotated[
-        str, typer.Option("--truth", help="A benchmark, a TOML description or a FILE of arch,accuracy.")
-    ] = "digits",
+    truth: TruthOption = "digits",
     scores: Annotated[
         list[str] | None, typer.Option("--scores", help="A FILE that holds proxies of yours; may be repeated.")
     ] = None,
@@ -111,13 +111,9 @@ def search(
 
 def _costs(given: list[str] | None) -> dict[str, float]:
     """``["a=3.5"]`` -> ``{"a": 3.5}``; `ParameterError` for anything else."""
-    read = {}
-    for text in given or []:
-        name, _, number = text.rpartition("=")
-        try:
-            read[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise ParameterError(f"--cost: expected NAME=SECONDS, got {text!r}")
-    return read
+    form = "NAME=SECONDS"
+    pairs = read_pairs(given, "--cost", form)
+    try:
+        return {name: float(number) for name, number in pairs.items()}
+    except ValueError:
+        raise ParameterError(f"--cost: expected {form}, got {', '.join(given or [])}") from None

@@ -173,15 +173,7 @@ def work(
     """One unit: all masks of a search at an epoch, or every operation of one edge settled and tuned."""
     settle(run.config.threads)
     learner = at_epoch(run, row, seed, epoch)
-    last = int(read_frame(run.folder(row, seed) / "alphas.parquet")["epoch"].max())  # type: ignore[arg-type]
-    head = {
-        "benchmark": live_benchmark(learner.space),
-        "dataset": learner.task.name,
-        "method": row.name,
-        "setting": row.setting,
-        "seed": seed,
-        "epoch": last if epoch is None else epoch,
-    }
+    head = head_of(run, row, seed, epoch, learner)
     if place is None or tuning is None:
         rows = [{**head, **_flat(one._asdict())} for one in masked(learner, images=images)]
         return pl.DataFrame(rows, schema=_schema(("weight", "alpha", "strength", "strength_loss")))
@@ -191,6 +183,19 @@ def work(
         numbers = {"discrete_accuracy": end.before, "converged_accuracy": end.after, "tuned_epochs": end.epochs}
         rows.append({**head, "cell": place.cell, "edge": place.edge, "operation": operation, **numbers})
     return pl.DataFrame(rows, schema=_schema(("discrete_accuracy", "converged_accuracy", "tuned_epochs")))
+
+
+def head_of(run: SearchRun, row: MethodConfig, seed: int, epoch: int | None, learner: SearchLearner) -> dict[str, Any]:
+    """What the rows of a look at one search begin with; `epoch` None: the last."""
+    last = int(read_frame(run.folder(row, seed) / "alphas.parquet")["epoch"].max())  # type: ignore[arg-type]
+    return {
+        "benchmark": live_benchmark(learner.space),
+        "dataset": learner.task.name,
+        "method": row.name,
+        "setting": row.setting,
+        "seed": seed,
+        "epoch": last if epoch is None else epoch,
+    }
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

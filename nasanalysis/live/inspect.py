@@ -33,7 +33,7 @@ from ..jobs.units import exclusive, prepare, run_units
 from ..networks.base import live_benchmark
 from ..training.devices import settle
 from ..training.tasks import load_task
-from .diagnose import at_epoch, kept_epochs
+from .diagnose import at_epoch, head_of, kept_epochs
 from .diffsearch import SearchRun
 
 What = Literal["estimates", "landscapes", "shuffles", "selections"]
@@ -137,15 +137,7 @@ def work(
     if isinstance(which, str):
         return _layers(run, seed, which, looks)
     learner = at_epoch(run, row, seed, which)
-    last = int(read_frame(run.folder(row, seed) / "alphas.parquet")["epoch"].max())  # type: ignore[arg-type]
-    head = {
-        "benchmark": live_benchmark(learner.space),
-        "dataset": learner.task.name,
-        "method": row.name,
-        "setting": row.setting,
-        "seed": seed,
-        "epoch": last if which is None else which,
-    }
+    head = head_of(run, row, seed, which, learner)
     look: Callable[[SearchLearner, dict[str, Any], Looks], pl.DataFrame] = {
         "estimates": _estimates,
         "landscapes": _landscape,

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ..core.errors import StudyError
+from ..core.errors import StudyError, UnknownNameError
 from ..core.notes import told
 from ..core.toml import validated
 from ..loaders.sources import Sources
@@ -32,8 +32,8 @@ class Found:
     ----------
     table: a row for each algorithm, fitness and number of queries: algorithm, fitness (``truth``: the true accuracy
         itself), query, mean (percent: true accuracy of the best by fitness, over searches), ci_low, ci_high (of that
-        mean), standing (``best``, ``tied`` with the best, ``behind``; null of the truth), regret (percentage points to
-        the best possible).
+        mean), cost (of the queries, in the unit of `costs`; null of the truth), standing (``best``, ``tied`` with the
+        best, ``behind``; null of the truth), regret (percentage points to the best possible).
     sentences: what follows by rule. figure: regret against queries.
     """
 
@@ -71,8 +71,12 @@ def found_with(
     costs: proxy -> cost of a query (of a step, for successive halving).
     keys: of ``[[search]]`` (dataset, split, schedule, sample, scores, unit, space); None is left at its default.
 
-    `StudyError` where the truth has several data sets and none is named, or a proxy does not fit.
+    `StudyError` where the truth has several data sets and none is named, or a proxy does not fit; `UnknownNameError`
+    for a cost or direction of a proxy that is not asked.
     """
+    for what, named in (("a cost", costs), ("a direction", directions)):
+        if strange := [name for name in named or () if name not in proxies]:
+            raise UnknownNameError(f"proxy of these searches ({what})", strange[0], proxies)
     sources = Sources(data)
     asked = {key: value for key, value in keys.items() if value not in (None, (), [])}
     benchmark = sources.benchmark(truth, unit=asked.get("unit"), space=asked.get("space"), dataset=asked.get("dataset"))
@@ -91,16 +95,16 @@ def found_with(
     ]  # fmt: skip
     if rungs and HALVING not in algorithms:
         raise StudyError(f"rungs: expected {HALVING} among the algorithms, got {', '.join(algorithms)}")
-    named = [{"name": a, "options": {"steps": list(rungs)} if rungs and a == HALVING else {}} for a in algorithms]
+    chosen = [{"name": a, "options": {"steps": list(rungs)} if rungs and a == HALVING else {}} for a in algorithms]
     head = {"name": "search", "title": "What searches find", "benchmark": truth, "queries": queries, "seeds": seeds}
     item = validated(
         SearchItem,
-        {**head, "at": at, "algorithms": named, "fitnesses": fitnesses, **asked},
+        {**head, "at": at, "algorithms": chosen, "fitnesses": fitnesses, **asked},
         where="search",
     )
     with told(say):
-        for note in assumed_directions(item.fitnesses):
-            say(note.replace("direction = 'lower' in its fitness", "--direction NAME=lower"))
+        for note in assumed_directions(item.fitnesses, "--direction {}=lower"):
+            say(note)
         own = own_scores(sources, item.scores, benchmark, asker="search")
         runs = Runs(Searched(item, benchmark, truth_of(item, sources, benchmark), own), Resampling(n_boot, seed))
         table = _table(runs)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core.errors import MissingDataError, UnknownNameError
 from ..core.seeding import torch_generator
-from ..loaders.images.drawn import drawn_images
+from ..loaders.images.drawn import DRAWN, drawn_images
 from ..loaders.images.read import IMAGE_DATA, load_images, nb201_split, split
 from ..loaders.images.types import ImageData
 from .batches import Augment, Images
@@ -68,7 +68,7 @@ class ImageTask:
             train, valid, _ = nb201_split(images, folder=data)
         else:
             train, valid = split(images, train=config.train, valid=config.valid, seed=config.split_seed)
-        self.name = config.data if config.data in IMAGE_DATA and images.sha256 else images.name
+        self.name = config.data if config.data in IMAGE_DATA and images.source != DRAWN else images.name
         self.classes = len(images.classes)
         self.size, self.inputs = int(train.images.shape[1]), int(train.images.shape[3])
         self.inputs_sha256 = dict(images.sha256)

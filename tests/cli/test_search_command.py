@@ -91,6 +91,9 @@ def test_successive_halving_asks_at_its_rungs() -> None:
         (["sotl", "--step", "4", "--algorithm", "annealing"], "unknown search algorithm 'annealing'"),
         (["sotl", "--step", "4", "--rung", "1"], "rungs: expected successive_halving among the algorithms"),
         (["params", "params"], "two share a label"),
+        (["params", "--cost", "param=3"], "unknown proxy of these searches (a cost) 'param'"),
+        (["params", "--cost", "params=much"], "--cost: expected NAME=SECONDS, got params=much"),
+        (["params", "--direction", "parms=lower"], "unknown proxy of these searches (a direction) 'parms'"),
         (["params", "--truth", "digits-2", "--dataset", "svhn"], "svhn"),
     ],
 )

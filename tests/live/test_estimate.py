@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from nasanalysis.core.errors import ParameterError
+from nasanalysis.core.errors import MissingDataError, ParameterError
 from nasanalysis.live.config import SupernetConfig
 from nasanalysis.live.estimate import COLUMNS, estimate
 from nasanalysis.live.run import Run
@@ -70,3 +70,19 @@ def test_an_estimate_counts_the_whole_configuration(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["c.toml"], "nothing is kept"
     with pytest.raises(ParameterError, match="at least one update and one architecture, got 0 and 1"):
         estimate(run, updates=0, archs=1)
+
+
+def test_an_estimate_needs_no_images_and_says_what_it_was_timed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASANALYSIS_DATA", str(tmp_path))
+    text = CONFIG.split("[[finetune]]")[0].replace('"digits"', '"mnist"\nsize = 12\ntrain = 128\nvalid = 32')
+    text += '[[finetune]]\nname = "thesis"\narchs = "thesis"\nminibatches = 1\nbatch_size = 4\n'
+    text += "recalibration = 8\nvalid_batch = 16\n"
+    (path := tmp_path / "c.toml").write_text(text)
+    run = Run(SupernetConfig.load(path), tmp_path, "cpu")
+    table = estimate(run, updates=1, archs=1)
+    assert table["images"].unique().to_list() == ["mnist (drawn pixels)"]
+    assert table.filter(part="finetune thesis")["count"].to_list() == [200 * 4], "as many as the thesis drew"
+    with pytest.raises(MissingDataError):  # nothing but an estimate takes them
+        _ = run.task

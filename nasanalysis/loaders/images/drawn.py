@@ -10,6 +10,8 @@ from ...core.errors import UnknownNameError
 from ...core.seeding import generator
 from .types import ImageData, ImageSet
 
+#: The source of what was drawn.
+DRAWN: Final = "drawn pixels"
 #: Name -> images to train on and to test on, pixels a side, channels, classes (Krizhevsky 2009; Netzer et al. 2011;
 #: Dong and Yang 2020, Section 2.2; LeCun et al. 1998).
 _SHAPES: Final = {
@@ -43,4 +45,4 @@ def drawn_images(name: str, *, size: int | None = None, seed: int = 0) -> ImageD
 
     names = tuple(str(i) for i in range(classes))
     half, spread = (0.5,) * channels, (0.29,) * channels
-    return ImageData(f"{name} (drawn pixels)", names, part(train), part(test), "drawn", {}, half, spread)
+    return ImageData(f"{name} ({DRAWN})", names, part(train), part(test), DRAWN, {}, half, spread)

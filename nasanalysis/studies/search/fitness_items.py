@@ -111,10 +111,10 @@ class FitnessItem(StrictModel):
         return ", ".join([what, *(part for part in parts if part)])
 
 
-def assumed_directions(fitnesses: Sequence[FitnessItem]) -> list[str]:
-    """A sentence for each proxy of which nothing says whether a higher score is better."""
+def assumed_directions(fitnesses: Sequence[FitnessItem], todo: str = "direction = 'lower' in its fitness") -> list[str]:
+    """A sentence for each proxy of which nothing says whether a higher score is better; `todo`: how one says it."""
     notes = [
-        f"direction of {f.proxy}: not known, higher is taken as better; if lower is: direction = 'lower' in its fitness"
+        f"direction of {f.proxy}: not known, higher is taken as better; if lower is: {todo.format(f.proxy)}"
         for f in fitnesses
         if f.proxy and f.pointing.source == "assumed"
     ]
