@@ -62,11 +62,11 @@ InfiniteOption = Annotated[
     str, typer.Option("--infinite", help="What an infinite score is: missing, or worst (ranked last).")
 ]
 BackendOption = Annotated[
-    str, typer.Option("--backend", help="Where the work is done: loky, sequential, dask or ray (docs/cluster.md).")
+    str, typer.Option("--backend", help="Where the work is done: loky, sequential or dask (docs/cluster.md).")
 ]
 SchedulerOption = Annotated[
     str | None,
-    typer.Option("--scheduler", help="Address of a running Dask or Ray cluster; without it one is started here."),
+    typer.Option("--scheduler", help="Address of a running Dask cluster; without it one is started here."),
 ]
 
 

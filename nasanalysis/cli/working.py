@@ -25,7 +25,7 @@ def working_device(device: str, workers: int, backend: str, scheduler: str | Non
         from ..training.devices import choose_device
     from ..jobs import backend_from_options
 
-    local = None if backend in ("dask", "ray") else choose_device(device)
+    local = None if backend == "dask" else choose_device(device)
     processes = workers or (1 if "cuda" in (local, device) else os.cpu_count() or 1)
-    with backend_from_options(backend, processes, scheduler, gpus=1 if device == "cuda" else 0) as chosen:
+    with backend_from_options(backend, processes, scheduler) as chosen:
         yield local or next(chosen.run(choose_device, [(device,)]))  # the machine that works has the GPU

@@ -1,4 +1,4 @@
-"""Where independent units of work run: processes of this machine, a Dask cluster, or Ray."""
+"""Where independent units of work run: processes of this machine, or a Dask cluster."""
 
 from .base import NAMES, Backend, backend_from_options, current_backend, unordered
 from .calls import BackendError, kept_for_one_run

@@ -23,7 +23,6 @@ NAMES = {
     "loky": "processes of this machine",
     "sequential": "this process, one unit after the other",
     "dask": "a Dask cluster",
-    "ray": "a Ray cluster",
 }
 
 _current: ContextVar[Backend | None] = ContextVar("nasanalysis_backend", default=None)
@@ -34,11 +33,10 @@ class Backend:
 
     Parameters
     ----------
-    name: ``loky`` (processes of this machine), ``sequential``, ``dask`` or ``ray``.
+    name: ``loky`` (processes of this machine), ``sequential`` or ``dask``.
     workers: processes; with `scheduler` the cluster says how many, and this is not used.
-    scheduler: address of a running cluster, ``tcp://HOST:PORT`` of a Dask scheduler, ``auto``, ``HOST:PORT`` or
-        ``ray://HOST:PORT`` of Ray. Without one, `workers` processes are started here and ended afterwards.
-    gpus: GPUs that Ray reserves for each call. A Dask worker has the GPUs of the environment it was started in.
+    scheduler: address of a running cluster, ``tcp://HOST:PORT`` of a Dask scheduler; its workers have the GPUs of the
+        environment they were started in. Without one, `workers` processes are started here and ended afterwards.
 
     Inside ``with backend:`` it is the `current_backend`, which `units.run_units` and `unordered` use. Calls of joblib
     elsewhere are left alone, unless inside ``with backend.parallel():``.
@@ -47,17 +45,17 @@ class Backend:
     workers can import. Paths among the arguments are read there: see ``docs/cluster.md``.
     """
 
-    def __init__(self, name: str = "loky", workers: int = 1, scheduler: str | None = None, *, gpus: float = 0) -> None:
+    def __init__(self, name: str = "loky", workers: int = 1, scheduler: str | None = None) -> None:
         if name not in NAMES:
             raise UnknownNameError("backend", name, NAMES)
         if workers < 1:
             raise ParameterError(f"--workers: expected at least 1 process, got {workers}")
-        if scheduler is not None and name not in ("dask", "ray"):
+        if scheduler is not None and name != "dask":
             raise ParameterError(
                 f"--scheduler {scheduler}: expected no address with --backend {name} ({NAMES[name]}); "
-                "add --backend dask or --backend ray"
+                "add --backend dask"
             )
-        self.name, self.workers, self.scheduler, self.gpus = name, workers, scheduler, gpus
+        self.name, self.workers, self.scheduler = name, workers, scheduler
         self._cluster: Cluster | None = None
         self._session: Session | None = None
         self._users = 0
@@ -69,7 +67,7 @@ class Backend:
     @property
     def remote(self) -> bool:
         """Whether calls may run on other machines: what they return is written here, not there."""
-        return self.name in ("dask", "ray")
+        return self.name == "dask"
 
     def __enter__(self) -> Backend:
         self._hold()
@@ -99,13 +97,9 @@ class Backend:
             self._cluster = self._session = None
 
     def _connect(self) -> Cluster:
-        if self.name == "dask":
-            from .dask_cluster import DaskCluster
+        from .dask_cluster import DaskCluster
 
-            return DaskCluster(self.workers, self.scheduler)
-        from .ray_cluster import RayCluster
-
-        return RayCluster(self.workers, self.scheduler, self.gpus)
+        return DaskCluster(self.workers, self.scheduler)
 
     def run(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, needs: Iterable[Path] = ()
@@ -113,7 +107,7 @@ class Backend:
         """``function(*arguments)`` of every call, in the order in which they finish.
 
         The first error ends the run and is raised as it came. `BackendError`: workers or a scheduler that are lost
-        or do not fit. A Dask or Ray worker that dies hands its calls to another; after several deaths of one call
+        or do not fit. A Dask worker that dies hands its calls to another; after several deaths of one call
         the run ends. `needs`: paths that every worker has to see, said before the work if one does not.
         """
         calls = list(calls)
@@ -177,6 +171,6 @@ def unordered(
     return (current_backend() or Backend(workers=max(1, workers))).run(function, calls, needs=needs)
 
 
-def backend_from_options(name: str, workers: int, scheduler: str | None = None, *, gpus: float = 0) -> Backend:
+def backend_from_options(name: str, workers: int, scheduler: str | None = None) -> Backend:
     """The backend of ``--backend``, ``--workers`` and ``--scheduler``; an empty address counts as none."""
-    return Backend(name, workers, scheduler or None, gpus=gpus)
+    return Backend(name, workers, scheduler or None)

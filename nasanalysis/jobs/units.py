@@ -2,7 +2,7 @@
 
 A unit is a pure function of its configuration, so the result is the same whatever the number of
 workers, the order in which units finish, or how often the run was killed. A `Backend` moves the same
-units from the processes of one machine to a Dask or Ray cluster.
+units from the processes of one machine to a Dask cluster.
 """
 
 from __future__ import annotations

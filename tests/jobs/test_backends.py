@@ -28,10 +28,10 @@ from nasanalysis.jobs import Backend, BackendError, backend_from_options, calls,
 from nasanalysis.jobs.units import gather, prepare, run_units
 
 TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parents[1]  # where the package is, when it runs from its checkout
 needs_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="dask.distributed is not installed (extra distributed)"
 )
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (extra ray)")
 
 
 # --- units ------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Cluster:
         self.address: str = json.loads(file.read_text())["address"]
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+        path = os.pathsep.join([str(TESTS), str(ROOT)])
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NASANALYSIS_")} | {"PYTHONPATH": path}
         with open(self.folder / f"log{len(self.processes)}", "wb") as log:
             process = subprocess.Popen(
@@ -185,21 +185,20 @@ def test_names_and_addresses() -> None:
     with pytest.raises(ParameterError, match="--workers: expected at least 1 process, got 0"):
         Backend("loky", 0)
     assert backend_from_options("dask", 2, "").scheduler is None
-    assert [Backend(name).remote for name in ("loky", "sequential", "dask", "ray")] == [False, False, True, True]
+    assert [Backend(name).remote for name in ("loky", "sequential", "dask")] == [False, False, True]
 
 
-@pytest.mark.parametrize(("name", "package", "extra"), [("dask", "distributed", "distributed"), ("ray", "ray", "ray")])
-def test_a_package_that_is_missing(name: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    message = rf"--backend {name} needs '{package}'.*'nasanalysis\[{extra}\]'"
-    with pytest.raises(MissingExtraError, match=message), Backend(name):
+def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    message = r"--backend dask needs 'distributed'.*'nasanalysis\[distributed\]'"
+    with pytest.raises(MissingExtraError, match=message), Backend("dask"):
         pass
 
 
-def test_importing_loads_neither_dask_nor_ray() -> None:
-    code = "import sys, nasanalysis.jobs.units, nasanalysis.jobs as b; b.Backend('dask'); b.Backend('ray')\n"
-    code += "print(sorted({m.partition('.')[0] for m in sys.modules} & {'dask', 'distributed', 'ray', 'torch'}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS.parent)
+def test_importing_does_not_load_dask() -> None:
+    code = "import sys, nasanalysis.jobs.units, nasanalysis.jobs as b; b.Backend('dask')\n"
+    code += "print(sorted({m.partition('.')[0] for m in sys.modules} & {'dask', 'distributed', 'torch'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 
@@ -458,7 +457,7 @@ def driver(tmp_path: Path) -> Iterator[Callable[[Path], subprocess.Popen[bytes]]
     """Starts a process that runs 40 units on two workers of its own."""
     script, started = tmp_path / "driver.py", []
     script.write_text(DRIVER)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
 
     def start(out: Path) -> subprocess.Popen[bytes]:
         with open(tmp_path / "stderr", "wb") as log:
@@ -510,7 +509,7 @@ def test_control_c(tmp_path: Path, driver: Callable[[Path], subprocess.Popen[byt
 def test_the_script_for_slurm() -> None:
     """What the page submits: jobs of one GPU, each one worker of one thread that leaves in time."""
     jobqueue = pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed (extra distributed)")
-    page = (TESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
     blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
     trees = [ast.parse(block) for block in blocks]
     (call,) = [
@@ -541,33 +540,3 @@ def test_versions_name_what_changes_a_number(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(calls, "versions", lambda: {k: v for k, v in found.items() if k != "numpy"})
     with pytest.raises(BackendError, match=r"expected numpy \S+, .*got none; install the same there"):
         calls.check_worker(calls.Session(expected=tuple(found.items())))
-
-
-# --- Ray --------------------------------------------------------------------------------------------------
-
-
-@needs_ray
-def test_nobody_listens_on_ray() -> None:
-    with pytest.raises(BackendError, match=r"--scheduler 127\.0\.0\.1:9: expected a Ray cluster, none answered"):
-        list(Backend("ray", scheduler="127.0.0.1:9").run(square, [(1,)]))
-
-
-@needs_ray
-@pytest.mark.slow
-def test_ray_writes_the_same_files(
-    tmp_path: Path, alone: Callable[[int], list[bytes]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also when a unit kills its worker once; an error comes back as itself."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
-    log = tmp_path / "log"
-    with Backend("ray", 2) as backend:
-        paths = run_units(work, jobs(log), prepare(tmp_path / "a", {}, resume=True), quiet=True)
-        assert [path.read_bytes() for path in paths] == alone(12)
-        assert os.getpid() not in {process for _, process in runs_of(log)}
-        units = {str(i): (i, str(tmp_path / "marker")) for i in range(6)}
-        paths = run_units(dies_once, units, prepare(tmp_path / "b", {}, resume=True), quiet=True)
-        assert [frame["i"][0] for frame in gather(paths)] == list(range(6))
-        with pytest.raises(OutputError, match=r"No space left on device \(\d of 6 units"):
-            run_units(boom, {str(i): (i,) for i in range(6)}, prepare(tmp_path / "c", {}, resume=True), quiet=True)
-        with pytest.raises(BackendError, match="expected to see /not/mounted, found nothing there"):
-            list(backend.run(square, [(1,)], needs=[Path("/not/mounted")]))
