@@ -1,7 +1,10 @@
 """What runs on a GPU gives what the CPU gives; without a GPU these are skipped.
 
 `NASANALYSIS_TEST_DEVICE=cpu` tries the tests themselves.
-The numbers of a GPU differ in the last bits, and a training carries that on, so short runs are compared.
+The numbers of a GPU differ in the last bits, and a training carries that on, so short runs are compared. The four
+architectures are such as keep their scores within `near` when every weight is changed by a millionth on the CPU: of
+those of `random-4@0` two do not (cells of pooling and skips whose batch-norm divides by almost nothing), and no device
+gives them twice.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ epochs = 1
 batch_size = 256
 [[finetune]]
 name = "tuned"
-archs = "random-4@0"
+archs = "random-4@4"
 protocols = ["spos"]
 minibatches = 3
 batch_size = 32
@@ -57,7 +60,7 @@ recalibration = 64
 gradients = true
 [[measure]]
 name = "noise"
-archs = "random-4@0"
+archs = "random-4@4"
 protocols = ["spos"]
 measures = ["val_acc", "val_loss", "angle", "angle_cells", "weight_hessian_ev", "nwot", "synflow"]
 sigmas = [1e-2]
@@ -127,9 +130,11 @@ def test_a_supernet_is_trained_finetuned_and_measured_as_on_the_cpu(tmp_path: Pa
 
 
 def near(proxy: str, value: float, other: float) -> bool:
-    """Accuracies may turn at two of 297 images, a curvature is found by iteration, the rest is rounding."""
+    """Accuracies may turn at two images (of 297, of the 64 of a minibatch), a curvature is found by iteration, the rest
+    is rounding.
+    """
     if "acc" in proxy:
-        return abs(other - value) < 0.7
+        return abs(other - value) < 2.1 * 100 / (64 if proxy.endswith("mini") else 297)
     return other == pytest.approx(value, rel=5e-2 if "hessian" in proxy else 5e-3, abs=1e-4, nan_ok=True)
 
 
