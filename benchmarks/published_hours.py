@@ -2,8 +2,9 @@
 
 python benchmarks/published_hours.py --device cuda --out reports/results/published_hours.parquet
 
-Images that are not at hand are drawn pixels, which take as long. Hours are those of one process that does one thing
-after another; parts that run side by side (seeds, methods, architectures) divide them.
+A file that is there keeps its rows of other configurations. Images that are not at hand are drawn pixels, which take as
+long. Hours are those of one process that does one thing after another; parts that run side by side (seeds, methods,
+architectures) divide them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from nasanalysis.core.frames import write_frame
+from nasanalysis.core.frames import read_frame, read_provenance, write_frame
 from nasanalysis.core.provenance import provenance
 from nasanalysis.differentiable.config import DiffSearchConfig
 from nasanalysis.live import diffsearch, estimate, standalone
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     name = torch.cuda.get_device_name() if args.device == "cuda" else platform.processor() or platform.machine()
+    before = read_frame(args.out) if args.out and args.out.exists() else pl.DataFrame(schema=SCHEMA)
+    records = read_provenance(args.out).get("config", {}).get("calls", []) if len(before) else []
     rows: list[dict[str, Any]] = []
     for kind, configs in PUBLISHED.items():
         for config in configs:
@@ -62,10 +65,16 @@ def main() -> None:
                 rows.append({"kind": kind, "config": config, "device": name, **row})
             print(f"{kind} {config}: {time.perf_counter() - started:.0f} s", flush=True)
             if args.out:
-                record = provenance(seeds={}, config={"device": args.device, "only": args.only})
-                write_frame(pl.DataFrame(rows, schema=SCHEMA), args.out, record)
+                calls = [*records, {"device": args.device, "only": args.only}]
+                write_frame(_joined(before, rows), args.out, provenance(seeds={}, config={"calls": calls}))
     with pl.Config(tbl_rows=-1, tbl_width_chars=200, fmt_str_lengths=60):
         print(pl.DataFrame(rows, schema=SCHEMA).drop("images"))
+
+
+def _joined(before: pl.DataFrame, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """The rows of a file, but those of configurations that are timed again; then the new ones."""
+    new = pl.DataFrame(rows, schema=SCHEMA)
+    return pl.concat([before.join(new, on=["kind", "config"], how="anti", maintain_order="left"), new])
 
 
 def _supernet(config: str, device: str) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import typer
 
 from .options import BackendOption, DataOption, JsonOption, SchedulerOption
 from .output import print_json, print_table
-from .supernets import DeviceOption, WorkersOption
+from .supernets import DeviceOption, OtherVersionsOption, WorkersOption
 from .working import needs_torch, working_device
 
 diffsearch_app = typer.Typer(
@@ -35,6 +35,7 @@ def diffsearch_run(
     backend: BackendOption = "loky",
     scheduler: SchedulerOption = None,
     data: DataOption = None,
+    other_versions: OtherVersionsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search by every method with every seed; after a kill the same command goes on from the last epoch."""
@@ -44,7 +45,7 @@ def diffsearch_run(
 
     loaded = DiffSearchConfig.load(config)
     with working_device(device, workers, backend, scheduler, what=_WHAT) as there:
-        run = SearchRun(loaded, out, there, data)
+        run = SearchRun(loaded, out, there, data, other_versions=other_versions)
         search_all(run)
     _show(summary(run), "searches", as_json)
 

@@ -23,6 +23,10 @@ ConfigOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 RunOption = Annotated[Path, typer.Option("--out", help="Folder of the supernets and of what is measured on them.")]
+OtherVersionsOption = Annotated[
+    bool,
+    typer.Option("--other-versions", help="Go on with what was begun under other versions of torch or numpy."),
+]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes (0: one for each core on the CPU, one on a GPU).")
 ]
@@ -53,10 +57,7 @@ def supernet_train(
     backend: BackendOption = "loky",
     scheduler: SchedulerOption = None,
     data: DataOption = None,
-    other_versions: Annotated[
-        bool,
-        typer.Option("--other-versions", help="Go on with a training begun under other versions of torch or numpy."),
-    ] = False,
+    other_versions: OtherVersionsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train every protocol with every seed; after a kill the same command goes on from the last epoch."""

@@ -119,11 +119,13 @@ def run_search(
     setting: str = "",
     config: Mapping[str, Any] | None = None,
     on_epoch: Callable[[int, int], object] = lambda done, of: None,
+    other_versions: bool = False,
 ) -> Outcome:
     """Search to the end in `folder`; a search that was killed goes on from its last epoch.
 
     Files: those of `nasanalysis.training.loop.run`, and ``trace.parquet``, ``alphas.parquet`` (with provenance).
-    `config` joins the fingerprint; `setting` stands in the frames.
+    `config` joins the fingerprint; `setting` stands in the frames. `other_versions`: also go on from what other
+    versions of packages began.
 
     Raises `BuildError` where `folder` holds another search, or the loss or alphas are not finite (the last checkpoint
     is kept).
@@ -137,6 +139,7 @@ def run_search(
         finish=lambda done: _write(learner, loop, folder, setting, mark),
         snapshots=snapshots(learner),
         on_epoch=on_epoch,
+        other_versions=other_versions,
     )
     return read_outcome(folder)
 

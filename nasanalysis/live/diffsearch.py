@@ -47,6 +47,7 @@ class SearchRun:
     ----------
     out: folder of results. device: ``cpu`` or ``cuda``. data: folder of image files; None: as everywhere.
     stand_in: drawn pixels where images are missing, for estimates alone.
+    other_versions: go on with searches that other versions of packages began; fingerprints then name both.
     """
 
     config: DiffSearchConfig
@@ -54,6 +55,7 @@ class SearchRun:
     device: str
     data: Path | None = None
     stand_in: bool = False
+    other_versions: bool = False
 
     def folder(self, row: MethodConfig, seed: int) -> Path:
         """Where a search is."""
@@ -85,6 +87,7 @@ def search_one(run: SearchRun, row: MethodConfig, seed: int) -> Path:
             setting=row.setting,
             config={"data": run.config.data.model_dump(), "threads": run.config.threads},
             on_epoch=lambda done, of: write_text(folder / "epoch", str(done)),
+            other_versions=run.other_versions,
         )
     return folder
 

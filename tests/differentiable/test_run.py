@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra super
 
 from differentiable_searches import TINY_CONFIG
 
-from nasanalysis.core.errors import ParameterError, StudyError, UnknownNameError
+from nasanalysis.core.errors import BuildError, ParameterError, StudyError, UnknownNameError
 from nasanalysis.core.frames import read_frame, read_provenance
+from nasanalysis.differentiable import search
 from nasanalysis.differentiable.config import DiffSearchConfig
 from nasanalysis.differentiable.methods import method
 from nasanalysis.differentiable.names import METHODS
@@ -122,3 +124,16 @@ def test_an_estimate_has_hours_for_every_row(tmp_path: Path) -> None:
     assert [row["method"] for row in rows] == ["darts", "sotl_darts"]
     assert all(row["seconds a step"] > 0 and row["hours"] >= 0 and row["steps"] == 4 for row in rows)
     assert not (tmp_path / "searches").exists()
+
+
+def test_a_search_of_other_versions_goes_on_only_where_it_is_asked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = written(tmp_path, '[[method]]\nname = "random_ws"\nseeds = [0]\n')
+    run = SearchRun(config, tmp_path / "out", "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "package_versions", lambda names: dict.fromkeys(names, "1.0"))
+        search_all(run)
+    with pytest.raises(BuildError, match="--other-versions goes on with it"):
+        search_all(run)
+    assert search_all(replace(run, other_versions=True)) == [run.folder(config.method[0], 0)]
