@@ -64,6 +64,11 @@ def colour_of(proxy: str) -> str:
     return GREY if place is None else COLOURS[place % len(COLOURS)]
 
 
+def looks_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Name -> colour in our palette and marker, by `places`: for what is drawn without matplotlib."""
+    return {name: (COLOURS[place % len(COLOURS)], MARKERS[_marker(place)]) for name, place in places(names).items()}
+
+
 def palette(count: int) -> list[Any]:
     """`count` colours of the current palette (ours, or the reader's), round again where it has fewer."""
     import seaborn as sns

@@ -23,7 +23,7 @@ from .card_why import why
 from .libraries import libraries
 from .model import Figure, Table
 from .page import held_files, render
-from .writer import csv_text, image_base64
+from .writer import csv_text, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -205,11 +205,12 @@ def _draw_cell(arch: str) -> Axes:
 
 def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
     """Write the card as one HTML file that holds its figures itself; returns `path`."""
-    images = {}
+    images, data = {}, {}
     for figure in card.figures:
         say(f"card: drawing {figure.name}")
-        images[figure.name] = image_base64(figure)
-    data = {f"{table.name}.csv": csv_text(table.data) for table in card.tables}
+        drawing = draw(figure)
+        images[figure.name], data[f"{figure.name}.svg"] = drawing.image, drawing.svg
+    data |= {f"{table.name}.csv": csv_text(table.data) for table in card.tables}
     data |= {f"{figure.name}.csv": csv_text(figure.data) for figure in card.figures}
     page = render(
         "card.html",
@@ -218,6 +219,7 @@ def write_card(card: Card, path: Path, *, say: Callable[[str], None] = lambda _:
         images=images,
         cells=[figure for figure in card.figures if figure.name.startswith(WORST_CELL)],
         records={"this card": card.provenance},
+        held_records="",
         files=held_files(data),
         libraries=libraries("tables"),
         charts={},

@@ -22,8 +22,8 @@ from .view import BAD, GOOD, Cell, view
 _COLOURS = 64
 #: Characters of a packed file that a page still holds; longer ones lie beside it alone.
 _HELD = 16_000
-#: Rows of a longer one that the page shows.
-_HEAD = 500
+#: Rows of a longer one that the page holds and shows.
+_HEAD = 200
 #: Characters of a text from which on it may stand on several lines.
 _LONG = 22
 
@@ -131,6 +131,11 @@ def light_image(png: bytes) -> str:
         few = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
         few.convert("RGB").save(small, format="webp", lossless=True)
     return base64.b64encode(small.getvalue()).decode("ascii")
+
+
+def is_held(text: str) -> bool:
+    """Whether a page holds a file of this text, rather than leading to it."""
+    return len(packed(text)) <= _HELD
 
 
 def held_files(paths: Mapping[str, str]) -> dict[str, str]:

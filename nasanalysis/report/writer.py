@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,11 +19,14 @@ from .leaderboard import leaderboard
 from .libraries import is_here, libraries
 from .markup import to_html, to_latex, to_markdown
 from .model import Figure, Result
-from .page import boards, chapters, held_files, light_image, packed, render
+from .page import boards, chapters, held_files, is_held, light_image, packed, record_lines, render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
 
 _FORMULA = r"^[=+@\t\r\n-]"
-#: Of images: wider than a page shows them; who needs more has the SVG file.
-_DPI = 130
+#: Of PNG files, wider than a page shows them; and of images on a page that holds the drawing too: scripts show that.
+_DPI, _STILL = 130, 72
 _NUMBER = r"^[+-][0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?$"
 
 
@@ -63,10 +69,13 @@ def write_report(
             for figure in section.figures:
                 stem = out / "figures" / f"{result.name}-{figure.name}"
                 say(f"drawing {stem.name}")
-                images[stem.name], svg = _draw(figure, stem)
+                drawing = draw(figure)
+                images[stem.name] = drawing.image
+                write_atomically(stem.with_name(stem.name + ".png"), _writes(drawing.png))
+                write_atomically(stem.with_name(stem.name + ".svg"), _writes(drawing.svg.encode()))
                 csv = write_csv(figure.data, stem.with_name(stem.name + ".csv"))
                 files[f"figures/{csv.name}"] = csv.read_text(encoding="utf-8")
-                files[f"figures/{stem.name}.svg"] = svg
+                files[f"figures/{stem.name}.svg"] = drawing.svg
                 if figure.chart is not None and is_here("charts"):
                     charts[stem.name] = packed(json.dumps(figure.chart(), separators=(",", ":")))
     provenance = {result.name: result.provenance for result in results}
@@ -83,6 +92,7 @@ def write_report(
         answered=any(result.answers for result in results),
         images=images,
         records=provenance,
+        held_records=packed(json.dumps({name: list(record_lines(record)) for name, record in provenance.items()})),
         files=held_files(files),
     )
     return write_text(out / "index.html", page)
@@ -125,34 +135,43 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(runs).then(text.str.replace("^", "'")).otherwise(text)).rename(named)
 
 
-def image_base64(figure: Figure) -> str:
-    """A figure as WebP in base64, for a page that holds its figures itself."""
-    return light_image(_render(figure, "png")[0])
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as it was drawn: the bytes of a PNG file, SVG, and WebP in base64 for a page."""
+
+    png: bytes
+    svg: str
+    image: str
+
+
+def draw(figure: Figure) -> Drawing:
+    """Draw a figure once. Its image for a page is coarser where the page can hold the SVG, which scripts put there."""
+    with _drawn(figure) as drawn:
+        png, svg = _saved(drawn, "png"), _saved(drawn, "svg").decode()
+        return Drawing(png, svg, light_image(_saved(drawn, "png", _STILL) if is_held(svg) else png))
 
 
 def write_figure(figure: Figure, path: Path) -> Path:
     """Write a figure in the format of the suffix: ``.png`` or ``.svg``."""
-    [image] = _render(figure, path.suffix.removeprefix("."))
-    return write_atomically(path, lambda temp: temp.write_bytes(image))
+    with _drawn(figure) as drawn:
+        return write_atomically(path, _writes(_saved(drawn, path.suffix.removeprefix("."))))
 
 
-def _render(figure: Figure, *formats: str) -> list[bytes]:
+@contextmanager
+def _drawn(figure: Figure) -> Iterator[MplFigure]:
     from ..plots.style import look
 
     with look():
         drawn = figure.draw().get_figure(root=True)
         assert drawn is not None
-        files = []
-        for name in formats:
-            buffer = io.BytesIO()
-            drawn.savefig(buffer, format=name, dpi=_DPI, metadata={"Date": None} if name == "svg" else None)
-            files.append(buffer.getvalue())
-    return files
+        yield drawn
 
 
-def _draw(figure: Figure, stem: Path) -> tuple[str, str]:
-    """Write PNG and SVG; return the image for the page (base64), and the SVG."""
-    png, svg = _render(figure, "png", "svg")
-    write_atomically(stem.with_name(stem.name + ".png"), lambda temp: temp.write_bytes(png))
-    write_atomically(stem.with_name(stem.name + ".svg"), lambda temp: temp.write_bytes(svg))
-    return light_image(png), svg.decode()
+def _saved(drawn: MplFigure, kind: str, dpi: int = _DPI) -> bytes:
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()
+
+
+def _writes(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)

@@ -18,6 +18,7 @@ import pytest
 
 from nasanalysis.report import Board, Figure, Result, Section, Table, write_report
 from nasanalysis.report.explorer import explorer, points
+from nasanalysis.report.front_chart import front_chart, front_points
 from nasanalysis.report.libraries import is_here
 from nasanalysis.spaces.nb201 import SPACE
 
@@ -32,7 +33,7 @@ def looked_at(page: Path, width: int, tmp_path: Path) -> dict[str, Any]:
     copy = page.with_name(f"probed-{width}.html")
     probe = f"<script>{PROBE.read_text(encoding='utf-8')}</script></body>"
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", probe), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=9000"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=15000"]
     options.append(f"--window-size={width},900")
     blocked = ["--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking"]
     home = f"--user-data-dir={tmp_path / str(width)}"
@@ -77,12 +78,20 @@ def _chart() -> dict[str, Any]:
     return explorer(points(truth, scores), ["params"], target="test accuracy")
 
 
+def _front() -> dict[str, Any]:
+    points = front_points(_board("one", "sotl", "params", "snip").frame)
+    return front_chart(points, statistic="spearman_rho", cost="epochs")
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     numbers = pl.DataFrame({"x": [1.0, 2.5], "label": ["a, b", 'c "d"']})
     figure = Figure("points", "Points.", _draw, numbers, _chart, "Point at it.")
+    front = Figure("front", "Front.", _draw, numbers, _front, "Point at it.")
     boards = (_board("one", "sotl", "params", "snip"), _board("another", "val_acc", "zen"))
-    section = Section("Which?", "", (_wide(),), (figure, Figure("still", "Still.", _draw, numbers)), boards=boards)
+    section = Section(
+        "Which?", "", (_wide(),), (figure, front, Figure("still", "Still.", _draw, numbers)), boards=boards
+    )
     record = {"inputs": {"needle.parquet": "abc", "hay.parquet": "def"}}
     return write_report([Result("s", "S", "", (section,), record)], tmp_path_factory.mktemp("browser") / "out")
 
@@ -100,8 +109,9 @@ def test_at_a_desktop_everything_fits_and_nothing_is_asked_for(page: Path, tmp_p
     if is_here("tables"):
         assert seen["sorted"][-1] == "SNIP", "sorted by the difference, the greatest first"
         assert set(seen["sorted"][:2]) == {"SoTL, all steps", "validation accuracy"}
-    charts = 1 if is_here("charts") else 0
-    assert (seen["charts"], seen["still"]) == (charts, 2 - charts)
+    charts = 2 if is_here("charts") else 0
+    assert (seen["charts"], seen["still"]) == (charts, 3 - charts)
+    assert seen["sharp"] == [True, True], "a still figure becomes its drawing"
 
 
 def test_on_a_telephone_the_page_is_no_wider_than_it(page: Path, tmp_path: Path) -> None:

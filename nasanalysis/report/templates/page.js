@@ -29,10 +29,29 @@
   // a telephone's rows
   document.addEventListener("click", event => {
     const row = event.target.closest("table.folds tbody tr");
-    if (row && !event.target.closest("a, button, input")) row.classList.toggle("open");
+    if (!row || event.target.closest("a, button, input")) return;
+    const heads = row.closest("table").tHead.rows[0].cells;
+    [...row.cells].forEach((cell, i) => { cell.dataset.label ||= heads[i].textContent; });
+    row.classList.toggle("open");
   });
-  // provenance
-  all("input.find").forEach(input => input.addEventListener("input", () => {
+  const unpacked = async text => {
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  // provenance: its lines are written when somebody asks for them
+  let records;
+  const recorded = () => records ??= (async () => {
+    const held = document.getElementById("held-records");
+    if (!held) return;
+    const lines = JSON.parse(await unpacked(held.textContent.trim()));
+    all("#records details").forEach(one => lines[one.dataset.record].forEach(line => {
+      const row = one.querySelector("tbody").insertRow();
+      line.forEach(text => { row.insertCell().textContent = text; });
+    }));
+  })();
+  all("#records details").forEach(one => one.addEventListener("toggle", recorded));
+  all("input.find").forEach(input => input.addEventListener("input", async () => {
+    await recorded();
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean), box = document.getElementById(input.dataset.of);
     all("details", box).forEach(one => {
       let hits = 0;
@@ -44,10 +63,6 @@
     });
   }));
   // files that the page holds
-  const unpacked = async text => {
-    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-  };
   const held = path => { const one = document.getElementById("file:" + path); return one && unpacked(one.textContent.trim()); };
   document.addEventListener("click", async event => {
     const link = event.target.closest("a[data-file]");
@@ -60,6 +75,15 @@
     a.click();
     setTimeout(() => URL.revokeObjectURL(a.href), 10000);
   });
+  // drawings, sharp at any size, in place of the still images when they come into view
+  if ("DecompressionStream" in window && "IntersectionObserver" in window) {
+    const drawing = new IntersectionObserver(entries => entries.filter(e => e.isIntersecting).forEach(async e => {
+      drawing.unobserve(e.target);
+      const text = await held(e.target.dataset.svg);
+      if (text) e.target.src = URL.createObjectURL(new Blob([text], {type: "image/svg+xml"}));
+    }), {rootMargin: "600px"});
+    all("img[data-svg]").forEach(image => drawing.observe(image));
+  }
   const packedLibrary = name => document.getElementById("library:" + name);
   const asUrl = text => URL.createObjectURL(new Blob([text], {type: "text/javascript"}));
   // tables: a click on a heading sorts, with DataTables
@@ -129,7 +153,7 @@
     if (rows[rows.length - 1].join("") === "") rows.pop();
     return rows;
   };
-  const SHOWN = 500;
+  const SHOWN = 200;
   all("details.as-table").forEach(one => one.addEventListener("toggle", async () => {
     const box = one.querySelector("div"), path = one.dataset.file, whole = document.getElementById("file:" + path);
     const text = !box.dataset.done && held(whole ? path : path + "#head");

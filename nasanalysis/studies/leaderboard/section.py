@@ -14,6 +14,7 @@ from ...measures.names import reads
 from ...plots.leaderboard import entry_label
 from ...plots.style import proxy_label, statistic_label
 from ...report.cells import number, with_interval
+from ...report.front_chart import front_chart, front_points
 from ...report.model import Board, Figure, Section, Table
 from ..boards import board as board_of
 from ..choices import at_steps, of_setting, the_dataset
@@ -66,15 +67,16 @@ def leaderboard_section(item: LeaderboardItem, sources: Sources, resampling: Res
     ]
     learned = None if bar is None else bar.rows
     if board["cost"].drop_nulls().n_unique() > 1 or learned is not None:
-        beside = "" if learned is None else " Squares: k trained architectures and a regressor on the cell."
+        beside = "" if learned is None else " Open squares: k trained architectures and a regressor on the cell."
+        along = f"{unit} of training for one architecture that is ranked"
         figures.append(
             Figure(
                 f"{item.name}-cost",
                 f"Cost of an entry ({unit} an architecture) against how well it ranks; bars: 95 % intervals.{beside}",
-                lambda: plots.plot_cost_front(
-                    board, learned=learned, cost_label=f"{unit} of training for one architecture that is ranked"
-                ),
+                lambda: plots.plot_cost_front(board, learned=learned, cost_label=along),
                 board,
+                lambda: front_chart(front_points(board, learned, unit=unit), statistic=item.statistic, cost=along),
+                "Point at an entry to read it; click a name to see that proxy alone, with Shift for several.",
             )
         )
     tables = [_table(item, board, dataset, unit, resampling)]
