@@ -60,12 +60,20 @@ def data_get(
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder (default: $NASANALYSIS_DATA, then the user's cache).")
     ] = None,
+    hub: Annotated[
+        str | None,
+        typer.Option(
+            "--hub",
+            metavar="OWNER/NAME[@REVISION]",
+            help="Take it from this data set of the Hugging Face hub (extra `hub`), such as a copy of NATS-Bench.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download a data set: resumed, verified, from the first mirror that gives it."""
     from ..loaders.registry import check_data, get_data
 
-    paths = get_data(name, to)
+    paths = get_data(name, to, hub=hub)
     checked = check_data(name, to)[0]
     if as_json:
         print_json({"files": [str(path) for path in paths], **asdict(checked)})

@@ -31,6 +31,7 @@ class DataSet(StrictModel):
     sha256_seen: dict[str, str] = Field(default_factory=dict)
     urls: dict[str, list[str]] = Field(default_factory=dict)
     unpack: dict[str, str] = Field(default_factory=dict)
+    hub: str = ""
 
     def sha256(self, file: str) -> str | None:
         """What a file of this data set must hash to, if anything is known of it: by its place, or by its name."""

@@ -5,6 +5,7 @@ Nothing here prints: the command line shows what these functions return.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from ..core.resources import shipped
 from .data_sets import DataSet, data_sets
 from .download import Patience, check_no_page, download, target_folder, unzip
 from .files import data_folders
+from .hub import Repository, get_from_hub, is_installed
 from .nats import benchmark as nats
 from .registry_checks import CHECKS, FULL_CHECKS
 
@@ -71,13 +73,20 @@ def list_data(data: Path | str | None = None) -> pl.DataFrame:
 
 
 def get_data(
-    name: str, to: Path | str | None = None, *, patience: Patience | None = None, quiet: bool = False
+    name: str,
+    to: Path | str | None = None,
+    *,
+    hub: str | None = None,
+    patience: Patience | None = None,
+    quiet: bool = False,
 ) -> list[Path]:
     """Download a data set and return its files (folders, where an archive is unpacked).
 
     Parameters
     ----------
     to: folder; by default ``$NASANALYSIS_DATA``, then the user's cache.
+    hub: ``OWNER/NAME`` or ``OWNER/NAME@REVISION`` of a repository on the Hugging Face hub that has the files (extra
+        ``hub``). Where the registry names one and the hub's library is installed, it is asked first.
 
     What is there already and has the right SHA-256 is not fetched again; a partial file is gone on from. Raises
     `DownloadError` where no mirror gives a file, or where the data set has no direct link: the message says how
@@ -89,6 +98,12 @@ def get_data(
     entry, folder = known[name], target_folder(to)
     if name == "digits":
         return locate(entry)
+    if hub is not None:
+        get_from_hub(entry, Repository.parse(hub), folder)
+        return locate(entry, folder)
+    if entry.hub and is_installed():
+        with contextlib.suppress(DownloadError):  # the direct links are left
+            get_from_hub(entry, Repository.parse(entry.hub), folder)
     if not entry.urls:
         raise DownloadError(f"{name}: has no direct link. {entry.how} Source: {entry.source}")
     paths = []

@@ -30,6 +30,18 @@ def count(size: float) -> str:
     return f"{size:,.0f}" if size < 10**10 else f"{size:.2e}"
 
 
+def price(cost: float | None, unit: str) -> str:
+    """A cost with its unit: ``12 epochs``, ``1 epoch``, ``0.45 s``; 0 without one.
+
+    >>> price(1.0, "epochs"), price(0.45, "seconds"), price(0, "seconds")
+    ('1 epoch', '0.45 s', '0')
+    """
+    if cost is None:
+        return "–"
+    words = {"seconds": "s"}.get(unit) or (unit.removesuffix("s") if cost == 1 else unit)
+    return f"{cost:.3g} {words}" if cost else "0"
+
+
 def with_interval(estimate: float | None, low: float | None, high: float | None, digits: int) -> str:
     """``0.793 [0.735, 0.840]``, or the estimate alone where there is no interval."""
     text = number(estimate, digits)

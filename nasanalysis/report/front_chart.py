@@ -15,7 +15,7 @@ from ..plots.leaderboard import entry_label
 from ..plots.lines import looks_of
 from ..plots.style import GREY, proxy_label, statistic_label
 from ..stats.front import with_front
-from .cells import number, with_interval
+from .cells import number, price, with_interval
 from .leaderboard import WORDS
 
 _TRAINED = "trained architectures and a regressor"
@@ -77,7 +77,7 @@ def front_points(board: pl.DataFrame, learned: pl.DataFrame | None = None, *, un
     correlations = [
         with_interval(one, low, high, 3) for one, low, high in table[["estimate", "low", "high"]].iter_rows()
     ]
-    prices = ["0" if cost == 0 else f"{cost:.3g} {unit}" for cost in table["cost"]]
+    prices = [price(cost, unit) for cost in table["cost"]]
     return table.with_columns(
         pl.Series("at", _places(table["cost"].to_list()), dtype=pl.Float64),
         correlation=pl.Series(correlations, dtype=pl.String),

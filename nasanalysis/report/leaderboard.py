@@ -10,7 +10,7 @@ from ..measures.names import reads
 from ..plots.leaderboard import entry_label
 from ..plots.lines import colour_of
 from ..plots.style import statistic_label
-from .cells import number
+from .cells import number, price
 from .model import Board
 
 #: What a proxy reads -> its family in words.
@@ -54,7 +54,7 @@ class Entry:
     ends: str
     minus: float | None
     cost: float | None
-    unit: str
+    price: str
     family: str
     benchmark: str
     truth: str
@@ -128,7 +128,7 @@ def _entry(address: str, board: Board, row: dict[str, Any], low: float) -> Entry
         ends="" if row["minus_low"] is None else f"[{row['minus_low']:+.3f}, {row['minus_high']:+.3f}]",
         minus=row["minus_baseline"],
         cost=row["cost"],
-        unit=board.unit,
+        price=price(row["cost"], board.unit),
         family=_family(row["proxy"], row["needs"]),
         benchmark=board.benchmark,
         truth=board.truth,

@@ -33,7 +33,7 @@ def test_the_front_is_of_entries_and_trained_architectures_together() -> None:
         "20 trained architectures and a regressor",
     ]
     assert table.filter("on_front")["estimate"].to_list() == [0.5, 0.9, 0.7, 0.75]
-    assert table["price"].to_list() == ["0", "2 seconds", "20 seconds", "0.5 seconds", "4 seconds"]
+    assert table["price"].to_list() == ["0", "2 s", "20 s", "0.5 s", "4 s"]
     assert table["correlation"][2] == "0.900 [0.800, 0.950]"
     assert table["standing"].to_list() == ["–", "worse", "better", "better", "–"]
     assert table.filter(line="SoTL, all steps")["colour"].n_unique() == 1, "a proxy has one colour at every step"

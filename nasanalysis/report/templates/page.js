@@ -115,6 +115,7 @@
   const upright = (view, width) => { // parts one below another, none wider than a telephone
     if (view.hconcat) { view.vconcat = view.hconcat; delete view.hconcat; }
     if (view.width > width) view.width = width;
+    Object.values(view.encoding || {}).forEach(channel => { if (channel.legend) channel.legend.orient = "bottom"; });
     [...(view.vconcat || []), ...(view.layer || [])].forEach(part => upright(part, width));
   };
   if (packedLibrary("charts") && "DecompressionStream" in window && "IntersectionObserver" in window) {
@@ -159,13 +160,17 @@
     const text = !box.dataset.done && held(whole ? path : path + "#head");
     if (!one.open || !text) return;
     box.dataset.done = "yes";
-    const [head, ...rows] = cells(await text), table = document.createElement("table");
+    const [whole_head, ...whole_rows] = cells(await text), table = document.createElement("table");
+    const same = whole_head.map((_, i) => whole_rows.length > 1 && whole_rows.every(row => row[i] === whole_rows[0][i]));
+    const differ = row => row.filter((_, i) => !same[i]), head = differ(whole_head), rows = whole_rows.map(differ);
+    const said = whole_head.map((name, i) => same[i] && whole_rows[0][i] !== "" ? `${name}: ${whole_rows[0][i]}` : "").filter(Boolean);
     const line = (of, tag, under) => { const tr = under.insertRow(); of.forEach(cell => { const td = document.createElement(tag); const n = Number(cell);
       td.textContent = tag === "td" && cell !== "" && Number.isFinite(n) && !Number.isInteger(n) ? n.toPrecision(5) : cell; if (cell !== "" && Number.isFinite(n)) td.className = "r"; tr.append(td); }); };
     line(head, "th", table.createTHead());
     const body = table.createTBody();
     rows.slice(0, SHOWN).forEach(row => line(row, "td", body));
     box.textContent = "";
+    if (said.length) { const about = document.createElement("p"); about.className = "quiet"; about.textContent = `In these rows ${said.join("; ")}.`; box.append(about); }
     box.append(table);
     if (!whole || rows.length > SHOWN) { const more = document.createElement("p"); more.className = "quiet"; more.textContent = `The first ${SHOWN} rows; the CSV file holds all.`; box.append(more); }
   }));
