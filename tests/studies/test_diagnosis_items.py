@@ -113,10 +113,25 @@ def test_growth_is_the_logarithm_of_the_end_over_the_beginning() -> None:
     assert {part.verdict for part in rule(backwards, 0.95)} == {"does not hold"}
 
 
+def test_growth_beside_that_of_a_control() -> None:
+    """The control's eigenvalue begins at a quarter of the other's and gains as much: it grows more by its logarithm."""
+    rule = RULES["eigenvalue grows more"]
+    (part,) = rule(Evidence(trace(), None, "calm"), 0.95)
+    assert part.label == "DARTS"
+    assert part.verdict == "does not hold"
+    assert rule(Evidence(trace(), None, "darts"), 0.95)[0].verdict == "holds"
+    with pytest.raises(StudyError, match="expected control = one of"):
+        rule(Evidence(trace(), None, "nobody"), 0.95)
+
+
 def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     section = diagnosis_section(item(tmp_path), Sources(None), Resampling())
-    numbers, claims = section.tables  # six epochs are too few for early stopping to read
+    numbers, decisions, claims = section.tables  # six epochs are too few for early stopping to read
     assert numbers.data.filter(method="darts", quantity="arch_hessian_ev")["mean"].item() == pytest.approx(2.31)
+    told = {(row["quantity"], row["method"]): row["mean"] for row in decisions.data.to_dicts()}
+    assert told["no_skips", "darts"] == pytest.approx(1 / 3), "of three seeds one selects no skip"
+    assert told["growth", "darts"] == pytest.approx(0.14, abs=0.005)
+    assert "convolutions" not in {quantity for quantity, _ in told}, "nothing was selected in these traces"
     verdicts = {(row["claim"], row["of"]): row["verdict"] for row in claims.data.to_dicts()}
     assert verdicts["drop follows eigenvalue", "DARTS"] == "holds"
     assert verdicts["drop follows eigenvalue", "calm"] == "does not hold"

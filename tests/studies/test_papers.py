@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -154,7 +155,8 @@ def write(folder: Path, work: str = WORK, cells: str = CELLS) -> Path:
         (SEARCHES, ORDER, "judges this order itself: expected claimed = 'Angle ranks better than flatness'"),
         ('untested = "setting"\n', 'untested = "setting"\nwaits = "setting"\n', "waits: expected tests beside it"),
         ('source = "5"\n', 'source = "5"\nwaits = "why"\n', "claim later: waits: expected a reason of setting"),
-        ('than = "random_architecture"', 'than = "darts", statistic = "width"', "expected none, depth, fall at"),
+        ('than = "random_architecture"', 'than = "darts", statistic = "width"', "expected none, depth, 3x3 conv"),
+        ('than = "random_architecture"', 'than = "darts", spread = true, above = 2', "spread: expected better"),
         (SEARCHES, 'item = "weights/as-published", claimed = "Angle is best"', "expected a claim of Flatness ranks"),
         (SEARCHES, f'{CLAIMED}, arms = ["ENAS"]', "expected an arm of it, got 'ENAS'"),
     ],
@@ -206,6 +208,9 @@ def _test(**rule: Any) -> Check:
         ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (-0.01, 0.01), "holds"),
         ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (0.01, 0.03), "cannot tell"),
         ({"better": "a", "than": "b", "near": 0.0, "within": 0.02}, (0.03, 0.05), "does not hold"),
+        ({"better": "a", "than": "b", "spread": True}, (1.1, 40.0), "holds"),
+        ({"better": "a", "than": "b", "spread": True}, (0.4, 40.0), "cannot tell"),
+        ({"better": "a", "than": "b", "spread": True}, (0.1, 0.9), "does not hold"),
         ({"above": 0.5}, (0.51, 0.9), "holds"),
         ({"above": 0.5}, (0.1, 0.49), "does not hold"),
         ({"below": 0.5}, (0.1, 0.49), "holds"),
@@ -243,6 +248,25 @@ def test_a_count_needs_no_interval() -> None:
 )
 def test_a_claim_on_several_data_sets(words: list[Any], word: str) -> None:
     assert combine(words) == word
+
+
+def test_spreads_are_compared_by_their_ratio() -> None:
+    """Deviations of 3 and 1 over three supernets; F of (2, 2) degrees of freedom at 97.5 % is 39."""
+    from nasanalysis.stats import get_statistic
+    from nasanalysis.stats.series import Series, Truth
+    from nasanalysis.studies.papers.ours import _spreads
+
+    truth = Truth(["a", "b", "c"], np.array([90.0, 93.0, 96.0]), frozenset(), "test", 200, "mean")
+
+    def best(k: int) -> Series:  # scores that put the k-th architecture first
+        return Series(("b", "d"), {}, truth, np.eye(3)[k], 1, np.ones(3, bool), {}, seed=k)
+
+    reading = _spreads(get_statistic("topk_mean@1"), [best(0), best(1), best(2)], [best(0), best(0), best(1)])
+    assert reading.estimate == pytest.approx(3 / np.sqrt(3))
+    assert (reading.low, reading.high) == pytest.approx((np.sqrt(3 / 39), np.sqrt(3 * 39)))
+    assert reading.n == 3
+    same = [best(0), best(0), best(0)]
+    assert _spreads(get_statistic("topk_mean@1"), [best(0), best(1), best(2)], same).low is None, "a ratio to nothing"
 
 
 def test_several_tests_need_names() -> None:
@@ -433,7 +457,8 @@ def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
     elsewhere = page.partition("What repeats on other data than the claim")[2]  # DrNAS was judged on digits
     assert "DrNAS selects better than a random draw" in elsewhere
     assert "DrNAS selects better than a random draw" not in page.partition("What repeats on other data")[0]
-    assert "of 4 claims 2 hold, 2 were not tested (1 of them settings and citations, which are no findings)" in page
+    said = "of 4 claims 1 is a setting or a citation, which is no finding. Of the other 3 2 hold, 1 was not tested"
+    assert said in page
 
 
 def test_without_data_a_number_says_that_it_needs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -133,3 +133,21 @@ def test_days_of_a_search_are_those_of_one_seed(monkeypatch: pytest.MonkeyPatch,
     assert known == [("darts_full", "darts", 1.0, 3, "H100")]
     assert "gone" not in data["method"]
     assert ("s2_full", "darts_pt") in data.select("config", "method").rows()  # not measured, and said so
+
+
+def test_seconds_of_an_architecture_are_those_of_supernets_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from nasanalysis.stats import Resampling
+    from nasanalysis.studies.tables import part_seconds
+
+    monkeypatch.setattr(part_seconds, "KEPT", str(tmp_path / "hours.parquet"))
+    each = "architecture of a supernet"
+    rows = [("supernet", "nb201_full", "measure accuracy", each, 0.5, 10, "H100"),
+            ("supernet", "nb201_full", "train spos", "update", 0.1, 10, "H100"),
+            ("search", "nb201_full", "darts", "weight step", 0.2, 10, "H100")]  # fmt: skip
+    columns = ["kind", "config", "part", "unit", "seconds_each", "count", "device"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(tmp_path / "hours.parquet")
+    table = part_seconds.part_seconds(Sources(None), Resampling(0), {})
+    assert table.data.rows() == [("nb201_full", "measure accuracy", 0.5, 10, "H100")]
+    assert table.rows == [["nb201_full", "measure accuracy", "0.50", "H100"]]

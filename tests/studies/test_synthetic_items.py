@@ -53,7 +53,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             3,
             1.0,
         )
-        for T in (0, 2, 20)
+        for T in (0, 2, 10)
         for seed in range(3)
         for epoch in range(3)
     ]
@@ -99,9 +99,10 @@ def verdicts(results: dict[str, Path], kind: str, rule: str) -> list[tuple[str, 
 def test_verdicts_of_known_answers(results: dict[str, Path]) -> None:
     assert verdicts(results, "evidence", "bound holds") == [("–", "holds")]
     assert verdicts(results, "evidence", "gap shrinks") == [("1 to 8", "holds")]
-    assert verdicts(results, "learning_rate", "rises with T") == [("T = 20 after 2", "holds")]
+    assert verdicts(results, "learning_rate", "rises with T") == [("T = 10 after 2", "holds")]
+    assert verdicts(results, "learning_rate", "ten beats two") == [("T = 10 after T = 2", "holds")]
     beside = dict(verdicts(results, "learning_rate", "beats fixed rates"))
-    assert beside == {"T = 20 beside fixed at 0.0": "holds", "T = 20 beside fixed at 0.5": "does not hold"}
+    assert beside == {"T = 10 beside fixed at 0.0": "holds", "T = 10 beside fixed at 0.5": "does not hold"}
     assert verdicts(results, "memory", "flat in T") == [("–", "holds")]
     low = dict(verdicts(results, "fourier", "lowest at the truth"))
     assert (low["0"], low["1"]) == ("holds", "holds")

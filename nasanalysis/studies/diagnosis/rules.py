@@ -11,7 +11,8 @@ import polars as pl
 from ...core.errors import StudyError
 from ...plots.selected import method_label, row_label
 from ...report.cells import number, with_interval
-from ...search.diagnosed import SEARCHES, along_the_search, at_the_end, strength_agreement
+from ...search.decisions import growth
+from ...search.diagnosed import along_the_search, at_the_end, strength_agreement
 from ...search.selected import t_interval
 from ..judged import Part
 
@@ -109,12 +110,30 @@ def control(evidence: Evidence, level: float) -> list[Part]:
 
 def rises(evidence: Evidence, level: float) -> list[Part]:
     """Logarithm of the eigenvalue at the end (mean of the last five readings) over its first reading."""
-    quantity = "arch_hessian_ev"
-    ends = at_the_end(evidence.trace, quantity).rename({"value": "end"})
-    rows = evidence.trace.filter(quantity=quantity).drop_nulls("value").sort("epoch")
-    first = rows.group_by(SEARCHES, maintain_order=True).agg(pl.col("value").first())
-    both = ends.join(first, on=SEARCHES, maintain_order="left").filter(pl.min_horizontal("end", "value") > 0)
-    return _over_seeds(both.with_columns(times=(pl.col("end") / pl.col("value")).log()), "times", level, within=None)
+    return _over_seeds(growth(evidence.trace), "growth", level, within=None)
+
+
+def grows_more(evidence: Evidence, level: float) -> list[Part]:
+    """The same, less that of the control, of shared seeds."""
+    rows = growth(evidence.trace).with_columns(
+        label=pl.struct("method", "setting").map_elements(
+            lambda row: row_label(row["method"], row["setting"]), return_dtype=pl.String
+        )
+    )
+    base = dict(rows.filter(label=evidence.control).select("seed", "growth").iter_rows())
+    if not base:
+        known = ", ".join(rows["label"].unique(maintain_order=True)) or "none"
+        raise StudyError(
+            f"diagnosis: expected control = one of {known}, whose eigenvalue grew, got {evidence.control!r}"
+        )
+    groups = list(rows.filter(pl.col("label") != evidence.control).group_by("method", "setting", maintain_order=True))
+    share = 1 - (1 - level) / max(1, len(groups))
+    parts = []
+    for (method, setting), each in groups:
+        values = dict(each.select("seed", "growth").iter_rows())
+        gaps = np.array([values[seed] - base[seed] for seed in sorted(set(values) & set(base))])
+        parts.append(_part(method_label(str(method), str(setting)), gaps, share, 2))
+    return parts
 
 
 #: Name -> rule.
@@ -125,4 +144,5 @@ RULES: dict[str, Rule] = {
     "drop follows eigenvalue": _along("arch_hessian_ev", "discretisation_drop"),
     "eigenvalue above control": control,
     "eigenvalue rises": rises,
+    "eigenvalue grows more": grows_more,
 }

@@ -18,6 +18,7 @@ from ...search.selected import t_interval
 from ...stats.stopping import ROBUST_DARTS, early_stopping, eigenvalue_trajectories
 from ..items import Resampling, Sources
 from ..judged import NOT_TESTED, Judged, PublishedClaim, claims_table
+from .decisions import decisions_table
 from .items import DiagnosisItem
 from .rules import RULES, Evidence
 
@@ -55,9 +56,11 @@ def diagnosis_section(item: DiagnosisItem, sources: Sources, resampling: Resampl
     """Run `item`; `MissingDataError` where a file is not here, `UnknownNameError` for a rule that is none."""
     trace = sources.frame(item.traces, "TRACE")
     strengths = None if item.strengths is None else sources.frame(item.strengths, "STRENGTHS")
+    alphas = None if item.alphas is None else sources.frame(item.alphas, "ALPHAS")
     evidence = Evidence(trace, strengths, item.control)
     judged = [_judge(claim, evidence, resampling.level) for claim in item.claims]
     tables = [_numbers(item, evidence, resampling.level)]
+    tables += decisions_table(item, evidence, alphas, resampling.level)
     tables += _stops(item, trace)
     tables += [claims_table(item.name, judged, _NOTE)] if judged else []
     figures = (

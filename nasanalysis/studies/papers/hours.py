@@ -49,7 +49,7 @@ def hours(paper: Paper, sources: Sources) -> list[Section]:
     named = list(configurations(paper.commands.values()))
     if not named:
         return []
-    measured = _measured(sources)
+    measured = measured_hours(sources)
     rows, cells = [], []
     for kind, config in named:
         parts = measured.filter(kind=kind, config=config)
@@ -71,10 +71,21 @@ def hours(paper: Paper, sources: Sources) -> list[Section]:
     return [Section(HOURS, "", (table,))]
 
 
+def hours_of(command: str, known: pl.DataFrame) -> str | None:
+    """Hours of the configuration that a command names, in words; None where it names none.
+
+    known: of `measured_hours`.
+    """
+    for kind, config in configurations([command]):
+        parts = known.filter(kind=kind, config=config)
+        return f"{number(float(parts['hours'].sum()), 1)} hours" if len(parts) else "hours not measured yet"
+    return None
+
+
 FOLDERS = {"supernet": "configs", "search": "searches", "standalone": "standalone", "synthetic": "synthetic"}
 
 
-def _measured(sources: Sources) -> pl.DataFrame:
+def measured_hours(sources: Sources) -> pl.DataFrame:
     """The kept hours, or a table without rows where none are kept; `StudyError` for one that lacks a column."""
     schema = dict.fromkeys(COLUMNS, pl.String()) | {"hours": pl.Float64()}
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from ...report.model import Result, Section, Table
 from ...report.prose import addresses
 from .choices import CHOICES, Chosen, choices_section
 from .judged import Judged
-from .page import VERDICTS, counted, measured, n_settings, section_address
+from .page import VERDICTS, by_word, counted, measured, n_settings, section_address
 from .verdicts import RULE, WORDS, Outcome
 
 
@@ -127,12 +126,12 @@ def _after(sentence: str) -> str:
 def _counts(pages: Sequence[Page]) -> Table:
     rows = [(page.result.title, *_numbers(page.claims)) for page in pages]
     rows.append(("all", *_numbers([one for page in pages for one in page.claims])))
-    header = ["work", *WORDS, "of these settings and citations", "claims"]
+    header = ["work", *WORDS, "settings and citations", "claims"]
     data = pl.DataFrame(rows, schema=header, orient="row")
     cells = [[str(value) for value in row] for row in rows]
     return Table("verdicts", "Claims by verdict", header, cells, data, [False, *[True] * (len(header) - 1)])
 
 
 def _numbers(claims: Sequence[Judged]) -> list[int]:
-    counts = Counter(one.word for one in claims)
+    counts = by_word(claims)
     return [*(counts[word] for word in WORDS), n_settings(claims), len(claims)]

@@ -182,9 +182,10 @@ class Check(Look):
 
     Either an order (`better`, `than`: readings of an item, or methods of a differentiable search; `arms` one for both
     or one for each), true where the paired difference is above 0, or on the side that stands beside it (``near = 0``
-    with ``within``: alike). Or a number, with one side: ``above``, ``below``, or ``near`` with ``within``. Or a claim
-    that the item judges itself, by its text (`claimed`; `arms`: of which supernets or methods): then its verdicts
-    count.
+    with ``within``: alike); with `spread` not the statistic is compared but its standard deviation over supernets: the
+    ratio of better's to than's, true above 1. Or a number, with one side: ``above``, ``below``, or ``near`` with
+    ``within``. Or a claim that the item judges itself, by its text (`claimed`; `arms`: of which supernets or methods):
+    then its verdicts count.
     """
 
     on: str = ""
@@ -193,6 +194,7 @@ class Check(Look):
     than: str = ""
     arms: Many[str] = Field(default=(), max_length=2)
     statistic: str = ""
+    spread: bool = False
     claimed: str = ""
     above: float | None = None
     below: float | None = None
@@ -221,6 +223,8 @@ class Check(Look):
                 "expected a rule: better and than, or where with one of above, below, near; got "
                 f"{', '.join(sides) or 'none'}{'' if self.where else ' without where'}"
             )
+        if self.spread and (not self.is_order or sides):
+            raise ValueError("spread: expected better and than beside it, and no side")
         if (self.near is None) != (self.within is None):
             raise ValueError("near: expected within beside it, and the reverse")
         return self

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
+from scipy.special import fdtri, stdtrit
 
 from ... import stats
 from ...core.errors import MissingDataError, MissingExtraError, StudyError
@@ -141,6 +141,8 @@ class Evidence:
         sides = [arms[label] for label in test.arms] or [item.arms[0]]
         one, other = sides[0], sides[-1]
         first, second = _of_shared_seeds(series_of(run, one, test.better), series_of(run, other, test.than), test)
+        if test.spread:
+            return _spreads(measure, first, second)
         if measure.interval != "bootstrap":  # of extremes no architectures can be drawn again, but seeds can
             return _by_seed(measure, first, second)
         several = len(first) > 1 and resampling_of(run.of(run.readings, one)) == "nested"
@@ -215,6 +217,22 @@ def _of_shared_seeds(first: list[Series], second: list[Series], test: Check) -> 
     if not seeds:
         raise StudyError(f"{test.item}: expected seeds that {' and '.join(test.arms)} share, got none")
     return [one for one in first if one.seed in seeds], [one for one in second if one.seed in seeds]
+
+
+def _spreads(measure: Statistic, first: Sequence[Series], second: Sequence[Series]) -> Reading:
+    """Ratio of the standard deviations of a statistic over supernets, with the interval of two normal samples (F).
+
+    The supernets of both are the same, and are read as if they were not: their spreads are not paired.
+    """
+    used = np.logical_and.reduce([series.used for series in (*first, *second)])
+    y = first[0].truth.values[used]
+    one, other = (np.array([measure(each.values[used], y) for each in side]) for side in (first, second))
+    n = int(used.sum())
+    if len(one) < 2 or other.std() == 0:
+        return Reading(None, n=n)
+    ratio = float(one.std(ddof=1) / other.std(ddof=1))
+    width = math.sqrt(float(fdtri(len(one) - 1, len(other) - 1, 0.975)))
+    return Reading(ratio, ratio / width, ratio * width, n=n)
 
 
 def _by_seed(measure: Statistic, first: Sequence[Series], second: Sequence[Series]) -> Reading:

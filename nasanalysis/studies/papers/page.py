@@ -14,7 +14,7 @@ from ...report.cells import count, with_interval, with_spread
 from ...report.model import Result, Section, Table
 from ...report.prose import addresses
 from ...stats.resampling import Resampling
-from .hours import hours
+from .hours import hours, hours_of, measured_hours
 from .judged import Beside, Judged, beside, judged
 from .model import Check, Paper, PaperTable
 from .ours import Evidence
@@ -22,9 +22,17 @@ from .searched import SEARCHED
 from .verdicts import RULE, WORDS, Outcome, Reading
 
 #: Headings of the sections that are no published table.
-VERDICTS, UNTESTED, COUNTS = "What was claimed, and what holds", "Claims that were not tested", "In numbers"
-SETTINGS = "Settings and citations: no findings, so not tested"
+VERDICTS, UNTESTED, COUNTS = "What was claimed, and what holds", "Findings that were not tested", "In numbers"
+SETTINGS = "Settings and citations: no findings, so nothing to test"
 _EMPTY = "–"
+#: Verdict -> what is said of one claim, and of several.
+SAID = {
+    "holds": ("holds", "hold"),
+    "in part": ("holds in part", "hold in part"),
+    "does not hold": ("does not hold", "do not hold"),
+    "cannot tell": ("cannot be told", "cannot be told"),
+    "not tested": ("was not tested", "were not tested"),
+}
 #: What the brackets of a table hold.
 BRACKETS = (
     "Brackets of ours: 95 % interval, over architectures and supernets (of top-k means and of pairs of measures: "
@@ -40,7 +48,7 @@ def paper_result(paper: Paper, sources: Sources) -> tuple[Result, list[Judged]]:
         claims = judged(paper, evidence)
     sections = [
         _counts(paper, cells, claims),
-        *_verdicts(paper, claims),
+        *_verdicts(paper, claims, sources),
         *hours(paper, sources),
         *(_table(table, rows) for table, rows in cells),
     ]
@@ -60,27 +68,32 @@ def section_address(result: Result, title: str) -> str:
 
 def _counts(paper: Paper, cells: Sequence[tuple[PaperTable, list[Beside]]], claims: Sequence[Judged]) -> Section:
     levels = Counter(one.level for _, rows in cells for one in rows)
-    words = Counter(one.word for one in claims)
+    words = by_word(claims)
     lines = [("published figures", sum(levels.values()))]
     lines += [(f"published figures, {level}", n) for level, n in sorted(levels.items(), key=lambda pair: -pair[1])]
     lines += [("claims", len(claims))]
-    lines += [(f"claims, {word}", words[word]) for word in WORDS if words[word]]
-    lines += [("claims, not tested: settings and citations", settings)] if (settings := n_settings(claims)) else []
+    lines += [("claims that are settings or citations", settings)] if (settings := n_settings(claims)) else []
+    lines += [(f"findings, {word}", words[word]) for word in WORDS if words[word]]
     data = pl.DataFrame(lines, schema=["what", "number"], orient="row")
     table = Table("counts", COUNTS, ["what", "number"], [[what, str(n)] for what, n in lines], data, [False, True])
     return Section(COUNTS, "", (table,), answer=(counted(claims),) if claims else ())
 
 
 def counted(claims: Iterable[Judged]) -> str:
-    """How many claims came to which verdict, in a sentence."""
-    said = {"holds": "hold", "does not hold": "do not hold", "in part": "hold in part", "cannot tell": "cannot be told",
-            "not tested": "were not tested"}  # fmt: skip
+    """How many claims came to which verdict, in a sentence; settings and citations are none, and stand apart."""
     claims = list(claims)
-    words = Counter(one.word for one in claims)
-    parts = [f"{words[word]} {said[word]}" for word in WORDS if words[word]]
-    settings = n_settings(claims)
-    last = f" ({settings} of them settings and citations, which are no findings)" if settings else ""
-    return f"Of {len(claims)} claims {', '.join(parts)}{last}."
+    words, settings = by_word(claims), n_settings(claims)
+    parts = ", ".join(f"{n} {SAID[word][n > 1]}" for word in WORDS if (n := words[word]))
+    if not settings:
+        return f"Of {len(claims)} claims {parts}."
+    apart = "are settings or citations, which are" if settings > 1 else "is a setting or a citation, which is"
+    head = f"Of {len(claims)} claims {settings} {apart} no finding{'s' if settings > 1 else ''}."
+    return f"{head} Of the other {len(claims) - settings} {parts}." if parts else head
+
+
+def by_word(claims: Iterable[Judged]) -> Counter[str]:
+    """How many findings came to which verdict; settings and citations are left out."""
+    return Counter(one.word for one in claims if not one.is_setting)
 
 
 def n_settings(claims: Iterable[Judged]) -> int:
@@ -91,13 +104,13 @@ def n_settings(claims: Iterable[Judged]) -> int:
 # --- claims ---------------------------------------------------------------------------------------------
 
 
-def _verdicts(paper: Paper, claims: Sequence[Judged]) -> list[Section]:
+def _verdicts(paper: Paper, claims: Sequence[Judged], sources: Sources) -> list[Section]:
     tested = [one for one in claims if one.word != "not tested"]
     rest = [one for one in claims if one.word == "not tested" and not one.is_setting]
     settings = [one for one in claims if one.is_setting]
     return [
         *([Section(VERDICTS, "", (_tested(paper, tested),))] if tested else []),
-        *([Section(UNTESTED, "", (_untested(paper, rest),))] if rest else []),
+        *([Section(UNTESTED, "", (_untested(paper, rest, measured_hours(sources)),))] if rest else []),
         *([Section(SETTINGS, "", (_settings(paper, settings),))] if settings else []),
     ]
 
@@ -132,14 +145,21 @@ def _tested_by(outcome: Outcome) -> list[str]:
     return [outcome.word, measured(outcome), rule(outcome.test), level, _EMPTY if n is None else f"{n:,}"]
 
 
-def _untested(paper: Paper, claims: Sequence[Judged]) -> Table:
-    """What each waits for, and the command that would judge it."""
+def _untested(paper: Paper, claims: Sequence[Judged], known: pl.DataFrame) -> Table:
+    """What each waits for, hours where they are known (of `measured_hours`), and the command that would judge it."""
     header = ["claim", "they say", "why not", "needs", "command", "said in", "note"]
     rows = [[
-            one.claim.says, one.claim.value or _EMPTY, one.why, one.level.removeprefix("needs "),
+            one.claim.says, one.claim.value or _EMPTY, one.why, needed(one, paper, known),
             paper.commands[one.claim.command], one.claim.source, one.claim.note or _EMPTY,
         ] for one in claims]  # fmt: skip
     return Table("untested", UNTESTED, header, rows, _claims_data(paper, claims), [False] * len(header))
+
+
+def needed(one: Judged, paper: Paper, known: pl.DataFrame) -> str:
+    """What a finding waits for; of a GPU with the hours of the configuration that its command names."""
+    what = one.level.removeprefix("needs ")
+    took = hours_of(paper.commands[one.claim.command], known) if what == "GPU" else None
+    return what if took is None else f"{what}, {took}"
 
 
 def _settings(paper: Paper, claims: Sequence[Judged]) -> Table:
@@ -157,8 +177,10 @@ def measured(outcome: Outcome) -> str:
     reading = outcome.reading
     if outcome.text:
         return outcome.text
-    if reading is None or reading.estimate is None:
+    if reading is None:
         return "not here"
+    if reading.estimate is None:
+        return "undefined"
     whole = outcome.test.exact and reading.estimate == round(reading.estimate)
     return count(reading.estimate) if whole else shown(reading, 3)
 
@@ -167,9 +189,12 @@ def rule(test: Check) -> str:
     """What a test asks, in words."""
     if test.claimed:
         return f"that of {test.item}"
+    if test.spread:
+        return f"ratio of standard deviations of {statistic_name(test)} above 1"
     what = f"difference{f' of {statistic_name(test)}' if test.statistic else ''} " if test.is_order else ""
     if test.near is not None:
-        return f"{count(test.near)}" if test.exact else f"{what}within {test.within:g} of {test.near:g}"
+        whole = test.exact and (test.within or 0.0) < 0.5  # of counts
+        return count(test.near) if whole else f"{what}within {test.within:g} of {test.near:g}"
     return f"{what}below {test.below:g}" if test.below is not None else f"{what}above {test.above or 0:g}"
 
 

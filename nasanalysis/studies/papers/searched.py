@@ -10,6 +10,7 @@ import polars as pl
 from ...core.errors import StudyError
 from ...plots.selected import row_label
 from ...proxies.graph import graph_features
+from ...search.decisions import count_convolutions
 from ...search.selected import t_interval
 from .model import Check
 from .verdicts import Reading
@@ -19,6 +20,11 @@ def _depth(search: pl.DataFrame) -> float | None:
     """Operations on the longest path of what one search selected (of the first cell, where there are several)."""
     features = graph_features(search.filter("last")["arch"].to_list()).row(0, named=True)
     return float(next(value for name, value in features.items() if name.partition("@")[0] == "graph_depth"))
+
+
+def _convolutions(search: pl.DataFrame) -> float | None:
+    """3x3 convolutions of what one search selected."""
+    return count_convolutions(search.filter("last")["arch"].to_list())[0]
 
 
 def _fall(search: pl.DataFrame) -> float | None:
@@ -32,6 +38,7 @@ def _fall(search: pl.DataFrame) -> float | None:
 SEARCHED: dict[str, Callable[[pl.DataFrame], float | None]] = {
     "": lambda search: search.filter("last")["accuracy"].to_list()[0],
     "depth": _depth,
+    "3x3 convolutions": _convolutions,
     "fall at the end": _fall,
 }
 

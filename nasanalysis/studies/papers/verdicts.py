@@ -16,8 +16,8 @@ RULE = (
     "Holds: the whole 95 % interval lies on the claimed side. Does not hold: it lies wholly on the other. Cannot tell: "
     "neither, or there is no interval. A claim on several data sets or spaces holds where it holds on all; in part "
     "where it holds on some and does not on others; cannot tell otherwise, unless it fails on all. Orders are judged "
-    "by the paired difference, which is above 0 where the claim holds; numbers by the side or the distance that the "
-    "claim names."
+    "by the paired difference, which is above 0 where the claim holds (spreads over supernets by their ratio, above "
+    "1); numbers by the side or the distance that the claim names."
 )
 
 
@@ -58,7 +58,7 @@ def judge(test: Check, reading: Reading) -> Word:
     elif test.below is not None:
         inside, outside = high < test.below, low > test.below
     else:
-        bound = 0.0 if test.above is None else test.above
+        bound = float(test.spread) if test.above is None else test.above
         inside, outside = low > bound, high < bound
     return "holds" if inside else "does not hold" if outside else "cannot tell"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
+from ...core.errors import StudyError
 from ...report.cells import number, with_interval
 from ...synthetic.maxdeg import NEAR
 from ..judged import Part
@@ -176,6 +177,14 @@ def largest_beats_smallest(results: pl.DataFrame, level: float) -> list[Part]:
     return [_part(f"T = {max(by)} after {min(by)}", by[max(by)] - by[min(by)], level, 2, "points")]
 
 
+def ten_beats_two(results: pl.DataFrame, level: float) -> list[Part]:
+    """Test accuracy at the last epoch: of T = 10 less that of T = 2; `StudyError` where one of them was not run."""
+    by = _last_accuracies(results)
+    if not {2, 10} <= set(by):
+        raise StudyError(f"synthetic: expected T = 2 and T = 10 for this rule, got {', '.join(map(str, by)) or 'none'}")
+    return [_part("T = 10 after T = 2", by[10] - by[2], level, 2, "points")]
+
+
 def beats_fixed_rates(results: pl.DataFrame, level: float) -> list[Part]:
     """Test accuracy at the last epoch: of the largest T less that of every rate that stays as it is, over seeds."""
     last = with_arms(results).filter(pl.col("epoch") == pl.col("epoch").max())
@@ -235,6 +244,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "learning_rate": {
         "rises with T": rises_with_T,
         "largest beats smallest": largest_beats_smallest,
+        "ten beats two": ten_beats_two,
         "beats fixed rates": beats_fixed_rates,
     },
     "memory": {"flat in T": flat_in_T},

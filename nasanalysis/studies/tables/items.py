@@ -31,6 +31,7 @@ TABLES: dict[str, str] = {
     "training-runs": "nasanalysis.studies.tables.training_runs:training_runs",
     "short-schedules": "nasanalysis.studies.tables.short_schedules:short_schedules",
     "finetune-losses": "nasanalysis.studies.tables.finetune_losses:finetune_losses",
+    "part-seconds": "nasanalysis.studies.tables.part_seconds:part_seconds",
     "search-days": "nasanalysis.studies.tables.search_days:search_days",
     "logged-cells": "nasanalysis.studies.tables.logged_cells:logged_cells",
     "convolution-depths": "nasanalysis.studies.tables.convolution_depths:convolution_depths",
