@@ -10,7 +10,7 @@ import typer
 
 from ..core.errors import MissingExtraError, UnknownNameError
 from .digits2 import add_digits2, build_digits2_command
-from .options import BackendOption, JsonOption, SchedulerOption
+from .options import BackendOption, JsonOption, ProcessesOption, SchedulerOption
 from .output import show
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Build benchmarks of our own.")
@@ -23,7 +23,7 @@ def benchmark_build(
     archs: Annotated[int, typer.Option("--archs", help="Architectures (digits).")] = 800,
     classes: Annotated[int, typer.Option("--classes", help="Functional classes, at most 5545 (digits-2).")] = 2500,
     seeds: Annotated[int, typer.Option("--seeds", help="Training seeds of each architecture.")] = 2,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")] = 0,
+    workers: ProcessesOption = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the finished runs and the table (default: build/NAME).")
     ] = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import MissingExtraError
-from .options import BackendOption, DataOption, JsonOption, SchedulerOption
+from .options import BackendOption, DataOption, JsonOption, ProcessesOption, SchedulerOption
 from .output import print_json, print_table, progress, show
 
 measure_app = typer.Typer(no_args_is_help=True, help="Measure networks outside a supernet: untrained, or of digits.")
@@ -32,7 +32,7 @@ def zero_cost(
         "build/nb201_zero_cost"
     ),
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")] = Path("nb201_zero_cost.parquet"),
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")] = 0,
+    workers: ProcessesOption = 0,
     backend: BackendOption = "loky",
     scheduler: SchedulerOption = None,
     data: DataOption = None,

@@ -14,6 +14,7 @@ DataOption = Annotated[
     typer.Option("--data", help="Folder of benchmark files (default: $NASANALYSIS_DATA, then the user's cache)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields on stdout.")]
+ProcessesOption = Annotated[int, typer.Option("--workers", min=0, help="Processes (0: one for each core).")]
 DirectionOption = Annotated[
     list[str] | None,
     typer.Option(

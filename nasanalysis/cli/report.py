@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import DataOption, JsonOption
+from .options import DataOption, JsonOption, ProcessesOption
 from .output import print_json, progress, warn
 from .progress import Parts
 
@@ -27,19 +28,22 @@ def report(
             help="Write tables and answers between the marks of this page anew (docs/studies.md); repeat it.",
         ),
     ] = None,
+    workers: ProcessesOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run studies and write index.html, tables, figures and provenance.json into one folder."""
     from ..report import make_folders, write_report
     from ..report.blocks import fill_page
     from ..studies.reading import default_studies, load_study
+    from ..studies.running import run_studies
 
     loaded = [load_study(name) for name in studies or default_studies(data)]
     make_folders(out)  # a place that cannot be written is said before the work, not after it
+    processes = workers or os.cpu_count() or 1
     with Parts(sum(len(study.items) for study in loaded), "item") as say:
-        results = [study.run(data, say=say) for study in loaded]
+        results = run_studies(loaded, data, workers=processes, say=say)
     with Parts(sum(len(section.figures) for result in results for section in result.sections), "figure") as say:
-        page = write_report(results, out, say=say)
+        page = write_report(results, out, workers=processes, say=say)
         for filled in fill or ():
             fill_page(filled, results)
     tables = sum(len(s.tables) for r in results for s in r.sections)

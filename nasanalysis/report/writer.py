@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from ..core.atomic import explain, write_atomically, write_text
 from ..core.errors import OutputError
+from ..jobs import unordered
 from .leaderboard import leaderboard
 from .libraries import is_here, libraries
 from .markup import to_html, to_latex, to_markdown
@@ -45,18 +46,23 @@ HEADING = "How well do cheap proxies rank architectures?"
 
 
 def write_report(
-    results: Sequence[Result], out: Path, *, heading: str = HEADING, say: Callable[[str], None] = lambda _: None
+    results: Sequence[Result],
+    out: Path,
+    *,
+    heading: str = HEADING,
+    workers: int = 1,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Write `results` into folder `out` and return ``out/index.html``; `say` is called with each figure to be drawn.
+    """Write `results` into folder `out` and return ``out/index.html``; `say` is called with the name of each figure.
 
     ``answer.md``: the sentences at the top of the page.
     ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
     ``provenance.json``. The page holds its figures itself: it can be mailed or moved alone.
+    workers: processes that draw; what is written does not depend on it.
     """
     make_folders(out)
-    images: dict[str, str] = {}
     files: dict[str, str] = {}
-    charts: dict[str, str] = {}
+    to_draw: list[tuple[Figure, Path]] = []
     for result in results:
         for section in result.sections:
             for table in section.tables:
@@ -66,18 +72,12 @@ def write_report(
                 write_text(stem.with_name(stem.name + ".html"), to_html(table))
                 csv = write_csv(table.data, stem.with_name(stem.name + ".csv"))
                 files[f"tables/{csv.name}"] = csv.read_text(encoding="utf-8")
-            for figure in section.figures:
-                stem = out / "figures" / f"{result.name}-{figure.name}"
-                say(f"drawing {stem.name}")
-                drawing = draw(figure)
-                images[stem.name] = drawing.image
-                write_atomically(stem.with_name(stem.name + ".png"), _writes(drawing.png))
-                write_atomically(stem.with_name(stem.name + ".svg"), _writes(drawing.svg.encode()))
-                csv = write_csv(figure.data, stem.with_name(stem.name + ".csv"))
-                files[f"figures/{csv.name}"] = csv.read_text(encoding="utf-8")
-                files[f"figures/{stem.name}.svg"] = drawing.svg
-                if figure.chart is not None and is_here("charts"):
-                    charts[stem.name] = packed(json.dumps(figure.chart(), separators=(",", ":")))
+            to_draw += [(figure, out / "figures" / f"{result.name}-{figure.name}") for figure in section.figures]
+    drawn = _draw_all(to_draw, workers, say)
+    images = {name: each.image for name, each in drawn.items()}
+    charts = {name: each.chart for name, each in drawn.items() if each.chart}
+    for name, each in drawn.items():
+        files |= {f"figures/{name}.csv": each.csv, f"figures/{name}.svg": each.svg}
     provenance = {result.name: result.provenance for result in results}
     write_text(out / "provenance.json", json.dumps(provenance, indent=2, sort_keys=True, default=str) + "\n")
     write_text(out / "answer.md", answer_markdown(results))
@@ -148,7 +148,7 @@ def draw(figure: Figure) -> Drawing:
     """Draw a figure once. Its image for a page is coarser where the page can hold the SVG, which scripts put there."""
     with _drawn(figure) as drawn:
         png, svg = _saved(drawn, "png"), _saved(drawn, "svg").decode()
-        return Drawing(png, svg, light_image(_saved(drawn, "png", _STILL) if is_held(svg) else png))
+        return Drawing(png, svg, light_image(png, _STILL / _DPI if is_held(svg) else 1))
 
 
 def write_figure(figure: Figure, path: Path) -> Path:
@@ -167,11 +167,46 @@ def _drawn(figure: Figure) -> Iterator[MplFigure]:
         yield drawn
 
 
-def _saved(drawn: MplFigure, kind: str, dpi: int = _DPI) -> bytes:
+def _saved(drawn: MplFigure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    drawn.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
+    drawn.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
 
 def _writes(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
+
+
+class _Held(NamedTuple):
+    """What the page holds of a figure (base64, or packed), as text."""
+
+    image: str
+    svg: str
+    csv: str
+    chart: str
+
+
+def _draw_all(figures: Sequence[tuple[Figure, Path]], workers: int, say: Callable[[str], None]) -> dict[str, _Held]:
+    """Stem -> what was drawn, in the order of `figures`."""
+    drawn: dict[str, _Held] = {}
+    if min(workers, len(figures)) <= 1:
+        for figure, stem in figures:
+            say(f"drawing {stem.name}")
+            drawn |= [_written(figure, stem)]
+        return drawn
+    for name, each in unordered(_written, figures, workers=workers):
+        say(f"drew {name}")
+        drawn[name] = each
+    return {stem.name: drawn[stem.name] for _, stem in figures}
+
+
+def _written(figure: Figure, stem: Path) -> tuple[str, _Held]:
+    """Write PNG, SVG and CSV; return the stem and what the page holds."""
+    drawing = draw(figure)
+    write_atomically(stem.with_name(stem.name + ".png"), _writes(drawing.png))
+    write_atomically(stem.with_name(stem.name + ".svg"), _writes(drawing.svg.encode()))
+    csv = write_csv(figure.data, stem.with_name(stem.name + ".csv")).read_text(encoding="utf-8")
+    chart = ""
+    if figure.chart is not None and is_here("charts"):
+        chart = packed(json.dumps(figure.chart(), separators=(",", ":")))
+    return stem.name, _Held(drawing.image, drawing.svg, csv, chart)

@@ -30,7 +30,7 @@ from .partial import (
 )
 from .rank import Floats, defined_pairs, kendall_tau, pearson_r, spearman_rho
 from .resamples import Resamples
-from .tau import sparse_kendall_tau, sparse_on_resamples, weighted_tau
+from .tau import sparse_kendall_tau, sparse_on_resamples, weighted_on_resamples, weighted_tau
 from .topk import BestRankAtK, PrecisionAtK, RegretAtK, TopKMean
 
 Unit = Literal["correlation", "percent", "points", "share", "rank", "number"]
@@ -134,7 +134,7 @@ _PLAIN: dict[str, Statistic] = {
             "correlation",
             "bootstrap",
             weighted_tau,
-            lambda resamples, score: resamples.each(weighted_tau, score, resamples.truth),
+            weighted_on_resamples,
         ),
         Statistic(
             "ndcg", "share", "bootstrap", ndcg, lambda resamples, score: resamples.each(ndcg, score, resamples.truth)

@@ -108,7 +108,7 @@ class Resamples:
         if self._kernels:
             truth = self._by_truth
             total = self._kernels.rank_products(self.counts, self.sizes, by.order, by.starts, truth.order, truth.starts)
-            return _ratio(total[0], (self.sizes**3 - total[1]) / 3, self._truth_spread)
+            return ratio(total[0], (self.sizes**3 - total[1]) / 3, self._truth_spread)
         products = np.empty(self.n_resamples)
         spread = np.empty(self.n_resamples)
         for columns in self._blocks():
@@ -117,7 +117,7 @@ class Resamples:
             rank = 2 * np.cumsum(weights, axis=0) - weights - self.sizes[columns]  # twice the rank, centred
             products[columns] = np.einsum("ij,ij->j", rank, ranked)
             spread[columns] = _rank_spread(weights, self.sizes[columns])
-        return _ratio(products, spread, self._truth_spread)
+        return ratio(products, spread, self._truth_spread)
 
     def kendall_tau(self, score: ArrayLike) -> Floats:
         """Kendall's tau-b, per resample."""
@@ -125,7 +125,7 @@ class Resamples:
         if self._kernels:
             truth = self._by_truth
             total = self._kernels.agreement(self.counts, by.order, by.starts, truth.group, len(truth.starts))
-            return _ratio(2 * total[0], self.sizes**2 - total[1], self._truth_untied)
+            return ratio(2 * total[0], self.sizes**2 - total[1], self._truth_untied)
         plan = _kendall_plan(by, self._by_truth.group)
         agreement = np.empty(self.n_resamples)
         untied = np.empty(self.n_resamples)
@@ -134,7 +134,7 @@ class Resamples:
             agreement[columns] = _agreement(plan, ascending)
             weights = ascending if not by.has_ties else np.add.reduceat(ascending, by.starts, axis=0)
             untied[columns] = _untied_pairs(weights, self.sizes[columns])
-        return _ratio(2 * agreement, untied, self._truth_untied)
+        return ratio(2 * agreement, untied, self._truth_untied)
 
     def pearson_r(self, score: ArrayLike) -> Floats:
         """Pearson's r, per resample."""
@@ -144,7 +144,7 @@ class Resamples:
         if self._kernels:
             sums = self._kernels.moments(self.counts, self.sizes, x, y)
             sums[1, self._kernels.group_powers(self.counts, by.order, by.starts)[1] >= self.sizes**3] = 0.0
-            return _ratio(sums[0], sums[1], np.where(self._truth_spread <= 0, 0.0, sums[2]))
+            return ratio(sums[0], sums[1], np.where(self._truth_spread <= 0, 0.0, sums[2]))
         sums = np.full((3, self.n_resamples), np.nan)
         for columns in self._blocks():
             weights = self._block(columns)
@@ -158,7 +158,7 @@ class Resamples:
             sums[2, columns] = np.einsum("ij,ij->j", weights, dy)
             constant = _rank_spread(by.group_sums(self._block(columns)), self.sizes[columns]) <= 0
             sums[1, columns] = np.where(constant, 0.0, sums[1, columns])
-        return _ratio(sums[0], sums[1], np.where(self._truth_spread <= 0, 0.0, sums[2]))
+        return ratio(sums[0], sums[1], np.where(self._truth_spread <= 0, 0.0, sums[2]))
 
     def topk_mean(self, score: ArrayLike, k: int) -> Floats:
         """Mean truth of the `k` best-scored draws; NaN for a resample of fewer than `k`."""
@@ -326,7 +326,7 @@ def _untied_pairs(weights: NDArray[np.floating], sizes: Floats) -> Floats:
     return np.asarray(sizes**2 - squares)
 
 
-def _ratio(top: Floats, left: Floats, right: Floats) -> Floats:
+def ratio(top: Floats, left: Floats, right: Floats) -> Floats:
     """top / sqrt(left * right), NaN where one side does not vary."""
     varies = (left > 0) & (right > 0)
     scale = np.sqrt(np.where(varies, left, 1.0)) * np.sqrt(np.where(varies, right, 1.0))

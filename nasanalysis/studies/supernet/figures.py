@@ -110,7 +110,8 @@ def curvature(run: ItemFrames, figure: SupernetFigure) -> Figure:
     for label in figure.arms:
         arm = next(a for a in run.item.arms if a.label == label)
         rows = run.of(run.perturbed, arm)
-        ranked = [arch for arch in order if arch in set(rows["arch"])]
+        there = set(rows["arch"])
+        ranked = [arch for arch in order if arch in there]
         picked = [ranked[round(k)] for k in np.linspace(0, len(ranked) - 1, min(figure.archs, len(ranked)))]
         lines = plots.loss_curvature(rows.filter(pl.col("arch").is_in(picked)), truth)
         panels.append(lines.select(pl.lit(label).alias("supernet"), pl.all()))
