@@ -17,6 +17,7 @@ from nasanalysis.studies.items import KINDS
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "docs" / "generate"))
 
+import dependencies
 import reference
 
 
@@ -47,6 +48,14 @@ def test_every_statistic_frame_and_kind_of_item_is_there() -> None:
 @pytest.mark.parametrize("leaf", ["report", "compare", "supernet train", "data get", "diffsearch methods"])
 def test_commands_have_their_options(leaf: str) -> None:
     assert re.search(rf"^## `nasanalysis {leaf}`$", reference.commands(), re.M)
+
+
+def test_every_dependency_and_extra_says_what_it_is_for() -> None:
+    needed, extras = dependencies.asked_for()
+    assert set(needed) == set(dependencies.WHAT_FOR)
+    assert set(extras) == set(dependencies.EXTRAS)
+    page = dependencies.dependencies()
+    assert re.search(r"^\| `polars` \| 1\.\d+ \| \d+ \| every frame", page, re.M), "with its lowest version and weight"
 
 
 def test_the_menu_names_every_page_and_fetches_nothing() -> None:

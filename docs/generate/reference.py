@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from dependencies import dependencies
+from markdown_text import code, table
 from pydantic import BaseModel
 
 from nasanalysis.cli.app import app
@@ -50,20 +52,6 @@ MODULES = (
     *("nasanalysis.networks.build", "nasanalysis.measures.perturb", "nasanalysis.measures.hessian"),
     *("nasanalysis.measures.zero_cost", "nasanalysis.measures.angle"),
 )
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; a pipe and a line end inside a cell are written so that they stay in it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines) + "\n"
-
-
-def _cell(text: object) -> str:
-    return " ".join(str(text).split()).replace("|", "\\|")
-
-
-def code(text: object) -> str:
-    return f"`{text}`" if str(text) else ""
 
 
 # --- proxies and statistics -----------------------------------------------------------------------------
@@ -407,6 +395,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/study-keys.md": studies,
     "reference/commands.md": commands,
     "reference/api.md": api,
+    "reference/dependencies.md": dependencies,
 }
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ A part lies between two comments, and everything between them is written anew::
     <!-- answer of digits: nasanalysis report digits -->
     <!-- end of the answer -->
 
+    <!-- short answer of digits: nasanalysis report digits -->
+    <!-- end of the answer -->
+
     <!-- table nb201-all: nasanalysis report nb201 --data FOLDER -->
     <!-- end of the table -->
 
-What follows the colon is for readers: how to get there. A table is named as its files are, by study and table.
+What follows the colon is for readers: how to get there. A short answer is three lines: without training, at the lowest
+cost, at the highest. A table is named as its files are, by study and table.
 """
 
 from __future__ import annotations
@@ -23,9 +27,10 @@ from .markup import to_markdown
 from .model import Result
 from .writer import answer_markdown
 
+_KINDS = "answer of|short answer of|table"
 _PART = re.compile(
-    r"(?P<head><!-- (?P<kind>answer of|table) (?P<name>[\w.-]+)(?::[^\n]*)? -->\n)"
-    r"(?:(?!<!-- (?:answer of|table) ).)*?"  # a part that does not end is no part
+    rf"(?P<head><!-- (?P<kind>{_KINDS}) (?P<name>[\w.-]+)(?::[^\n]*)? -->\n)"
+    rf"(?:(?!<!-- (?:{_KINDS}) ).)*?"  # a part that does not end is no part
     r"(?P<end><!-- end of [^\n]* -->)",
     re.DOTALL,
 )
@@ -42,7 +47,7 @@ def filled(text: str, results: Sequence[Result]) -> str:
     A table of an item that was skipped stays too. `UnknownNameError` for a table that its study does not have,
     `StudyError` for a part that does not end.
     """
-    begun = len(re.findall(r"<!-- (?:answer of|table) ", text))
+    begun = len(re.findall(rf"<!-- (?:{_KINDS}) ", text))
     if begun != len(_PART.findall(text)):
         raise StudyError(
             f"page: expected {begun} parts that begin with '<!-- table NAME -->' or '<!-- answer of STUDY -->' and end "
@@ -62,13 +67,33 @@ def fill_page(path: Path, results: Sequence[Result]) -> Path:
 
 
 def _part(part: re.Match[str], results: Sequence[Result]) -> str:
-    body = _answer(part["name"], results) if part["kind"] == "answer of" else _table(part["name"], results)
+    body = {"answer of": _answer, "short answer of": _short_answer, "table": _table}[part["kind"]](
+        part["name"], results
+    )
     return part[0] if body is None else f"{part['head']}\n{body.strip()}\n\n{part['end']}"
 
 
 def _answer(study: str, results: Sequence[Result]) -> str | None:
     of = [result for result in results if result.name == study]
     return answer_markdown(of) if of else None
+
+
+def _short_answer(study: str, results: Sequence[Result]) -> str | None:
+    of = [result for result in results if result.name == study and result.answers]
+    return "\n".join(f"- {line}" for line in short_answer(of[0])) if of else None
+
+
+def short_answer(result: Result) -> list[str]:
+    """The first sentence of three lines of a study's first answer: the first, the second and the last that has a cost.
+
+    >>> lines = ("Free: a. More.", "For 1: b. More.", "For 2: c. More.", "For 3: d. More.", "It stays.")
+    >>> short_answer(Result("x", "X", "", (Section("S", answer=lines),), {}))
+    ['Free: a.', 'For 1: b.', 'For 3: d.']
+    """
+    [(_, sentences), *_] = result.answers
+    costs = [sentence for sentence in sentences[1:] if sentence.startswith("For ")]
+    chosen = dict.fromkeys([sentences[0], *costs[:1], *costs[-1:]])
+    return [sentence.partition(". ")[0].rstrip(".") + "." for sentence in chosen]
 
 
 def _table(name: str, results: Sequence[Result]) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nasanalysis.report import Result
+from nasanalysis.report.blocks import filled, parts
 from nasanalysis.report.model import Section
 from nasanalysis.report.writer import answer_markdown, write_report
 from nasanalysis.studies.study import Study
@@ -24,13 +25,17 @@ def test_sections_without_an_answer_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_readme_says_what_a_run_says() -> None:
-    """To write it anew: `nasanalysis report digits-2 --fill README.md`; the block is that study's ``answer.md``."""
+    """To write it anew: `nasanalysis report digits-2 --fill README.md --fill docs/results.md`."""
     if not README.exists():
         pytest.skip("not in this distribution")
     pytest.importorskip("sklearn")  # the bar of trained architectures
     text = README.read_text(encoding="utf-8")
-    block = text.partition("<!-- answer of digits-2: nasanalysis report digits-2 -->")[2].partition("<!-- end of")[0]
+    results = README.parent / "docs" / "results.md"
     study = Study.load("digits-2")
     asked = tuple(item for item in study.items if type(item).__name__ == "LeaderboardItem")
     assert len(asked) == 1
-    assert block.strip() == answer_markdown([study.model_copy(update={"items": asked}).run()]).strip()
+    result = study.model_copy(update={"items": asked}).run()
+    assert parts(text) == ["digits-2"]
+    assert filled(text, [result]) == text
+    if results.exists():
+        assert answer_markdown([result]).strip() in results.read_text(encoding="utf-8")
