@@ -15,7 +15,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # pyenv's shims answer for every version they hold
-export PYENV_VERSION := $(shell command -v pyenv >/dev/null 2>&1 && pyenv versions --bare 2>/dev/null | grep -E '^3\.1[123](\.|$$)' | paste -sd: -)
+export PYENV_VERSION := $(shell command -v pyenv >/dev/null 2>&1 && pyenv versions --bare 2>/dev/null | grep -E '^3\.1[1234](\.|$$)' | paste -sd: -)
 
 .PHONY: full report test test-all test-light test-nb301 lint format bench gallery notebook docs wheel clean help
 

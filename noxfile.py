@@ -25,7 +25,7 @@ EXTRAS = "[page,predict,posthocs,robust-darts]"
 WHOLE, PARTS = "3.12", ("cli", "core", "jobs", "report", "spaces")
 
 
-@nox.session(python=["3.11", "3.12", "3.13"])
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def light(session: nox.Session) -> None:
     """Build the wheel, install it without torch, and run the tests that need none, away from the checkout.
 

@@ -142,6 +142,10 @@ def test_progress_says_which_part_of_how_many(capsys: pytest.CaptureFixture[str]
     assert lines[1] == "note: something was left out"
     assert lines[2].startswith("item 2 of 3, about ")
     assert lines[2].endswith(" left: one: another [title]")
-    assert Parts(10, "item").left(4, 60.0) == "about 90 s left"
-    assert Parts(10, "item").left(1, 60.0) == "about 9 min left"
-    assert Parts(10, "item").left(0, 60.0) == ""
+    assert Parts(10, "item").left([90.0, 15.0, 15.0, 15.0]) == "about 90 s left", (
+        "the longest is seldom like the others"
+    )
+    assert Parts(10, "item").left([600.0, 60.0, 60.0]) == "about 7 min left"
+    assert Parts(10, "item").left([60.0, 60.0]) == "", "too few to tell by"
+    assert Parts(3, "item").left([60.0]) == "about 2 min left"
+    assert Parts(3, "item").left([]) == ""
