@@ -13,6 +13,7 @@ from .options import (
     DataOption,
     DirectionOption,
     JsonOption,
+    QuantityOption,
     ScheduleOption,
     SeedOption,
     SpaceOption,
@@ -57,6 +58,7 @@ def search(
     dataset: TruthDataset = None,
     split: SplitOption = None,
     schedule: ScheduleOption = None,
+    quantity: QuantityOption = None,
     sample: Annotated[str | None, typer.Option("--sample", help="Which architectures are searched.")] = None,
     direction: DirectionOption = None,
     unit: UnitOption = None,
@@ -94,6 +96,7 @@ def search(
         dataset=dataset,
         split=split,
         schedule=schedule,
+        quantity=quantity,
         sample=sample,
         unit=unit,
         space=space,
@@ -103,7 +106,8 @@ def search(
     if as_json:
         print_json({"sentences": found.sentences, "searches": found.table.to_dicts()})
         return
-    print_table(found.table, "True accuracy (percent) of the best by fitness, mean over searches", digits=2)
+    what = f"True {found.quantity.words} ({found.quantity.unit}) of the best by fitness, mean over searches"
+    print_table(found.table, what, digits=2 if found.quantity.unit == "percent" else 4)
     print("\n".join(found.sentences))
     if out is not None:
         print(out)

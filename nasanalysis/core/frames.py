@@ -90,7 +90,22 @@ class Quantity:
     @property
     def label(self) -> str:
         """For an axis: ``accuracy (%)``, ``latency (ms)``."""
-        return f"{self.name.replace('_', ' ')} ({'%' if self.unit == 'percent' else self.unit})"
+        return f"{self.words} ({self.sign})"
+
+    @property
+    def words(self) -> str:
+        """Its name in words."""
+        return self.name.replace("_", " ")
+
+    @property
+    def sign(self) -> str:
+        """Its unit behind a number: ``%``, ``nats`` ..."""
+        return unit_sign(self.unit)
+
+
+def unit_sign(unit: str) -> str:
+    """A unit as it stands behind a number: ``%`` for percent, others as they are."""
+    return "%" if unit == "percent" else unit
 
 
 def truth_quantity(truth: pl.DataFrame) -> Quantity:

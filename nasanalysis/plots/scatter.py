@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..core.frames import any_frame
+from ..core.frames import any_frame, unit_sign
 from .lines import colours_and_markers
 from .marginals import draw_marginals, draw_points
 from .style import look, new_axes, note, proxy_axis
@@ -36,7 +36,7 @@ def plot_scatter(
     with look():
         ax = new_axes(ax)
         draw_points(ax, score, accuracy, opacity=(0.55, 0.15), color=colours_and_markers([proxy])[proxy][0])
-        ax.set(xlabel=proxy_axis(proxy), ylabel=f"{target} ({'%' if unit == 'percent' else unit})")
+        ax.set(xlabel=proxy_axis(proxy), ylabel=f"{target} ({unit_sign(unit)})")
         ax.xaxis.set_major_formatter(EngFormatter(sep="") if proxy in ("params", "flops") else ScalarFormatter())
         head = draw_marginals(ax, score, accuracy) if marginals else ax
         if title:

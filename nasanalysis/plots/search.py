@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from ..core.errors import StudyError
-from ..core.frames import any_frame
+from ..core.frames import any_frame, unit_sign
 from .lines import colours_and_markers, draw_line
 from .style import GREY, legend_beside, look, new_axes, proxy_label
 
@@ -74,25 +74,23 @@ def plot_search(
     *,
     band: Band = "mean",
     target: str = "test accuracy",
+    unit: str = "percent",
+    direction: int = 1,
     low: float | None = None,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
     """Draw `search_frame`: a line with a band for each search, the best possible as a level line.
 
-    low: lower end of the y axis (percent): the first queries of a search often lie far below all that matters; by
-    default where the lowest line stands after a tenth of the queries.
+    unit, direction: of the truth; -1 where less is better.
+    low: lower end of the y axis (its upper end where less is better), in the truth's unit: the first queries of a
+    search often lie far from all that matters; by default where the worst line stands after a tenth of the queries.
 
     Returns the Axes.
     """
     table = search_frame(summary, band=band)
     best = table["best_possible"].max()
-    top = [v for v in (best, table["band_high"].max(), table["mean"].max()) if v is not None]
-    late = table.filter(pl.col("query") >= pl.col("query").max() / 10)
-    lowest = [
-        end for end in (late["mean"].min(), late["band_low"].min()) if end is not None
-    ]  # without bands: the means
-    bottom = low if low is not None else min(map(_number, lowest))
+    bottom, top = _in_sight(table, direction, low)
     with look():
         ax = new_axes(ax, figsize=_room(table))
         looks = colours_and_markers(table["line"])
@@ -102,12 +100,11 @@ def plot_search(
             draw_line(ax, rows, "query", "mean", colour=colour, band=BAND, **style)
         if best is not None:
             ax.axhline(_number(best), color=GREY, linestyle="--", linewidth=1.2, label="best possible", zorder=1)
-        margin = 0.04 * max(_number(max(map(_number, top))) - bottom, 1e-9)
-        ax.set_ylim(bottom - margin, max(map(_number, top)) + margin)
-        seen = table.filter(pl.col("mean") >= bottom - margin)["query"]  # queries at which a line is in sight
+        ax.set_ylim(bottom, top)
+        seen = table.filter(pl.col("mean").is_between(bottom, top))["query"]  # queries at which a line is in sight
         ax.set_xlim(0.9 * max(1, _number(seen.min())), 1.1 * _number(table["query"].max()))
         _log_x(ax, "queries")
-        ax.set_ylabel(f"{target} of the best found (%)")
+        ax.set_ylabel(f"{target} of the best found ({unit_sign(unit)})")
         if title:
             ax.set_title(title)
         ax.legend(title=f"mean of {_searches(table)} searches")
@@ -115,9 +112,26 @@ def plot_search(
     return ax
 
 
+def _in_sight(table: pl.DataFrame, direction: int, low: float | None) -> tuple[float, float]:
+    """Ends of the y axis: from where the worst line stands after a tenth of the queries, or `low`, to the best."""
+    ends = ("band_low", "band_high") if direction > 0 else ("band_high", "band_low")
+    sides = table.select(
+        "query", "mean", worst=direction * pl.col(ends[0]), good=direction * pl.col(ends[1])
+    ).with_columns(mean=direction * pl.col("mean"))
+    late = sides.filter(pl.col("query") >= pl.col("query").max() / 10)
+    best = [direction * _number(value) for value in (table["best_possible"].max(),) if value is not None]
+    top = max([*best, *(_number(v) for v in (sides["good"].max(), sides["mean"].max()) if v is not None)])
+    lowest = [_number(v) for v in (late["mean"].min(), late["worst"].min()) if v is not None]  # without bands: means
+    bottom = direction * low if low is not None else min(lowest)
+    margin = 0.04 * max(top - bottom, 1e-9)
+    low_end, high_end = sorted((direction * (bottom - margin), direction * (top + margin)))
+    return low_end, high_end
+
+
 @any_frame
-def regret_frame(summary: pl.DataFrame, *, band: Band = "mean") -> pl.DataFrame:
-    """`search_frame` as regret: how far the best found lies below the best possible (percentage points).
+def regret_frame(summary: pl.DataFrame, *, band: Band = "mean", direction: int = 1) -> pl.DataFrame:
+    """`search_frame` as regret: how far the best found lies from the best possible (percentage points, or the truth's
+    unit). direction: -1 where less of the truth is better.
 
     `StudyError` where the best possible is not known: `summarise_searches` is told it (``best_possible=``).
     """
@@ -125,8 +139,8 @@ def regret_frame(summary: pl.DataFrame, *, band: Band = "mean") -> pl.DataFrame:
     if table["best_possible"].null_count():
         raise StudyError("regret_frame: expected best_possible in every row; pass it to summarise_searches")
     best = pl.col("best_possible")
-    low, high = (best - pl.col(end) for end in reversed(BAND))
-    return table.with_columns(mean=best - pl.col("mean"), band_low=low, band_high=high)
+    low, high = (direction * (best - pl.col(end)) for end in BAND[::-direction])
+    return table.with_columns(mean=direction * (best - pl.col("mean")), band_low=low, band_high=high)
 
 
 @any_frame
@@ -135,11 +149,16 @@ def plot_regret(
     *,
     band: Band = "mean",
     target: str = "test accuracy",
+    unit: str = "percent",
+    direction: int = 1,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw `regret_frame`: a line with a band for each search, down to 0, the best architecture. Returns the Axes."""
-    table = regret_frame(summary, band=band)
+    """Draw `regret_frame`: a line with a band for each search, down to 0, the best architecture. Returns the Axes.
+
+    unit, direction: of the truth; -1 where less is better.
+    """
+    table = regret_frame(summary, band=band, direction=direction)
     with look():
         ax = new_axes(ax, figsize=_room(table))
         looks = colours_and_markers(table["line"])
@@ -149,7 +168,7 @@ def plot_regret(
             draw_line(ax, rows, "query", "mean", colour=colour, band=BAND, **style)
         ax.set_ylim(bottom=0)
         _log_x(ax, "queries")
-        ax.set_ylabel(f"regret in {target} (percentage points)")
+        ax.set_ylabel(f"regret in {target} ({'percentage points' if unit == 'percent' else unit})")
         if title:
             ax.set_title(title)
         ax.legend(title=f"mean of {_searches(table)} searches")
@@ -197,19 +216,22 @@ def plot_budget(
     curves: Mapping[str, Any],
     *,
     target: str = "test accuracy",
+    unit: str = "percent",
+    direction: int = 1,
     low: float | None = None,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw `budget_frame`: expected accuracy of the pick against seconds; what costs nothing is a level line.
+    """Draw `budget_frame`: expected truth of the pick against seconds; what costs nothing is a level line.
 
+    unit, direction: of the truth; -1 where less is better. low: as in `plot_search`.
     A curve without cost has no place on a log axis: its best expectation (all that is free is scored) is drawn as a
     dotted level line.
 
     Returns the Axes.
     """
     table = budget_frame(curves)
-    best = _number(table["best_possible"].max())
+    best = direction * max(direction * _number(value) for value in table["best_possible"].unique())
     with look():
         ax = new_axes(ax, figsize=_room(table))
         looks = colours_and_markers(table["line"])
@@ -225,8 +247,8 @@ def plot_budget(
         ax.axhline(best, color=GREY, linestyle="--", linewidth=1.2, label="best possible", zorder=1)
         _log_x(ax, "seconds")
         if low is not None:
-            ax.set_ylim(bottom=low, top=best + 0.04 * (best - low))
-        ax.set_ylabel(f"expected {target} of the pick (%)")
+            ax.set_ylim(*sorted((low, best + 0.04 * (best - low))))
+        ax.set_ylabel(f"expected {target} of the pick ({unit_sign(unit)})")
         if title:
             ax.set_title(title)
         ax.legend()

@@ -70,8 +70,7 @@ class Page:
     @property
     def axis(self) -> str:
         """The truth's quantity with its unit, as columns are headed."""
-        unit = "%" if self.quantity.unit == "percent" else self.quantity.unit
-        return f"{self.quantity.name} ({unit})"
+        return f"{self.quantity.name} ({self.quantity.sign})"
 
     @property
     def oriented_words(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..core.errors import StudyError, UnknownNameError
+from ..core.frames import Quantity
 from ..core.notes import told
 from ..core.toml import validated
 from ..loaders.sources import Sources
@@ -31,13 +32,14 @@ class Found:
     Attributes
     ----------
     table: a row for each algorithm, fitness and number of queries: algorithm, fitness (``truth``: the true accuracy
-        itself), query, mean (percent: true accuracy of the best by fitness, over searches), ci_low, ci_high (of that
+        itself), query, mean (truth of the best by fitness, over searches, in its unit), ci_low, ci_high (of that
         mean), cost (of the queries, in the unit of `costs`; null of the truth), standing (``best``, ``tied`` with the
-        best, ``behind``; null of the truth), regret (percentage points to the best possible).
-    sentences: what follows by rule. figure: regret against queries.
+        best, ``behind``; null of the truth), regret (to the best possible, in the truth's unit or percentage points).
+    quantity: what the truth is. sentences: what follows by rule. figure: regret against queries.
     """
 
     table: pl.DataFrame
+    quantity: Quantity
     sentences: tuple[str, ...]
     figure: Figure
 
@@ -69,7 +71,8 @@ def found_with(
         own), the others at `step`.
     queries: of each search. seeds: searches of each kind. score_seed: training run of the scores; None: their mean.
     costs: proxy -> cost of a query (of a step, for successive halving).
-    keys: of ``[[search]]`` (dataset, split, schedule, sample, scores, unit, space); None is left at its default.
+    keys: of ``[[search]]`` (dataset, split, schedule, quantity, sample, scores, unit, space); None is left at its
+        default.
 
     `StudyError` where the truth has several data sets and none is named, or a proxy does not fit; `UnknownNameError`
     for a cost or direction of a proxy that is not asked.
@@ -110,20 +113,21 @@ def found_with(
         table = _table(runs)
     last = item.algorithms[-1]
     drawn = SearchFigure(name="regret", kind="regret", algorithms=(last.key,), fitnesses=item.asked_by(last))
-    return Found(table, tuple(_sentences(runs, table)), against_queries(runs, drawn))
+    return Found(table, runs.searched.quantity, tuple(_sentences(runs, table)), against_queries(runs, drawn))
 
 
 def _table(runs: Runs) -> pl.DataFrame:
     item = runs.searched.item
     rows = runs.summary.filter(pl.col("query").is_in(list(item.at)))
-    best = pl.col("mean") == pl.col("mean").filter(pl.col("fitness") != TRUTH).max().over("query")
+    sign = runs.searched.quantity.direction
+    best = sign * pl.col("mean") == (sign * pl.col("mean")).filter(pl.col("fitness") != TRUTH).max().over("query")
     tied = pl.Series([key in runs.ties for key in rows.select("algorithm", "fitness", "query").iter_rows()])
     standing = pl.when(pl.col("fitness") != TRUTH).then(
         pl.when(best).then(pl.lit("best")).when(tied).then(pl.lit("tied")).otherwise(pl.lit("behind"))
     )
     kept = rows.select("algorithm", "fitness", "query", "mean", "ci_low", "ci_high", "seconds")
     return kept.with_columns(
-        standing=standing, regret=runs.best - pl.col("mean"),
+        standing=standing, regret=sign * (runs.best - pl.col("mean")),
         seconds=pl.when(pl.col("fitness") != TRUTH).then("seconds"),
     ).rename({"seconds": "cost"})  # fmt: skip
 
@@ -132,19 +136,25 @@ def _sentences(runs: Runs, table: pl.DataFrame) -> list[str]:
     item = runs.searched.item
     last = table.filter(query=item.queries)
     top = last.filter(standing="best").row(0, named=True)
-    shown = with_interval(top["mean"], top["ci_low"], top["ci_high"], 2)
+    quantity, digits = runs.searched.quantity, runs.decimals
+    shown = with_interval(top["mean"], top["ci_low"], top["ci_high"], digits)
     searched = f"{len(runs.searched.known):,} architectures"
     said = [
-        f"After {item.queries:,} queries {top['algorithm']} with {top['fitness']} finds {shown} % in the mean of "
-        f"{item.seeds} searches of {searched} (best possible: {runs.best:.2f} %, mean of all: {runs.mean:.2f} %)."
+        f"After {item.queries:,} queries {top['algorithm']} with {top['fitness']} finds {shown} {quantity.sign} in the "
+        f"mean of {item.seeds} searches of {searched} (best possible: {runs.best:.{digits}f} {quantity.sign}, mean of "
+        f"all: {runs.mean:.{digits}f} {quantity.sign})."
     ]
     if tied := [f"{a} with {f}" for a, f in last.filter(standing="tied").select("algorithm", "fitness").iter_rows()]:
         said.append(f"Not told apart from it: {', '.join(tied)}.")
-    lucky = last.filter(pl.col("fitness") != TRUTH, ~(pl.col("ci_low") > runs.mean))
+    sign, near = quantity.direction, "ci_low" if quantity.direction > 0 else "ci_high"
+    lucky = last.filter(pl.col("fitness") != TRUTH, ~(sign * pl.col(near) > sign * runs.mean))
     if poor := [f"{a} with {f}" for a, f in lucky.select("algorithm", "fitness").iter_rows()]:
         said.append(f"Not better for certain than one architecture drawn at random: {', '.join(poor)}.")
     if not (
-        truth := last.filter(fitness=TRUTH).sort("mean", descending=True)
+        truth := last.filter(fitness=TRUTH).sort(sign * pl.col("mean"), descending=True)
     ).is_empty():  # halving has no truth to ask
-        said.append(f"With {TRUTH_SHOWN} as fitness {truth['algorithm'][0]} finds {truth['mean'][0]:.2f} %.")
+        said.append(
+            f"With {TRUTH_SHOWN} as fitness {truth['algorithm'][0]} finds {truth['mean'][0]:.{digits}f} "
+            f"{quantity.sign}."
+        )
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,46 @@ def test_a_table_of_ones_own_and_a_score_that_says_nothing(tmp_path: Path) -> No
     assert by_fitness["constant"]["standing"] == "behind"
     assert any("at random: random_search with constant" in s for s in answer["sentences"])
     assert out.read_text().startswith("<?xml")
+
+
+DESCRIPTION = """
+benchmark = "mine"
+space = "nb201"
+
+file = "{name}.csv"
+frame = "TRUTH"
+dataset = "mine"
+schedule = 10
+split = "test"
+arch_column = "arch"
+quantity = "{name}"
+quantity_unit = "ms"
+quantity_direction = {direction}
+values = {{ value = "{name}" }}
+"""
+
+
+def test_a_search_for_less_is_the_mirror_of_a_search_for_more(tmp_path: Path) -> None:
+    """Where the truth is negated and says that less is better, every number of the answer is negated, no standing."""
+    archs = [str(a) for a in list(get_space("nb201"))[:200]]
+    rng = np.random.default_rng(1)
+    speed = rng.uniform(50, 90, len(archs))
+    truths = {"speed": (1, speed), "latency": (-1, -speed)}
+    pl.DataFrame({"arch": archs, "guess": speed + rng.normal(0, 10, len(archs))}).write_csv(tmp_path / "mine.csv")
+    answers = {}
+    for name, (direction, values) in truths.items():
+        pl.DataFrame({"arch": archs, name: values}).write_csv(tmp_path / f"{name}.csv")
+        (tmp_path / f"{name}.toml").write_text(DESCRIPTION.format(name=name, direction=direction))
+        drawn = tmp_path / f"{name}.svg"
+        files = ["--truth", str(tmp_path / f"{name}.toml"), "--scores", str(tmp_path / "mine.csv"), "--out", str(drawn)]
+        answers[name] = asked("guess", *files, "--direction", "guess=higher", "--queries", "40", "--searches", "6")
+        assert f"regret in test {name} (ms)" in drawn.read_text()
+        assert re.search(r"finds -?[0-9.]+ \[-?[0-9.]+, -?[0-9.]+\] ms in the mean of 6", answers[name]["sentences"][0])
+    for more, less in zip(answers["speed"]["searches"], answers["latency"]["searches"], strict=True):
+        assert (less["mean"], less["ci_low"], less["ci_high"]) == (-more["mean"], -more["ci_high"], -more["ci_low"])
+        assert (less["regret"], less["standing"]) == (more["regret"], more["standing"])
+    said = {name: [re.sub(r"-(?=[0-9])", "", s) for s in answer["sentences"]] for name, answer in answers.items()}
+    assert said["speed"][1:] == said["latency"][1:]
 
 
 def test_successive_halving_asks_at_its_rungs() -> None:

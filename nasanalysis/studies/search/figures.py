@@ -25,6 +25,7 @@ def against_queries(runs: Runs, figure: SearchFigure) -> Figure:
     """True accuracy of the best found against queries, or its distance from the best possible."""
     item = runs.searched.item
     shown = {a.key: a.shown for a in item.algorithms}
+    quantity = runs.searched.quantity
     chosen = runs.summary.filter(
         pl.col("algorithm").is_in(list(figure.algorithms)), pl.col("fitness").is_in(list(figure.fitnesses))
     )
@@ -36,35 +37,39 @@ def against_queries(runs: Runs, figure: SearchFigure) -> Figure:
     ).with_columns(pl.col("algorithm").replace(shown), pl.col("fitness").replace({TRUTH: TRUTH_SHOWN}))
     one = figure.algorithms[0] if len(figure.algorithms) == 1 else None
     subject = shown[one] if one else f"fitness: {figure.fitnesses[0].replace(TRUTH, TRUTH_SHOWN)}"
-    target = f"{item.split} accuracy"
+    how: dict[str, Any] = {
+        "target": f"{item.split} {quantity.words}",
+        "unit": quantity.unit,
+        "direction": quantity.direction,
+    }
     caption = figure.caption or (
-        "How far the best found lies below the best possible, by queries."
+        f"How far the best found lies {'below' if quantity.direction > 0 else 'above'} the best possible, by queries."
         if figure.kind == "regret"
-        else "True accuracy of the best found, by queries."
+        else f"True {quantity.words} of the best found, by queries."
     )
 
     def draw() -> Any:
         if figure.kind == "regret":
-            return plot_regret(chosen, target=target)
-        return plot_search(chosen, target=target, low=figure.low)
+            return plot_regret(chosen, **how)
+        return plot_search(chosen, low=figure.low, **how)
 
     return Figure(
         f"{item.name}-{figure.name}",
         f"{caption} {capital(subject)}; bands: 95 % intervals of the mean over {item.seeds} searches.",
         draw,
-        regret_frame(chosen) if figure.kind == "regret" else search_frame(chosen),
+        regret_frame(chosen, direction=quantity.direction) if figure.kind == "regret" else search_frame(chosen),
     )
 
 
 def against_cost(runs: Runs, figure: SearchFigure) -> Figure:
-    """Expected true accuracy of the pick against cost."""
-    item = runs.searched.item
+    """Expected truth of the pick against cost."""
+    item, quantity = runs.searched.item, runs.searched.quantity
     curves = {curve.label: _curve(runs, curve) for curve in figure.curves}
-    unit, target = item.cost_unit, f"{item.split} accuracy"
+    target = f"{item.split} {quantity.words}"
 
     def draw() -> Any:
-        ax = plot_budget(curves, target=target, low=figure.low)
-        ax.set_xlabel(unit)
+        ax = plot_budget(curves, target=target, unit=quantity.unit, direction=quantity.direction, low=figure.low)
+        ax.set_xlabel(item.cost_unit)
         legend_beside(ax)
         return ax
 
@@ -75,6 +80,12 @@ def against_cost(runs: Runs, figure: SearchFigure) -> Figure:
 
 
 def _curve(runs: Runs, curve: BudgetCurve) -> pl.DataFrame:
+    """In the truth's own numbers."""
+    sign = runs.searched.quantity.direction
+    return _oriented(runs, curve).with_columns(pl.col("expected_accuracy", "best_possible") * sign)
+
+
+def _oriented(runs: Runs, curve: BudgetCurve) -> pl.DataFrame:
     searched = runs.searched
     known, n, second = searched.known, len(searched.known), searched.whole(curve.fitness)
     if curve.filter is None:

@@ -8,7 +8,8 @@ from functools import cached_property
 import polars as pl
 
 from ...core.errors import StudyError
-from ...core.frames import truth_quantity
+from ...core.frames import Quantity, truth_quantity
+from ...core.schemas import ACCURACY
 from ...loaders import Benchmark
 from ...search import Combined, Part, SteppedTable, TableFitness, seconds_of
 from ...search.table import Seconds
@@ -29,11 +30,16 @@ class Searched:
     own: pl.DataFrame | None = None
 
     @cached_property
+    def quantity(self) -> Quantity:
+        """What the truth is: accuracy in percent, or another quantity with its unit and direction."""
+        return truth_quantity(self.truth)
+
+    @cached_property
     def known(self) -> dict[str, float]:
-        """True accuracy of the architectures that every fitness knows, in the truth's order."""
+        """Truth of the architectures that every fitness knows, in the truth's order; negated where less is better."""
         scored = [set(fitness.archs) for fitness in self._read.values()]
-        pairs = self.truth.select("arch", "accuracy").iter_rows()
-        known = {arch: accuracy for arch, accuracy in pairs if all(arch in archs for archs in scored)}
+        pairs = self.truth.select("arch", pl.col(self.quantity.column) * self.quantity.direction).iter_rows()
+        known = {arch: value for arch, value in pairs if all(arch in archs for archs in scored)}
         if len(known) < 2:
             raise StudyError(
                 f"{self.item.name}: expected architectures that have a truth and every fitness, got {len(known)}"
@@ -156,19 +162,15 @@ def truth_of(item: SearchItem, sources: Sources, benchmark: Benchmark) -> pl.Dat
         schedule=item.schedule,
         sample=item.sample,
         asker=item.name,
+        quantity=item.quantity,
     )
-    if (quantity := truth_quantity(frame)).name != "accuracy":
-        raise StudyError(
-            f"{item.name}: expected a truth in accuracies to search by, got {quantity.label}; [[compare]] ranks by it, "
-            "and from Python nasanalysis.search.TableFitness.from_truth searches by any quantity"
-        )
-    values = TableFitness.from_truth(frame, seed=item.truth_seed).values
+    quantity = truth_quantity(frame)
+    if item.traces and quantity.name != ACCURACY:
+        raise StudyError(f"{item.name}: expected a truth in accuracies for live searches, got {quantity.label}")
+    oriented = TableFitness.from_truth(frame, seed=item.truth_seed).values
+    values = pl.col("arch").replace_strict(oriented, return_dtype=pl.Float64) * quantity.direction
     return (
-        frame.select(pl.exclude("seed", "accuracy"))
-        .unique("arch", maintain_order=True)
-        .with_columns(
-            seed=pl.lit(item.truth_seed, pl.Int64),
-            accuracy=pl.col("arch").replace_strict(values, return_dtype=pl.Float64),
-        )
-        .filter(pl.col("accuracy").is_not_nan())
+        frame.unique("arch", maintain_order=True)
+        .with_columns(values.alias(quantity.column), seed=pl.lit(item.truth_seed, pl.Int64))
+        .filter(pl.col(quantity.column).is_not_nan())
     )

@@ -7,6 +7,7 @@ with the truth itself::
     name = "digits"
     title = "What does a search find?"
     benchmark = "digits"                # of the truth, or files of your own ("my.toml", "my_truth.csv", a list of them)
+    quantity = "latency"                # which truth, where there are several; default: accuracy, or the only one
     unit = "fraction"                   # of a plain table's accuracies, and the space of its architectures ...
     space = "nb201"                     # ... where it does not say them
     scores = "my_scores.csv"            # of your own; fitnesses may name their proxies
@@ -122,8 +123,11 @@ class BudgetCurve(StrictModel):
 
 
 class SearchFigure(StrictModel):
-    """A figure (see the module). `low`: lower end of its y axis, percent. `protocol` and `part` (of ``curvature``):
-    which losses, where `perturbed` holds those of several supernets."""
+    """A figure (see the module).
+
+    `low`: end of its y axis where the worst stand, in the truth's unit. `protocol` and `part` (of ``curvature``): which
+    losses, where `perturbed` holds those of several supernets.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     kind: Literal["queries", "regret", "budget", "curvature"] = "queries"
@@ -164,6 +168,7 @@ class SearchItem(ItemModel):
     unit: AccuracyUnit | None = None
     space: str | None = None
     scores: Many[str] = ()
+    quantity: str | None = None
     dataset: str = "cifar10"
     split: str = "test"
     schedule: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,10 +46,19 @@ class Runs:
         return pl.concat(parts)
 
     @cached_property
+    def oriented(self) -> pl.DataFrame:
+        """`summarise_searches` of all, negated where less of the truth is better."""
+        best = max(self.searched.known.values())
+        return summarise_searches(self.each, n_boot=self.resampling.n, seed=self.resampling.seed, best_possible=best)
+
+    @cached_property
     def summary(self) -> pl.DataFrame:
-        """`summarise_searches` of all."""
-        return summarise_searches(
-            self.each, n_boot=self.resampling.n, seed=self.resampling.seed, best_possible=self.best
+        """`oriented` in the truth's own numbers."""
+        if self.searched.quantity.direction > 0:
+            return self.oriented
+        ends = {"mean": "mean", "ci_low": "ci_high", "ci_high": "ci_low", "low": "high", "high": "low"}
+        return self.oriented.with_columns(
+            **{name: -pl.col(of) for name, of in ends.items()}, best_possible=-pl.col("best_possible")
         )
 
     @cached_property
@@ -60,10 +70,17 @@ class Runs:
 
     @property
     def best(self) -> float:
-        """True accuracy of the best architecture that is searched, percent."""
-        return max(self.searched.known.values())
+        """Truth of the best architecture that is searched, in its unit."""
+        return self.searched.quantity.direction * max(self.searched.known.values())
 
     @property
     def mean(self) -> float:
-        """Mean true accuracy of all, percent."""
-        return float(np.mean(list(self.searched.known.values())))
+        """Mean truth of all, in its unit."""
+        return self.searched.quantity.direction * float(np.mean(list(self.searched.known.values())))
+
+    @property
+    def decimals(self) -> int:
+        """Of numbers of the truth: two of a percentage, of others as many as give the best four digits."""
+        if self.searched.quantity.unit == "percent" or not self.best:
+            return 2
+        return max(0, 3 - math.floor(math.log10(abs(self.best))))

@@ -25,15 +25,16 @@ def search_table(runs: Runs) -> Table:
     i = runs.searched.item
     rows: Rows = {(r["algorithm"], r["fitness"], r["query"]): r for r in runs.summary.to_dicts()}
     lines = [(algorithm, label) for algorithm in i.algorithms for label in i.asked_by(algorithm)]
-    marks = _marks(rows, [(a.key, label) for a, label in lines if label != TRUTH], i.at, runs.ties)
+    standing = {(r["algorithm"], r["fitness"], r["query"]): r for r in runs.oriented.to_dicts()}
+    marks = _marks(standing, [(a.key, label) for a, label in lines if label != TRUTH], i.at, runs.ties)
     bars = {"best possible": runs.best, "mean of all architectures": runs.mean}
-    shown = [[name, "–", *[number(value, 2)] * len(i.at), "–"] for name, value in bars.items()]
+    shown = [[name, "–", *[number(value, runs.decimals)] * len(i.at), "–"] for name, value in bars.items()]
     emphasised = [[Mark.NONE] * len(line) for line in shown]
     record: list[dict[str, Any]] = []
     for algorithm, label in lines:
         cells = [rows[algorithm.key, label, n] for n in i.at]
         marked = [marks.get((algorithm.key, label, n), Mark.NONE) for n in i.at]
-        shown.append([algorithm.shown, TRUTH_SHOWN if label == TRUTH else label, *_texts(cells, label)])
+        shown.append([algorithm.shown, TRUTH_SHOWN if label == TRUTH else label, *_texts(cells, label, runs.decimals)])
         emphasised.append([Mark.NONE, Mark.NONE, *marked, Mark.NONE])
         record += [_record(runs, row, mark) for row, mark in zip(cells, marked, strict=True)]
     header = ["algorithm", "fitness", *(f"after {n:,} queries" for n in i.at), f"cost ({i.cost_unit})"]
@@ -54,22 +55,25 @@ def _marks(
     return marks
 
 
-def _texts(cells: Sequence[Mapping[str, Any]], label: str) -> list[str]:
-    """Accuracies with their intervals, and the cost after the last query."""
-    texts = [with_interval(r["mean"], r["ci_low"], r["ci_high"], 2) for r in cells]
+def _texts(cells: Sequence[Mapping[str, Any]], label: str, decimals: int) -> list[str]:
+    """Truths with their intervals, and the cost after the last query."""
+    texts = [with_interval(r["mean"], r["ci_low"], r["ci_high"], decimals) for r in cells]
     return [*texts, f"{cells[-1]['seconds']:,.0f}" if label != TRUTH else "–"]
 
 
 def _record(runs: Runs, row: Mapping[str, Any], mark: Mark) -> dict[str, Any]:
     """A row of the CSV file; the truth costs what no search could pay, so it has none."""
     cost = None if row["fitness"] == TRUTH else row["seconds"]
-    beside = {"cost": cost, "cost_unit": runs.searched.item.cost_unit, "mean_of_all": runs.mean}
+    beside = {"cost": cost, "cost_unit": runs.searched.item.cost_unit, "mean_of_all": runs.mean,
+              "quantity": runs.searched.quantity.name, "quantity_unit": runs.searched.quantity.unit}  # fmt: skip
     kept = {name: value for name, value in row.items() if name != "seconds"}
     return {**kept, **beside, "n_archs": len(runs.searched.known), "mark": mark.words}
 
 
 def _note(runs: Runs) -> Iterator[str]:
-    i, known, benchmark = runs.searched.item, runs.searched.known, runs.searched.benchmark
+    i, known, benchmark, quantity = (
+        runs.searched.item, runs.searched.known, runs.searched.benchmark, runs.searched.quantity
+    )  # fmt: skip
     after = f" after {i.schedule} epochs" if i.schedule else ""
     run = "mean over training runs" if i.truth_seed is None else f"training seed {i.truth_seed}"
     where = i.dataset if i.dataset == benchmark.name else f"{benchmark.name}, {i.dataset}"
@@ -77,10 +81,11 @@ def _note(runs: Runs) -> Iterator[str]:
     draws = f"({runs.resampling.n:,} draws, seed {runs.resampling.seed})"
     brackets = f"; brackets: 95 % interval of that mean, percentile bootstrap over searches {draws}"
     yield (
-        f"True accuracy (percent) of the best by fitness after so many queries: mean of {i.seeds} searches"
-        f"{brackets if i.seeds > 1 and runs.resampling.n else ''}."
+        f"True {quantity.words} ({quantity.unit}) of the best by fitness after so many queries: mean of {i.seeds} "
+        f"searches{brackets if i.seeds > 1 and runs.resampling.n else ''}."
     )
-    yield f"Truth: {i.split} accuracy{after} of {where} ({run})."
+    lower = "" if quantity.direction > 0 else ", of which less is better"
+    yield f"Truth: {i.split} {quantity.words}{after} of {where} ({run}){lower}."
     lacking = f"; {outside:,} are left out because they lack a fitness" if outside else ""
     yield f"Searched: {len(known):,} architectures ({sample_label(i.sample)}{lacking})."
     fitnesses = "; ".join(f.label if f.source == f.label else f"{f.label}: {f.source}" for f in i.fitnesses)
