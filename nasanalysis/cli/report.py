@@ -62,7 +62,12 @@ def report(
         return
     for line in skipped:
         warn("skipped", line)
-    print(f"{page}: {len(results)} {'study' if len(results) == 1 else 'studies'}, {tables} tables, {figures} figures")
+    studied = f"{len(results)} {'study' if len(results) == 1 else 'studies'}"
+    print(f"{page}: {studied}, {_many(tables, 'table')}, {_many(figures, 'figure')}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def gallery(

@@ -111,6 +111,11 @@ def found_with(
         own = own_scores(sources, item.scores, benchmark, asker="search")
         runs = Runs(Searched(item, benchmark, truth_of(item, sources, benchmark), own), Resampling(n_boot, seed))
         table = _table(runs)
+        if queries >= (n := len(runs.searched.known)):
+            fewer = max(1, n // 10)
+            say(
+                f"{queries:,} queries may ask all {n:,} architectures, and then find the best; fewer: --queries {fewer}"
+            )
     last = item.algorithms[-1]
     drawn = SearchFigure(name="regret", kind="regret", algorithms=(last.key,), fitnesses=item.asked_by(last))
     return Found(table, runs.searched.quantity, tuple(_sentences(runs, table)), against_queries(runs, drawn))

@@ -432,7 +432,7 @@ def test_report(run: Run, tmp_path: Path) -> None:
     assert done.code == 0
     assert done.json == {"index": "out/index.html", "studies": ["s"], "tables": 1, "figures": 0, "skipped": []}
     assert (tmp_path / "out" / "index.html").is_file()
-    assert "out/index.html: 1 study, 1 tables, 0 figures" in run("report", "s.toml", "--out", "out").out
+    assert "out/index.html: 1 study, 1 table, 0 figures" in run("report", "s.toml", "--out", "out").out
 
 
 def test_report_of_a_study_whose_data_is_missing_says_so(run: Run, tmp_path: Path) -> None:

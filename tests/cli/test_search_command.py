@@ -57,6 +57,15 @@ def test_it_finds_what_the_library_finds() -> None:
     assert all(name in said for name in tied)
 
 
+def test_a_budget_of_the_whole_space_is_named(tmp_path: Path) -> None:
+    archs = [str(a) for a in list(get_space("nb201"))[:40]]
+    pl.DataFrame({"arch": archs, "accuracy": np.linspace(50, 90, 40)}).write_csv(tmp_path / "truth.csv")
+    words = ["params", "--truth", str(tmp_path / "truth.csv"), "--searches", "2", "--bootstrap", "0", "--queries"]
+    done = RUNNER.invoke(cli.app, ["search", *words, "40"])
+    assert "40 queries may ask all 40 architectures, and then find the best; fewer: --queries 4" in done.stderr
+    assert "may ask all" not in RUNNER.invoke(cli.app, ["search", *words, "39"]).stderr
+
+
 def test_a_table_of_ones_own_and_a_score_that_says_nothing(tmp_path: Path) -> None:
     archs = [str(a) for a in list(get_space("nb201"))[:300]]
     rng = np.random.default_rng(0)
