@@ -50,11 +50,13 @@ def write_report(
     out: Path,
     *,
     heading: str = HEADING,
+    command: str = "nasanalysis report",
     workers: int = 1,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write `results` into folder `out` and return ``out/index.html``; `say` is called with the name of each figure.
 
+    command: that makes the page, as its head says.
     ``answer.md``: the sentences at the top of the page.
     ``tables/*.md, *.tex, *.html, *.csv``; ``figures/*.png, *.svg`` with the numbers each shows as CSV;
     ``provenance.json``. The page holds its figures itself: it can be mailed or moved alone.
@@ -85,6 +87,7 @@ def write_report(
     page = render(
         "index.html",
         heading=heading,
+        command=command,
         chapters=of,
         board=leaderboard(boards(of)),
         libraries=libraries("tables", *(["charts"] if charts else [])),

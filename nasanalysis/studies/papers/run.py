@@ -16,6 +16,9 @@ from .model import Paper
 from .ours import Evidence
 from .page import paper_result
 
+#: As the head of every page says.
+COMMAND = "nasanalysis papers"
+
 
 def write_papers(
     papers: Sequence[Paper],
@@ -35,11 +38,11 @@ def write_papers(
         make_folders(out / paper.name)
         say(f"{paper.name}: {paper.title}")
         result, claims = paper_result(paper, Sources(data))
-        write_report([result], out / paper.name, heading=paper.title)
+        write_report([result], out / paper.name, heading=paper.title, command=COMMAND)
         pages.append(Page(result, claims))
     make_folders(out)
     result = learnt(pages, *_chosen(choices, Sources(data))) if choices else learnt(pages)
-    return write_report([result], out, heading=result.title), pages
+    return write_report([result], out, heading=result.title, command=COMMAND), pages
 
 
 def _chosen(choices: Choices, sources: Sources) -> tuple[list[Chosen], dict[str, Any]]:
