@@ -10,7 +10,7 @@ from ..proxies.graph import graph_features
 from .diagnosed import SEARCHES, at_the_end
 
 #: 3x3 convolutions (separable in the spaces of DARTS), which the works compare with the skip connection.
-CONVOLUTIONS = ("sep_conv_3x3", "nor_conv_3x3", "conv3x3-bn-relu")
+CONVOLUTIONS = ("sep_conv_3x3", "nor_conv_3x3", "conv3x3")
 SKIP = "skip_connect"
 
 
@@ -112,7 +112,7 @@ def count_convolutions(archs: list[str]) -> list[float]:
         for name in features.columns
         if name.startswith("graph_count") and name.rpartition("@")[2].rpartition("/")[2] in CONVOLUTIONS
     ]
-    return features.select(pl.sum_horizontal(columns).cast(pl.Float64)).to_series().to_list()
+    return features.with_columns(n=pl.sum_horizontal(pl.lit(0.0), *columns))["n"].to_list()
 
 
 def valid_against_truth(selected: pl.DataFrame, trace: pl.DataFrame) -> pl.DataFrame:

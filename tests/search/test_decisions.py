@@ -18,6 +18,11 @@ from nasanalysis.search.decisions import (
 )
 
 HOW = {"benchmark": "live", "dataset": "digits", "method": "darts", "setting": "", "seed": 0}
+S2 = (
+    "s2:normal=|sep_conv_3x3~0|skip_connect~1|+|sep_conv_3x3~1|sep_conv_3x3~2|+|sep_conv_3x3~1|sep_conv_3x3~2|+"
+    "|sep_conv_3x3~1|sep_conv_3x3~3|;reduce=|sep_conv_3x3~0|sep_conv_3x3~1|+|sep_conv_3x3~1|sep_conv_3x3~2|+"
+    "|sep_conv_3x3~0|sep_conv_3x3~3|+|sep_conv_3x3~1|sep_conv_3x3~4|"
+)
 TWO = "nb201:|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 
 
@@ -71,6 +76,9 @@ def test_convolutions_of_what_is_selected_by_epoch_and_at_the_end() -> None:
     assert selected_convolutions(rows, 5)["convolutions"].to_list() == [0.0]
     assert selected_convolutions(rows, 7).is_empty()
     assert count_convolutions([none, TWO]) == [0.0, 2.0], "of 1x1 convolutions none is counted"
+    on_nodes = "nb101-3:conv3x3~0+conv1x1~1+conv3x3~2+maxpool3x3~02+conv3x3~34+output~35"
+    assert count_convolutions([on_nodes]) == [3.0]
+    assert count_convolutions([S2]) == [15.0], "of both cells"
 
 
 def test_growth_and_epochs_without_a_skip() -> None:

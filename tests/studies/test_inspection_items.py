@@ -128,10 +128,12 @@ def test_tables_verdicts_and_figures(tmp_path: Path) -> None:
     names = [table.name for table in section.tables]
     assert names == ["mine-shuffles", "mine-selections", "mine-estimates", "mine-claims"]
     verdicts = {row["claim"]: row["verdict"] for row in section.tables[-1].data.to_dicts()}
-    assert verdicts == dict.fromkeys(RULES, "holds")
+    assert verdicts == dict.fromkeys(RULES, "holds") | {"tuning gains little": "does not hold"}
     ours = {row["claim"]: row["ours"] for row in section.tables[-1].data.to_dicts()}
     assert ours["above magnitude"].startswith("4.0")
     assert ours["tuning helps"].startswith("4.0")
+    assert ours["tuning gains little"].startswith("4.0")
+    assert ours["tuning gains little"].endswith("searches gain")
     drawn = {figure.name: figure for figure in section.figures}
     assert {"mine-selection", "mine-estimates", "mine-landscape-darts-50", "mine-cell-darts-cell"} <= set(drawn)
     for figure in section.figures:

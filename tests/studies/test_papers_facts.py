@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from nasanalysis.loaders.sources import Sources
+from nasanalysis.stats.resampling import Resampling
+from nasanalysis.studies.papers.judged import beside
 from nasanalysis.studies.papers.model import Paper
+from nasanalysis.studies.papers.ours import Evidence, NotHere
+from nasanalysis.studies.papers.page import _table
 from nasanalysis.studies.papers.reading import load_paper, shipped_papers
+from nasanalysis.studies.papers.verdicts import Reading
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TEXTS = {"genas": "genas", "sotl_thesis": "sotl_thesis", "robust_darts": "robust_darts_slides", "darts_pt": "darts_pt"}
@@ -54,6 +60,27 @@ def test_every_table_has_its_figures(paper: Paper, reported: Path) -> None:
     assert ours == sorted(Counter(r["table"] for r in rows(reported / f"{paper.name}.csv")).values())
 
 
+def test_all_of_the_960_figures_stand_on_their_pages(reported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that has nothing of ours every published figure is on the page of its work, said not to be run."""
+    monkeypatch.setattr(Evidence, "read", _nothing)
+    total = 0
+    for name in NAMES:
+        paper = load_paper(shipped_papers()[name])
+        evidence = Evidence(Sources(None), Resampling(0, 0))
+        tables = [_table(table, beside(paper, table, evidence)).tables[0] for table in paper.tables]
+        theirs = rows(reported / f"{name}.csv")
+        printed = Counter(f"{r['value']} ({r['std']})" if r["std"] else r["value"] for r in theirs)
+        assert Counter(row[6] for table in tables for row in table.rows) == printed
+        levels = {row[11] for table in tables for row in table.rows}
+        assert levels <= {"needs GPU", "not run", "setting", "needs data"}
+        total += sum(len(table.rows) for table in tables)
+    assert total == 960
+
+
+def _nothing(*_: object) -> Reading:
+    raise NotHere("needs data: nothing is here")
+
+
 def test_every_claim_is_there_in_our_words(paper: Paper, reported: Path) -> None:
     theirs = [r for r in rows(reported / "claims.csv") if r["source"] == paper.name]
     named = Counter((r["quantity"], r["value"]) for r in theirs)
@@ -82,11 +109,6 @@ def test_every_figure_stands_in_the_text(paper: Paper) -> None:
 
 @pytest.mark.slow
 def test_parameters_of_the_thesis_repeat_within_a_hundredth(data_dir: Path) -> None:
-    from nasanalysis.loaders.sources import Sources
-    from nasanalysis.stats.resampling import Resampling
-    from nasanalysis.studies.papers.judged import beside
-    from nasanalysis.studies.papers.ours import Evidence
-
     thesis = load_paper("sotl_thesis")
     [table] = [table for table in thesis.tables if table.place == "Table 4.5"]
     cells = thesis.model_copy(update={"figures": tuple(c for c in thesis.figures if c.proxy == "params")})

@@ -24,6 +24,9 @@ class Evidence:
     selections: pl.DataFrame | None = None
 
 
+#: Percentage points of accuracy that a gain must stay below to be little.
+LITTLE = 1.0
+
 #: (evidence, level) -> parts, above 0 where the claim holds.
 Rule = Callable[[Evidence, float], list[Part]]
 
@@ -73,27 +76,40 @@ def tuning(evidence: Evidence, level: float) -> list[Part]:
     """Accuracy of the supernet after the last decision: the longest tuning between decisions, less the shortest above
     none.
     """
+    groups = _tuned(evidence)
+    share = 1 - (1 - level) / len(groups)
+    return [_part(label, gaps, share, 1) for label, gaps in groups]
+
+
+def gains_little(evidence: Evidence, level: float) -> list[Part]:
+    """By how much the same gain stays below `LITTLE`."""
+    groups = _tuned(evidence)
+    share = 1 - (1 - level) / len(groups)
+    parts = []
+    for label, gaps in groups:
+        gain, room = _part(label, gaps, share, 1), _part(label, LITTLE - gaps, share, 1)
+        parts.append(Part(label, room.low, room.high, f"{gain.text} gain"))
+    return parts
+
+
+def _tuned(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
+    """Of each method and epoch: a label, and by seed what the longest tuning gains on the shortest."""
     ends = selection_ends(_needed(evidence.selections, "selections"))
     ends = ends.with_columns(
         every=pl.col("setting").map_elements(tuned_between, return_dtype=pl.Int64),
         start_at=pl.col("setting").str.extract(r"(from epoch \d+)$", 1).fill_null(""),
     ).filter(pl.col("every") > 0)
-    groups = [
-        (key, each)
-        for key, each in ends.group_by("method", "start_at", maintain_order=True)
-        if each["every"].n_unique() > 1
-    ]
-    if not groups:
+    found = []
+    for (method, start), each in ends.group_by("method", "start_at", maintain_order=True):
+        if each["every"].n_unique() > 1:
+            low, high = int(each["every"].min()), int(each["every"].max())  # type: ignore[arg-type]
+            settings = {every: each.filter(every=every)["setting"][0] for every in (low, high)}
+            gaps = paired(each, (str(method), settings[high]), (str(method), settings[low]), "end")
+            words = f"{high} epochs less {low}"
+            found.append((f"{method_label(str(method))}, {start}, {words}".replace(", ,", ","), gaps))
+    if not found:
         raise StudyError("inspection: expected selections with several numbers of epochs between decisions, got none")
-    share = 1 - (1 - level) / len(groups)
-    parts = []
-    for (method, start), each in groups:
-        low, high = int(each["every"].min()), int(each["every"].max())  # type: ignore[arg-type]
-        settings = {every: each.filter(every=every)["setting"][0] for every in (low, high)}
-        gaps = paired(each, (str(method), settings[high]), (str(method), settings[low]), "end")
-        words = f"{high} epochs less {low}"
-        parts.append(_part(f"{method_label(str(method))}, {start}, {words}".replace(", ,", ","), gaps, share, 1))
-    return parts
+    return found
 
 
 def above_magnitude(evidence: Evidence, level: float) -> list[Part]:
@@ -115,5 +131,6 @@ RULES: dict[str, Rule] = {
     "skips follow proposition 1": follows,
     "supernets bear shuffling": shuffling,
     "tuning helps": tuning,
+    "tuning gains little": gains_little,
     "above magnitude": above_magnitude,
 }
