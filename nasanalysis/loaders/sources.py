@@ -40,6 +40,7 @@ class Sources:
         self.data, self.beside = data, beside
         self.notes: dict[str, list[str]] = {}
         self._inputs: dict[Path | InputSet, None] = {}
+        self._thesis: dict[Path, list[str]] = {}
 
     @property
     def inputs(self) -> tuple[Path | InputSet, ...]:
@@ -114,7 +115,9 @@ class Sources:
         if sample == "thesis":
             path = thesis_sample_file(space, self.data)
             self.log(path)
-            return read_thesis_sample(path, space)
+            if path not in self._thesis:  # a pickle that is walked op by op; items of one study ask for it again
+                self._thesis[path] = read_thesis_sample(path, space)
+            return list(self._thesis[path])
         if Path(sample).suffix:
             return read_sample(self.user_file(sample), space)
         return None

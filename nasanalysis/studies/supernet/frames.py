@@ -156,6 +156,15 @@ class ItemFrames:
     def labelled(self, arm: Arm) -> pl.DataFrame:
         """SCORES of one arm, a proxy for each reading, called by its label, without steps and turned so that higher is
         better; the parameter count is one more, the same for each seed."""
+        if arm not in self._labelled:  # a page of claims asks for one arm dozens of times
+            self._labelled[arm] = self._labels(arm)
+        return self._labelled[arm]
+
+    @cached_property
+    def _labelled(self) -> dict[Arm, pl.DataFrame]:
+        return {}
+
+    def _labels(self, arm: Arm) -> pl.DataFrame:
         parts = [
             self._reading(reading, arm).with_columns(
                 proxy=pl.lit(reading.label), value=direction(reading.name) * pl.col("value"), step=None, unit=None

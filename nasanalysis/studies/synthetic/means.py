@@ -32,9 +32,9 @@ def estimate(values: Sequence[float] | pl.Series, level: float) -> Estimate:
 def over_seeds(frame: pl.DataFrame, keys: Sequence[str], value: str, level: float) -> pl.DataFrame:
     """Columns `keys`, `value` (mean), low, high, n: one row for each of the groups, in their order."""
     rows = []
-    for names, group in frame.group_by(keys, maintain_order=True):
-        values = group[value].drop_nulls().drop_nans()
-        one = estimate(values, level) if len(values) else Estimate(float("nan"), None, None, 0)
+    kept = pl.col(value).cast(pl.Float64).drop_nulls().drop_nans().alias("values")
+    for *names, values in frame.group_by(keys, maintain_order=True).agg(kept).iter_rows():
+        one = estimate(values, level) if values else Estimate(float("nan"), None, None, 0)
         rows.append((*names, one.mean if one.n else None, one.low, one.high, one.n))
     ends = {value: pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
     return pl.DataFrame(rows, schema={**{key: frame.schema[key] for key in keys}, **ends}, orient="row")
