@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 #: What a reader sees of a method of differentiable search, as its paper writes it; others by their own name.
 METHOD_LABELS = {
     "darts": "DARTS",
+    "darts_20": "DARTS, 20 layers",
     "sotl_darts": "SoTL-DARTS",
+    "sotl_darts_20": "SoTL-DARTS, 20 layers",
     "sovl_darts": "SoVL-DARTS",
     "drnas": "DrNAS",
     "sotl_drnas": "SoTL-DrNAS",

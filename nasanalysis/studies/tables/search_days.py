@@ -7,6 +7,7 @@ import polars as pl
 from ...core.frames import read_frame
 from ...core.resources import shipped_toml
 from ...differentiable.config import CONFIGS, DiffSearchConfig
+from ...plots.selected import method_label
 from ...report.cells import number
 from ...report.model import Table
 from ...report.published import Cells
@@ -32,7 +33,10 @@ def search_days(sources: Sources, resampling: Resampling, published: Cells) -> T
             days = None if measured is None else measured["hours"] / seeds / 24
             device = None if measured is None else measured["device"]
             rows.append((config, part, days, seeds, device))
-            cells.append([config, part, "not measured" if days is None else number(days, 3), str(seeds), device or "–"])
+            shown = method_label(row.name, row.setting or "")
+            cells.append(
+                [config, shown, "not measured" if days is None else number(days, 3), str(seeds), device or "–"]
+            )
     schema = {"config": pl.String, "method": pl.String, "days": pl.Float64, "seeds": pl.Int64, "device": pl.String}
     data = pl.DataFrame(rows, schema=schema, orient="row")
     note = "From a few steps of each method; stages after the first, selections and eigenvalues are left out."
