@@ -148,11 +148,33 @@ def _ordered(table: Table, schema: Schema) -> Table:
     return table.select(*schema.columns, *(c for c in table.collect_schema().names() if c not in schema.columns))
 
 
-def _varying(table: pl.DataFrame, schema: Schema) -> list[str]:
-    """Keys that tell rows apart: those with one value throughout do not, and comparing ten of them takes gigabytes."""
-    keys = list(schema.keys)
+def varying(table: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Keys that tell rows apart (the first where none does): those with one value throughout do not, and comparing ten
+    of them in millions of rows takes gigabytes.
+    """
     same = table.select(pl.col(key).eq_missing(pl.col(key).first()).all() for key in keys).row(0)
-    return [key for key, constant in zip(keys, same, strict=True) if not constant] or keys[:1]
+    return [key for key, constant in zip(keys, same, strict=True) if not constant] or list(keys[:1])
+
+
+def distinct(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The different rows of `keys`, in any order."""
+    if table.is_empty():
+        return table.select(keys)
+    different = varying(table, keys)
+    return _with_constant(table.select(different).unique(), table, keys)
+
+
+def reordered(table: pl.DataFrame, order: pl.Series) -> pl.DataFrame:
+    """The rows of `table` in the order of an index; a column of one value is not copied."""
+    if table.is_empty():
+        return table
+    return _with_constant(table.select(varying(table, table.columns))[order], table, table.columns)
+
+
+def _with_constant(part: pl.DataFrame, table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """`part` with those of `columns` that it lacks and that have one value throughout `table`."""
+    constant = (pl.lit(table[key][0], table.schema[key]).alias(key) for key in columns if key not in part.columns)
+    return part.with_columns(constant).select(columns)
 
 
 def may_repeat(table: pl.DataFrame, columns: Sequence[str]) -> bool:
@@ -186,7 +208,7 @@ def _refuse_rows(table: pl.DataFrame, schema: Schema, label: str) -> None:
         )
     for rule in schema.rules:
         _refuse(table, rule.bad, f"{label}: {rule.what}", rule.todo)
-    if may_repeat(table, keys := _varying(table, schema)):
+    if may_repeat(table, keys := varying(table, list(schema.keys))):
         _refuse(
             table, pl.struct(*keys).is_duplicated(), f"{label}: duplicate rows for one key", "keep one row for each"
         )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..core.errors import ParameterError, StudyError
+from ..core.frames import distinct, varying
 from ..loaders.tables.own import completed_pair
 from ..proxies import Direction
 from ..proxies import direction_of as direction_of_name
@@ -193,7 +194,7 @@ def _refuse_or_warn(table: pl.DataFrame, truths: Mapping[Place, Truth], stacklev
     """What of the scores cannot be used: nothing at all (`StudyError`), or some of them (a warning)."""
     if table.is_empty():
         raise StudyError("scores: expected at least 3 scored architectures, got an empty SCORES frame")
-    scored = set(table.select(*PLACE).unique().iter_rows())
+    scored = set(distinct(table, PLACE).iter_rows())
     strangers = _warn_of_strangers(table, scored, truths, stacklevel + 1)
     if not scored & set(truths):
         raise StudyError(
@@ -213,7 +214,7 @@ def _warn_of_strangers(
         )
     rows = [(*place, arch) for place, t in truths.items() for arch in (*t.archs, *sorted(t.outside))]
     known = pl.DataFrame(rows, schema=dict.fromkeys([*PLACE, "arch"], pl.String()), orient="row")
-    if table.select(*PLACE, "arch").unique().join(known, on=[*PLACE, "arch"], how="anti").is_empty():
+    if distinct(table, [*PLACE, "arch"]).join(known, on=[*PLACE, "arch"], how="anti").is_empty():
         return {}
     lost = table.join(known, on=[*PLACE, "arch"], how="anti")
     examples = {
@@ -231,6 +232,8 @@ def _warn_of_strangers(
 
 
 def _of_places(table: pl.DataFrame, truths: Mapping[Place, Truth]) -> pl.DataFrame:
+    if set(distinct(table, PLACE).rows()) <= set(truths):
+        return table
     places = pl.DataFrame(list(truths), schema=dict.fromkeys(PLACE, pl.String()), orient="row")
     return table.join(places, on=list(PLACE), how="semi")
 
@@ -245,7 +248,7 @@ def _aligned(
 ) -> list[Series]:
     """Rows with one value for each of `keys` and architecture, sorted by `keys` -> series."""
     result = []
-    places = rows.select(*PLACE).unique(maintain_order=True)
+    places = distinct(rows, PLACE).sort(*PLACE)
     for place in places.iter_rows():
         here = (str(place[0]), str(place[1]))
         of_place = (pl.col(name) == value for name, value in zip(PLACE, here, strict=True))
@@ -267,11 +270,13 @@ def _series_of(
     index = pl.DataFrame(
         {"arch": truth.archs, "at": range(len(truth.archs))}, schema={"arch": pl.String, "at": pl.Int64}
     )
-    indexed = table.join(index, on="arch", how="left", maintain_order="left")
-    runs = indexed.group_by(keys, maintain_order=True).len()
-    ends = runs["len"].cum_sum()
-    for (*key, count), end in zip(runs.iter_rows(), ends, strict=True):  # sorted by `keys`: slices, not copies
-        part, names = indexed.slice(end - count, count), dict(zip(keys, key, strict=True))
+    # a table may have millions of rows of nine columns: two are copied
+    at = table.select("arch").join(index, on="arch", how="left", maintain_order="left")["at"]
+    indexed = table.select("value").with_columns(at)
+    counts = table.group_by(varying(table, keys), maintain_order=True).len()["len"]
+    starts = counts.cum_sum() - counts
+    for names, start, count in zip(table.select(keys)[starts].to_dicts(), starts, counts, strict=True):
+        part = indexed.slice(start, count)  # sorted by `keys`: slices, not copies
         sign, source = _direction(str(names["proxy"]), directions)
         values = _placed(part.drop_nulls(["at", "value"]), "at", "value", len(truth.archs)) * sign
         undefined = part.drop_nulls("at")["value"].null_count()

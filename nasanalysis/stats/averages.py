@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..core.frames import check, to_polars
+from ..core.frames import check, reordered, to_polars, varying
 from ..core.means import exact_means
 from .rank import Floats
 
@@ -72,14 +72,21 @@ def over_seeds(rows: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFr
 
 
 def _sorted(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """`rows` sorted by `by` and seed; series and architectures, few beside their pairs, are sorted once each."""
+    """`rows` sorted by `by` and seed; series and architectures, few beside their pairs, are sorted once each.
+
+    Only what differs is looked at, and the whole table is copied once, or not at all where it is sorted.
+    """
     *keys, arch = by
-    parts = [part for part in (keys, [arch]) if part]
-    ranks = [f"__{i}" for i in range(len(parts))]
-    for part, rank in zip(parts, ranks, strict=True):
-        places = rows.select(part).unique().sort(*part).with_row_index(rank)
-        rows = rows.join(places, on=part, how="left", nulls_equal=True)
-    return rows.sort(*ranks, "seed").drop(ranks)
+    ranks: list[pl.Series] = []
+    for part in (varying(rows, keys) if keys else [], [arch]):
+        if not part:
+            continue
+        places = rows.select(part).unique().sort(*part).with_row_index("rank")
+        ranked = rows.select(part).join(places, on=part, how="left", nulls_equal=True, maintain_order="left")
+        ranks.append(ranked["rank"].alias(f"__{len(ranks)}"))
+    by_number = pl.DataFrame([*ranks, rows["seed"].alias("__seed")])
+    order = by_number.select(pl.arg_sort_by(by_number.columns)).to_series()
+    return rows if order.is_sorted() else reordered(rows, order)
 
 
 def in_order(means: pl.DataFrame, archs: Sequence[str], column: str) -> Floats:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -142,6 +143,9 @@ def score_rows(table: PlainTable, space: str | None, say: Callable[[str], None] 
 
 def _read_column(table: PlainTable, space: str | None) -> pl.Series:
     """The column of architectures as `read_names` reads it; names that come again and again are read once."""
+    if table.height and len(table.frame) > table.height:  # the file's rows, again for every proxy
+        once = replace(table, frame=table.frame.head(table.height))
+        return pl.concat([_read_column(once, space)] * (len(table.frame) // table.height))
     if table.frame["arch"].dtype != pl.String:
         return read_names(names_of(table), space, table.name, table.place)
     texts = table.texts("arch")

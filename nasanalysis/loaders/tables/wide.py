@@ -15,12 +15,17 @@ import polars as pl
 
 from ...core.errors import FrameError
 from ...core.schemas import SCHEMAS
+from ...core.shown import words
 from .plain import PlainTable
 
 #: Columns that say something else of a row, whatever numbers they hold.
 _LABELS = frozenset({*SCHEMAS["TRUTH"].columns, *SCHEMAS["SCORES"].columns})
 #: What tables of other libraries call the number of a row.
 _ROW_NUMBERS = re.compile(r"|Unnamed: ?\d+|_duplicated_\d+|index|level_0", re.IGNORECASE)
+
+
+#: Names of proxies that a note shows.
+_SHOWN = 12
 
 
 class WideTableWarning(UserWarning):
@@ -55,7 +60,8 @@ def long(table: PlainTable, say: Callable[[str], None] = tell) -> PlainTable:
     if "accuracy" in table.frame.columns:
         left_out["accuracy"] = "a truth"
     lost = f"; left out: {', '.join(f'{name!r} ({why})' for name, why in left_out.items())}" if left_out else ""
-    say(f"{table.name}: a column for each proxy: taken as proxies are {', '.join(proxies)}{lost}")
+    more = f" and {len(proxies) - _SHOWN} more" if len(proxies) > _SHOWN else ""
+    say(f"{table.name}: a column for each proxy: taken as proxies are {words(proxies, _SHOWN)}{more}{lost}")
     labels = [name for name in table.frame.columns if name in _LABELS and name != "accuracy"]
     values = table.frame.select(labels).with_columns(table.numbers(name).alias(f"proxy:{name}") for name in proxies)
     frame = values.unpivot([f"proxy:{name}" for name in proxies], index=labels, variable_name="proxy")
