@@ -458,7 +458,7 @@ def test_what_we_learnt_leads_to_its_tables(pages: list[Path]) -> None:
     elsewhere = page.partition("What repeats on other data than the claim")[2]  # DrNAS was judged on digits
     assert "DrNAS selects better than a random draw" in elsewhere
     assert "DrNAS selects better than a random draw" not in page.partition("What repeats on other data")[0]
-    said = "of 4 claims 1 is a setting or a citation, which is no finding. Of the other 3 2 hold, 1 was not tested"
+    said = "of 4 claims, 1 is a setting or a citation, which is no finding. Of the other 3, 2 hold, 1 was not tested"
     assert said in page
 
 

@@ -24,6 +24,11 @@ class Page:
     claims: Sequence[Judged]
 
     @property
+    def name(self) -> str:
+        """Of the work, short: its title up to the colon."""
+        return self.result.title.partition(":")[0].removeprefix("The ")
+
+    @property
     def link(self) -> str:
         return f"{self.result.name}/index.html"
 
@@ -98,8 +103,8 @@ def _line(page: Page, one: Judged) -> str:
     share = f"; holds in {one.share}" if one.share else ""
     doubt = f" ({one.claim.note})" if one.claim.note else ""
     levels = ", ".join(dict.fromkeys(o.test.level for o in one.outcomes if o.reading or o.text))
-    place = f"[{one.claim.source}]({page.link}#{_address(page, one)})"
-    return f"{one.claim.says}: {one.word}. {numbers}{share}; {levels}{doubt}. {place}"
+    place = f"[{page.name}, {one.claim.source}]({page.link}#{_address(page, one)})"
+    return f"{one.claim.says}: {one.word} – {numbers}{share}; {levels}{doubt}. {place}"
 
 
 def _number(outcome: Outcome) -> str:

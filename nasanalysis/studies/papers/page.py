@@ -85,10 +85,10 @@ def counted(claims: Iterable[Judged]) -> str:
     words, settings = by_word(claims), n_settings(claims)
     parts = ", ".join(f"{n} {SAID[word][n > 1]}" for word in WORDS if (n := words[word]))
     if not settings:
-        return f"Of {len(claims)} claims {parts}."
+        return f"Of {len(claims)} claims, {parts}."
     apart = "are settings or citations, which are" if settings > 1 else "is a setting or a citation, which is"
-    head = f"Of {len(claims)} claims {settings} {apart} no finding{'s' if settings > 1 else ''}."
-    return f"{head} Of the other {len(claims) - settings} {parts}." if parts else head
+    head = f"Of {len(claims)} claims, {settings} {apart} no finding{'s' if settings > 1 else ''}."
+    return f"{head} Of the other {len(claims) - settings}, {parts}." if parts else head
 
 
 def by_word(claims: Iterable[Judged]) -> Counter[str]:
