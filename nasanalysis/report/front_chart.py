@@ -24,15 +24,13 @@ _SHAPES = {
     **{"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross"},
     **{"X": "triangle-right", "*": "triangle-left"},
 }
-#: What a pointer is told of an entry: column -> heading.
-_TOLD = {
-    "entry": "entry",
-    "correlation": "correlation",
-    "price": "cost",
-    "standing": "beside the bar",
-    "tier": "tier",
-    "front": "best for its cost",
-}
+#: What is said of the entry under the pointer: an expression of Vega, its lines apart.
+_SAID = (
+    "[datum.entry, datum.correlation + '; cost ' + datum.price, datum.standing === '–' ? '' : "
+    "'beside the bar: ' + datum.standing + '; tier ' + datum.tier]"
+)
+#: Columns that the chart holds as text.
+_TOLD = ("entry", "correlation", "price", "standing", "tier")
 
 
 def front_points(board: pl.DataFrame, learned: pl.DataFrame | None = None, *, unit: str = "epochs") -> pl.DataFrame:
@@ -82,7 +80,6 @@ def front_points(board: pl.DataFrame, learned: pl.DataFrame | None = None, *, un
         pl.Series("at", _places(table["cost"].to_list()), dtype=pl.Float64),
         correlation=pl.Series(correlations, dtype=pl.String),
         price=pl.Series(prices, dtype=pl.String),
-        front=pl.when("on_front").then(pl.lit("yes")).otherwise(pl.lit("no")),
     )
 
 
@@ -95,20 +92,20 @@ def _places(costs: list[float]) -> list[float]:
 def front_chart(points: pl.DataFrame, *, statistic: str, cost: str) -> dict[str, Any]:
     """The Vega-Lite specification of `front_points`.
 
-    A ring and a few lines of text follow the pointer; a click on a name in the list leaves that proxy alone in colour.
+    A ring and a few lines below follow the pointer; a click on a name in the list leaves that proxy alone in colour.
 
     `statistic`: as the frame names it; cost: what stands along the axis, in words.
     """
     import altair
 
     alt: Any = altair
-    told = [*_TOLD]
-    shown = points.select(*("at", "estimate", "low", "high", "line", "on_front"), *told).sort("at", "estimate")
+    shown = points.select(*("at", "estimate", "low", "high", "line", "on_front"), *_TOLD).sort("at", "estimate")
     lines = points.select("line", "colour", "shape").unique(maintain_order=True).sort(pl.col("line").str.to_lowercase())
     data = alt.InlineData(values=shown.to_dicts(), name="entries")
     picked = alt.selection_point(name="picked", fields=["line"], bind="legend", empty=True)
     near: dict[str, Any] = {"on": "pointerover", "nearest": True, "fields": ["entry"], "empty": False, "clear": False}
-    hover = alt.selection_point(name="hover", **near)
+    first = shown.filter("on_front").sort("estimate")["entry"].to_list()[-1:]
+    hover = alt.selection_point(name="hover", value=[{"entry": entry} for entry in first], **near)
     ticks = {"values": _ticks(points), "labelExpr": _tick_words(points), "grid": True}
     x = alt.X("at:Q").scale(zero=False, nice=False, padding=24).title(cost).axis(**ticks)
     y = alt.Y("estimate:Q").scale(zero=False, padding=12).title(statistic_label(statistic))
@@ -117,21 +114,22 @@ def front_chart(points: pl.DataFrame, *, statistic: str, cost: str) -> dict[str,
     colour = alt.Color("line:N").scale(domain=domain, range=lines["colour"].to_list()).legend(**legend)
     shape = alt.Shape("line:N").scale(domain=domain, range=lines["shape"].to_list()).legend(**legend)
     faint = alt.condition(picked, alt.value(0.95), alt.value(0.12))
-    tips = [alt.Tooltip(f"{column}:N", title=heading) for column, heading in _TOLD.items()]
     base = alt.Chart()
     front = base.transform_filter("datum.on_front").mark_line(interpolate="step-after", color=GREY, strokeWidth=1.5)
     fainter = alt.condition(picked, alt.value(0.5), alt.value(0.06))
     ends: dict[str, Any] = {"y": alt.Y("low:Q").title(statistic_label(statistic)), "y2": "high:Q"}
     whiskers = base.mark_rule(strokeWidth=1.3).encode(x, color=colour, opacity=fainter, **ends)
     joined = base.mark_line(strokeWidth=0.8).encode(x, y, color=colour, detail="line:N", opacity=fainter)
-    looks = {"color": colour, "shape": shape, "opacity": faint, "tooltip": tips}
+    looks = {"color": colour, "shape": shape, "opacity": faint}
     trained = f"datum.line === '{_TRAINED}'"
     dots = base.transform_filter(f"!({trained})").mark_point(size=60, filled=True).encode(x, y, **looks)
     squares = base.transform_filter(trained).mark_point(size=70, fill="white", strokeWidth=1.8).encode(x, y, **looks)
     dots = dots.add_params(picked, hover)
     ring = base.transform_filter(hover).mark_point(size=170, color="black", strokeWidth=2).encode(x, y)
-    chart = alt.layer(front.encode(x, y), whiskers, joined, squares, dots, ring, data=data)
-    chart = chart.properties(width=620, height=360).configure(font="system-ui, sans-serif", background="white")
+    chart = alt.layer(front.encode(x, y), whiskers, joined, squares, dots, ring).properties(width=620, height=360)
+    words = base.transform_filter(hover).transform_calculate(said=_SAID).mark_text(align="left", fontSize=12)
+    words = words.encode(x=alt.value(2), y=alt.value(10), text="said:N").properties(width=300, height=48)
+    chart = alt.vconcat(chart, words, data=data, spacing=6).configure(font="system-ui, sans-serif", background="white")
     spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
     return spec
 

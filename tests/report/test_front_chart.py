@@ -54,7 +54,8 @@ def test_the_specification_holds_the_entries_and_names_the_ticks() -> None:
     assert "http" not in text.replace(spec["$schema"], ""), "nothing is fetched"
     assert spec["data"]["values"][0]["entry"] == "parameters"
     assert [param["name"] for param in spec["params"]] == ["picked", "hover"]
-    axis = next(layer["encoding"]["x"]["axis"] for layer in spec["layer"])
+    axis = next(layer["encoding"]["x"]["axis"] for layer in spec["vconcat"][0]["layer"])
     assert axis["values"][0] == -2.0
     assert "datum.value === -2 ? '0'" in axis["labelExpr"]
-    assert text.count('"field": "correlation"') == 2, "dots and squares tell it"
+    assert text.count('"filter": {"param": "hover"') == 2, "a ring and its words"
+    assert spec["params"][1]["value"] == [{"entry": "SoTL, all steps, 10 epochs"}], "the best is told until one points"
