@@ -26,6 +26,8 @@ class Evidence:
 
 #: Percentage points of accuracy that a gain must stay below to be little.
 LITTLE = 1.0
+#: Those that a supernet may lose and still be said to have changed little.
+FEW = 10.0
 
 #: (evidence, level) -> parts, above 0 where the claim holds.
 Rule = Callable[[Evidence, float], list[Part]]
@@ -69,6 +71,20 @@ def shuffling(evidence: Evidence, level: float) -> list[Part]:
         for method, setting in others.iter_rows():
             gaps = paired(rows, ("vgg", ""), (method, setting), "lost")
             parts.append(_part(f"{method_label(method, setting)}, {kind} statistics", gaps, share, 1))
+    return parts
+
+
+def shuffled_edges_cost_little(evidence: Evidence, level: float) -> list[Part]:
+    """By how much what shuffled edges (with their rows) cost stays below `FEW`."""
+    losses = shuffle_losses(_needed(evidence.shuffles, "shuffles")).filter(what="edges with alpha")
+    groups = list(losses.group_by("method", "setting", "statistics", maintain_order=True))
+    share = 1 - (1 - level) / max(1, len(groups))
+    parts = []
+    for (method, setting, statistics), each in groups:
+        label = f"{method_label(str(method), str(setting))}, {statistics} statistics"
+        lost = each["lost"].drop_nulls().to_numpy()
+        cost, room = _part(label, lost, share, 1), _part(label, FEW - lost, share, 1)
+        parts.append(Part(label, room.low, room.high, f"{cost.text}, lost"))
     return parts
 
 
@@ -130,6 +146,7 @@ RULES: dict[str, Rule] = {
     "skip is nearer": nearer,
     "skips follow proposition 1": follows,
     "supernets bear shuffling": shuffling,
+    "shuffled edges cost little": shuffled_edges_cost_little,
     "tuning helps": tuning,
     "tuning gains little": gains_little,
     "above magnitude": above_magnitude,
