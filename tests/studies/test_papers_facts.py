@@ -11,12 +11,13 @@ import pytest
 
 from nasanalysis.loaders.sources import Sources
 from nasanalysis.stats.resampling import Resampling
-from nasanalysis.studies.papers.judged import beside
+from nasanalysis.studies.papers.judged import beside, words_of
 from nasanalysis.studies.papers.model import Paper
 from nasanalysis.studies.papers.ours import Evidence, NotHere
 from nasanalysis.studies.papers.page import _table
-from nasanalysis.studies.papers.reading import load_paper, shipped_papers
+from nasanalysis.studies.papers.reading import item_of, load_paper, shipped_papers
 from nasanalysis.studies.papers.verdicts import Reading
+from nasanalysis.studies.supernet.items import SupernetItem
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TEXTS = {"genas": "genas", "sotl_thesis": "sotl_thesis", "robust_darts": "robust_darts_slides", "darts_pt": "darts_pt"}
@@ -75,6 +76,20 @@ def test_all_of_the_960_figures_stand_on_their_pages(reported: Path, monkeypatch
         assert levels <= {"needs GPU", "not run", "setting", "needs data"}
         total += sum(len(table.rows) for table in tables)
     assert total == 960
+
+
+def test_cells_of_supernets_stand_beside_arms_and_readings_that_are_there(paper: Paper) -> None:
+    """A figure whose supernet or measure no item has would stop its page when the item comes."""
+    for table in paper.tables:
+        for cell in paper.of(table):
+            matches = ((ours, words_of(ours, cell)) for ours in table.ours)
+            ours, words = next(((o, w) for o, w in matches if w is not None), (None, None))
+            item = None if ours is None else item_of(ours.item)
+            if ours is None or words is None or not isinstance(item, SupernetItem) or "supernet" not in ours.where:
+                continue
+            assert ours.where["supernet"].format_map(words) in {arm.label for arm in item.arms}, (ours.item, cell)
+            assert ours.where["measure"].format_map(words) in {r.label for r in item.readings}, (ours.item, cell)
+            assert ours.where["statistic"].format_map(words) in item.statistics, (ours.item, cell)
 
 
 def _nothing(*_: object) -> Reading:
