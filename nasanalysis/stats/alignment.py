@@ -212,8 +212,12 @@ def _warn_of_strangers(
         warnings.warn(
             f"scores: none for {_places(bare)}, which the truth holds", MismatchWarning, stacklevel=stacklevel
         )
-    rows = [(*place, arch) for place, t in truths.items() for arch in (*t.archs, *sorted(t.outside))]
-    known = pl.DataFrame(rows, schema=dict.fromkeys([*PLACE, "arch"], pl.String()), orient="row")
+    known = pl.concat(
+        pl.DataFrame({"arch": [*t.archs, *sorted(t.outside)]}, schema={"arch": pl.String}).select(
+            *(pl.lit(label, pl.String).alias(name) for name, label in zip(PLACE, place, strict=True)), "arch"
+        )
+        for place, t in truths.items()
+    )
     if distinct(table, [*PLACE, "arch"]).join(known, on=[*PLACE, "arch"], how="anti").is_empty():
         return {}
     lost = table.join(known, on=[*PLACE, "arch"], how="anti")

@@ -26,6 +26,8 @@ from ...core.text import decode
 SUFFIXES = (".csv", ".tsv", ".parquet")
 STDIN = "-"
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+#: Characters among which the first line ends, as a rule: a file may have millions of lines.
+_HEAD = 1 << 20
 #: Cells that mean "nothing was measured".
 _EMPTY = ("", "nan", "NaN")
 
@@ -160,11 +162,11 @@ def parse_csv(name: str, content: bytes, columns: Sequence[str] = (), *, separat
         text = decode(content)
     except ValueError as error:
         raise FrameError(f"{name}: {error}") from None
-    if not text.strip():
+    if not text or text.isspace():
         raise FrameError(f"{name}: expected a csv table with columns {', '.join(columns) or '...'}, got an empty file")
     separator = separator or _separator(text, columns)
     try:
-        frame = pl.read_csv(io.BytesIO(text.encode()), separator=separator, infer_schema=False)
+        frame = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError:
         raise FrameError(f"{name}: {_ragged(text, separator)}") from None
     frame = frame.rename({column: column.strip() for column in frame.columns}, strict=False)
@@ -173,7 +175,7 @@ def parse_csv(name: str, content: bytes, columns: Sequence[str] = (), *, separat
 
 def _separator(text: str, columns: Sequence[str]) -> str:
     """The separator under which the first line holds most of `columns`, or else most cells."""
-    head = text.splitlines()[0]
+    head = text[:_HEAD].splitlines()[0]
     cells = {mark: [cell.strip().strip('"') for cell in head.split(mark)] for mark in _SEPARATORS}
     return max(cells, key=lambda mark: (sum(name in cells[mark] for name in columns), len(cells[mark]), mark == ","))
 
