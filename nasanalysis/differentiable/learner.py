@@ -26,7 +26,7 @@ from ..spaces.base import Arch
 from ..training.loop import Learner, Reading
 from ..training.optimisers import optimiser
 from ..training.stream import Stream
-from ..training.tasks import Task
+from ..training.tasks import Task, valid_batches
 from .controller import ControllerLearner, ControllerNet
 from .diagnostics import diagnosed, require_defined
 from .freezing import OperationWatch
@@ -350,10 +350,7 @@ class SearchLearner(Learner):
 
     def _read_batches(self, images: int, data: str) -> list[Batch]:
         if data == "valid":
-            x, labels = self.task.valid
-            size = max(self.batch_size, 2)
-            parts = [(x[i : i + size], labels[i : i + size]) for i in range(0, len(labels), size)]
-            return [part for part in parts if len(part[1]) > 1]
+            return valid_batches(self.task, max(self.batch_size, 2), self.seed)
         if data not in self._fixed:
             # alpha's stream has no second name, as before there were readings of others
             index, names = {"alpha": (self.alpha_images, ()), "weights": (self.weight_images, ("weights",))}[data]

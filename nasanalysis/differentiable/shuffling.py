@@ -27,7 +27,7 @@ from ..networks.nb201_supernet import SharedCell
 from ..training.alone import AloneLearner
 from ..training.alone_settings import AloneSettings
 from ..training.loop import Loop
-from ..training.tasks import Task
+from ..training.tasks import Task, valid_batches
 from .learner import SearchLearner
 from .measuring import measuring
 from .strengths import require_weights
@@ -195,10 +195,9 @@ def _exchange(stages: list[nn.Module], pairs: list[list[int]]) -> None:
 
 
 def _plain_accuracy(net: LayeredNetwork, task: Task, statistics: str) -> float:
-    images, labels = task.valid
-    right = 0
+    right = count = 0
     with measuring(net, statistics):
-        for start in range(0, len(labels), 64):
-            part = slice(start, start + 64)
-            right += int((net(images[part]).argmax(1) == labels[part]).sum())
-    return 100 * right / len(labels)
+        for images, labels in valid_batches(task, 64, 0):
+            right += int((net(images).argmax(1) == labels).sum())
+            count += len(labels)
+    return 100 * right / count

@@ -104,6 +104,17 @@ class DigitsTask:
         return images.to(self._device), self._labels[index].to(self._device)
 
 
+def valid_batches(task: Task, size: int, seed: int) -> list[tuple[Tensor, Tensor]]:
+    """The validation images in batches of `size`, in an order of `seed`; a last image alone is left out.
+
+    Folders of images come class by class: batch-norm that takes its statistics from a batch of one class reads another
+    network than was trained.
+    """
+    images, labels = task.valid
+    order = torch.randperm(len(labels), generator=torch_generator(seed, "validation order")).to(labels.device)
+    return [(images[part], labels[part]) for part in order.split(size) if len(part) > 1]
+
+
 def drawn_labels(labels: Tensor, classes: int, config: DataConfig) -> Tensor:
     """The labels that are trained on: the true ones, or random ones that stay the same (RLNAS)."""
     if config.labels == "true":

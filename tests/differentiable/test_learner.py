@@ -23,6 +23,7 @@ from nasanalysis.differentiable.selection import margins
 from nasanalysis.differentiable.stages import Stage
 from nasanalysis.differentiable.stopping import AdaptiveDecay, EarlyStopping
 from nasanalysis.stats.stopping import StoppingRule
+from nasanalysis.training.tasks import valid_batches
 
 pytestmark = pytest.mark.torch
 
@@ -298,11 +299,10 @@ def test_a_hard_sampler_is_read_as_the_architecture_it_stands_for() -> None:
     with torch.no_grad():
         search.alphas.values[:, 3] = 1.0
     net, arch = search.net, search.selected()
-    x, labels = search.task.valid
     with search.measuring(), torch.no_grad():  # batch statistics: the batches of the reading, of 32 images each
         losses = [
             torch.nn.functional.cross_entropy(net(part, net.choice(arch)), right)
-            for part, right in zip(x.split(32), labels.split(32), strict=True)
+            for part, right in valid_batches(search.task, 32, search.seed)
         ]
     assert search.reading(data="valid").loss == pytest.approx(float(sum(losses)) / 2, rel=1e-4)
 
@@ -359,3 +359,19 @@ def test_fewer_epochs_than_stages_are_refused() -> None:
     for name, space, count in (("pdarts", "s5", 2), ("drnas", "darts", 1)):
         with pytest.raises(ParameterError, match=f"{name}: expected at least an epoch for each of its . stages, got"):
             method(name, space, count)
+
+
+def test_validation_images_that_come_class_by_class_are_read_mixed() -> None:
+    """Batch-norm over a batch of one class reads another network: folders of images are in that order."""
+    search = learner("darts")
+    images, labels = search.task.valid
+    by_class = labels.argsort(stable=True)
+    search.task.valid = images[by_class], labels[by_class]  # type: ignore[misc]
+    batches = search._read_batches(0, "valid")
+    assert all(len(part.unique()) > 4 for _, part in batches)
+    read = torch.cat([part.flatten(1) for part, _ in batches])
+    assert sorted(map(tuple, read.tolist())) == sorted(map(tuple, images.flatten(1).tolist()))
+    again = search._read_batches(0, "valid")
+    assert all(
+        torch.equal(x, y) for one, other in zip(batches, again, strict=True) for x, y in zip(one, other, strict=True)
+    )
