@@ -29,8 +29,8 @@ WHOLE, PARTS = "3.12", ("cli", "core", "jobs", "report", "spaces")
 def light(session: nox.Session) -> None:
     """Build the wheel, install it without torch, and run the tests that need none, away from the checkout.
 
-    mlcroissant is there so that what `nasanalysis data export` writes is validated, huggingface_hub so that its stand-in
-    answers to what it has.
+    mlcroissant is there so that what `nasanalysis data export` writes is validated, huggingface_hub so that its
+    stand-in answers to what it has.
     """
     wheel = _wheel(session)
     session.install("--quiet", "--force-reinstall", "--no-deps", str(wheel))
