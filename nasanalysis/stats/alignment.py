@@ -99,7 +99,7 @@ def oriented_scores(
     if (several["n"] > 1).any():
         name = several.filter(pl.col("n") > 1).sort("proxy")["proxy"][0]
         raise StudyError(f"proxy_matrix: {name!r} stands under several steps, methods or settings; filter first")
-    archs = sorted(set(table["arch"]))
+    archs = table["arch"].unique().sort().to_list()
     proxies = [str(proxy) for proxy in table["proxy"].unique(maintain_order=True)]
     means = over_seeds(counting_rows(table, ["proxy"], what="scores"), ["proxy"], "value")
     parts = means.partition_by("proxy", as_dict=True)

@@ -243,7 +243,7 @@ def _only(series: Sequence[Series], proxy: str) -> Series:
 def _wide(table: pl.DataFrame, proxies: Sequence[str]) -> pl.DataFrame:
     """One row for each architecture, seed and step of any term, a column ``term0``, ``term1`` ... for each."""
     place, varying = ["benchmark", "dataset", "arch"], ["seed", "unit", "step"]
-    known = sorted(set(table["proxy"]))
+    known = table["proxy"].unique().sort().to_list()
     wide: pl.DataFrame | None = None
     for i, proxy in enumerate(proxies):
         rows = table.filter(pl.col("proxy") == proxy)

@@ -41,7 +41,7 @@ def direction_notes(
     `given` says how a name and a word are given: `option`, or `key`.
     """
     table = checked_scores(scores)
-    names = sorted(set(table["proxy"]))
+    names = table["proxy"].unique().sort().to_list()
     negated = [name for name in names if _looks_negated(table, name, directions)]
     doubtful = [row for row in _strongly_negative(check(stats, "STATS")) if row["proxy"] not in negated]
     asked = {row["proxy"] for row in doubtful}

@@ -51,7 +51,7 @@ def every_truth(truth: Any, *, each_seed: bool) -> tuple[list[str], list[OneTrut
         raise StudyError(f"multiverse: expected the truth of one benchmark, got {n}; filter first")
     if (n := table["quantity"].n_unique()) != 1:
         raise StudyError(f"multiverse: expected one quantity of truth, got {n}; filter first")
-    archs = sorted(set(table["arch"]))
+    archs = table["arch"].unique().sort().to_list()
     keys = ["benchmark", "dataset", "split", "schedule"]
     rows = [mean_truth(truth).with_columns(seed=pl.lit(MEAN))]
     if each_seed:
@@ -76,7 +76,7 @@ def every_pair(
     each_seed: bool,
 ) -> list[OnePair]:
     table = checked_scores(scores)
-    known = sorted(set(table["proxy"]))
+    known = table["proxy"].unique().sort().to_list()
     for name in names:
         if name not in known:
             raise UnknownNameError("proxy in these scores", name, known)

@@ -181,7 +181,7 @@ def _pairs(
     target, table = checked_truth(truth), checked_scores(scores)
     if (n := target.select("benchmark", "dataset").n_unique()) != 1:
         raise StudyError(f"difference: expected the truth of one dataset, got {n}; filter first")
-    known = set(table["proxy"])
+    known = set(table["proxy"].unique())
     for name in names:
         if name not in known:
             raise UnknownNameError("proxy in these scores", name, sorted(known))
