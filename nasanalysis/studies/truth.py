@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from ..core.errors import StudyError
@@ -20,6 +22,7 @@ def read_truth(
     asker: str,
     quantity: str | None = None,
     rows: pl.Expr | None = None,
+    archs: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """TRUTH of one dataset and sample; `StudyError` in the name of `asker` where the benchmark has none such.
 
@@ -28,9 +31,10 @@ def read_truth(
     schedule: total epochs; None for every one recorded.
     quantity: which, where there are several; by default the accuracy, or the only one there is.
     sample: see `nasanalysis.loaders.samples.take_sample`. rows: which rows count, such as those of one seed; a random
-        sample is drawn from what is left.
+        sample is drawn from what is left. archs: these alone are read, of a space that is large.
     """
-    named = sources.named_archs(sample, benchmark.space)  # then nothing else need be read
+    listed = sources.named_archs(sample, benchmark.space)
+    named = listed if archs is None else list(archs)  # then nothing else need be read
     frame = benchmark.truth(dataset, split=split, schedule=schedule, quantity=quantity, archs=named)
     if quantity is None and "accuracy" in (several := set(frame["quantity"])) and len(several) > 1:
         frame = frame.filter(quantity="accuracy")

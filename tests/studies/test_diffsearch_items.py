@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -92,3 +93,28 @@ def test_truth_of_several_files_counts_a_cell_once(tmp_path: Path) -> None:
     several = DiffSearchItem.model_validate({**item.model_dump(), "truth": list(parts)})
     (both,), (single,) = (diffsearch_section(i, Sources(None), Resampling()).tables for i in (several, item))
     assert both.rows == single.rows
+
+
+def test_of_a_large_space_the_truth_of_what_was_selected_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the benchmark of digits: the same table, and only the two cells of the trace are asked for."""
+    from nasanalysis.loaders.benchmark import Benchmark, load_benchmark
+
+    item = files(tmp_path)
+    cells = sorted(load_benchmark("digits").truth(split="test")["arch"].unique())[:2]
+    trace = pl.read_parquet(item.traces[0]).with_columns(pl.col("text").replace(dict(zip(CELLS, cells, strict=True))))
+    write_frame(trace, tmp_path / "trace.parquet")
+    asked: list[list[str] | None] = []
+    whole = Benchmark.truth
+
+    def truth(self: Benchmark, *args: Any, **keys: Any) -> pl.DataFrame:
+        asked.append(keys.get("archs"))
+        return whole(self, *args, **keys)
+
+    monkeypatch.setattr(Benchmark, "truth", truth)
+    keys = {"truth": None, "benchmark": "digits", "dataset": "digits", "schedule": 12}
+    one, other = (item.model_copy(update={**keys, "selected_alone": alone}) for alone in (True, False))
+    tables = [diffsearch_section(each, Sources(None), Resampling()).tables[0].data for each in (one, other)]
+    assert tables[0].equals(tables[1])
+    assert [names if names is None else sorted(names) for names in asked] == [cells, None]

@@ -11,6 +11,7 @@
     dataset = "cifar10"
     split = "test"
     schedule = 200
+    selected_alone = false              # read the truth of what was selected alone, of a benchmark of many cells
     methods = ["darts", "sotl_darts (T=10)"]    # rows of the figure; default: all
 """
 
@@ -32,6 +33,7 @@ class DiffSearchItem(ItemModel):
     dataset: str | None = None
     split: str = "test"
     schedule: int | None = None
+    selected_alone: bool = False
     methods: Many[str] = ()
 
     @model_validator(mode="after")

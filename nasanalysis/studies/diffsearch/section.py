@@ -31,7 +31,8 @@ LEARNED = 30.0
 
 def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resampling) -> Section:
     """Run `item`; `MissingDataError` where a file or the truth is not here."""
-    trace, truth = sources.frame(item.traces, "TRACE"), _truth(item, sources)
+    trace = sources.frame(item.traces, "TRACE")
+    truth = _truth(item, sources, trace)
     selected = selected_by_epoch(trace, truth)
     summary = summarise_selected(selected, level=resampling.level)
     beside = _overfitting(selected, trace, resampling.level)
@@ -57,10 +58,11 @@ def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resam
 
 def selections(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
     """What each search of the item selects and would have selected, with its true accuracy (`selected_by_epoch`)."""
-    return selected_by_epoch(sources.frame(item.traces, "TRACE"), _truth(item, sources))
+    trace = sources.frame(item.traces, "TRACE")
+    return selected_by_epoch(trace, _truth(item, sources, trace))
 
 
-def _truth(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
+def _truth(item: DiffSearchItem, sources: Sources, trace: pl.DataFrame) -> pl.DataFrame:
     if item.truth is not None:
         # a cell that two runs selected was trained in both, by the same seeds: once is enough
         return sources.frame(item.truth, "TRUTH").unique(["arch", "seed"], keep="first", maintain_order=True)
@@ -69,8 +71,15 @@ def _truth(item: DiffSearchItem, sources: Sources) -> pl.DataFrame:
     if item.dataset is None:
         raise StudyError(f"{item.name}: expected dataset, one of {', '.join(benchmark.datasets)}")
     return read_truth(
-        sources, benchmark, item.dataset, split=item.split, schedule=item.schedule, sample="all", asker=item.name
-    )
+        sources, benchmark, item.dataset, split=item.split, schedule=item.schedule, sample="all", asker=item.name,
+        archs=_selected(trace) if item.selected_alone else None,
+    )  # fmt: skip
+
+
+def _selected(trace: pl.DataFrame) -> list[str]:
+    """Every architecture that a search selected, or would have after some epoch."""
+    texts = trace.filter(pl.col("quantity").is_in(["genotype", "selected"]))["text"]
+    return texts.drop_nulls().unique(maintain_order=True).to_list()
 
 
 def _levels(truth: pl.DataFrame) -> dict[str, float]:
