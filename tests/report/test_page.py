@@ -184,3 +184,14 @@ def test_a_table_may_say_how_many_columns_name_its_rows() -> None:
     tables = [Table("t", "T", header, rows, pl.DataFrame(), [False] * 4, names=names) for names in (0, 1)]
     leads = [[column.lead for column in view(table).columns] for table in tables]
     assert leads == [["name", "name", "name", "name"], ["name", "value", "", ""]]
+
+
+def test_a_still_image_is_coarse_where_the_page_holds_the_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nasanalysis.report import writer
+    from nasanalysis.report.page import light_image
+
+    drawing = writer.draw(FIGURE)
+    assert len(drawing.image) < 0.6 * len(light_image(drawing.png))
+    monkeypatch.setattr(writer, "is_held", lambda _: False)
+    whole = writer.draw(FIGURE)
+    assert whole.image == light_image(whole.png), "the sharpest there is, where scripts have nothing better"
