@@ -140,7 +140,17 @@ def correlate(
         return
     numbers = ("estimate", "ci_low", "ci_high", "n_archs", "n_missing")
     shown = with_better(frame).select("dataset", "proxy", *_how(frame), "better", "step", "statistic", *numbers)
-    print_table(shown, f"{truth}: {scores}", digits=4)
+    print_table(shown, f"{truth}: {scores}{_truth_words(frame)}", digits=4)
+
+
+def _truth_words(frame: pl.DataFrame) -> str:
+    """Which truth it was: `` (truth: test, 200 epochs, mean of 3 seeds)``."""
+    taken = frame.select("truth_split", "truth_schedule", "truth_seeds").unique(maintain_order=True).rows()
+    said = []
+    for split, schedule, seeds in taken:
+        epochs = f", {schedule} epochs" if schedule is not None else ""
+        said.append(f"{split}{epochs}, {seeds}")
+    return f" (truth: {'; '.join(said)})"
 
 
 def _how(frame: pl.DataFrame) -> tuple[str, ...]:

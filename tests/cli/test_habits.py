@@ -149,3 +149,8 @@ def test_progress_says_which_part_of_how_many(capsys: pytest.CaptureFixture[str]
     assert Parts(10, "item").left([60.0, 60.0]) == "", "too few to tell by"
     assert Parts(3, "item").left([60.0]) == "about 2 min left"
     assert Parts(3, "item").left([]) == ""
+
+
+def test_correlate_says_which_truth_it_took() -> None:
+    done = RUNNER.invoke(cli.app, ["correlate", "--truth", "digits", "--scores", "params", "--bootstrap", "0"])
+    assert "digits: params (truth: test, 12 epochs, mean" in done.output
