@@ -408,6 +408,7 @@ def test_the_shipped_study_names_what_the_configurations_make() -> None:
         "nb201": tomllib.loads((ROOT / "reports/configs/nb201_cifar10.toml").read_text(encoding="utf-8")),
         "nb101-1": tomllib.loads((ROOT / "reports/configs/nb101_space1_cifar10.toml").read_text(encoding="utf-8")),
         "nb101-2": tomllib.loads((ROOT / "reports/configs/nb101_space2_published.toml").read_text(encoding="utf-8")),
+        "nb101-3": tomllib.loads((ROOT / "reports/configs/nb101_space3_published.toml").read_text(encoding="utf-8")),
     }
     for item in Study.load("supernets").items:
         for arm in item.arms:
