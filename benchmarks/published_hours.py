@@ -2,9 +2,6 @@
 
 python benchmarks/published_hours.py --device cuda --out reports/results/published_hours.parquet
 
-``--roofline`` counts the multiplications and additions of one step here, on the CPU, and divides them by what an H100
-computes at best in single precision: a lower bound for searches and trainings that no GPU has timed yet, named so.
-
 A file that is there keeps its rows of other configurations. Images that are not at hand are drawn pixels, which take as
 long. Hours are those of one process that does one thing after another; parts that run side by side (seeds, methods,
 architectures) divide them.
@@ -16,18 +13,15 @@ import argparse
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from nasanalysis.core.frames import read_frame, read_provenance, write_frame
 from nasanalysis.core.provenance import provenance
 from nasanalysis.differentiable.config import DiffSearchConfig
-from nasanalysis.differentiable.methods import method
 from nasanalysis.live import diffsearch, estimate, standalone
 from nasanalysis.live.config import SupernetConfig
 from nasanalysis.live.run import Run
@@ -48,15 +42,6 @@ SCHEMA = {
     "kind": pl.String(), "config": pl.String(), "part": pl.String(), "unit": pl.String(), "seconds_each": pl.Float64(),
     "count": pl.Int64(), "hours": pl.Float64(), "images": pl.String(), "device": pl.String(),
 }  # fmt: skip
-#: The same of what has a roofline alone.
-ROOFLINES = {
-    "search": ("darts_full", "nb101_space1_full", "nb101_space3_full", "s2_full", "s4_full"),
-    "standalone": ("s2_full",),
-}
-#: Images of a batch whose operations are counted: they grow with it.
-FEW_IMAGES = 2
-#: Operations in a second of an H100 (SXM), single precision without tensor cores: NVIDIA's data sheet.
-H100_FP32 = 67e12
 #: Outer steps of a rate by gradient that are timed, after one that is not.
 OUTER_STEPS = 3
 
@@ -64,7 +49,6 @@ OUTER_STEPS = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--roofline", action="store_true", help="a lower bound from operations counted on the CPU")
     parser.add_argument("--only", action="append", help="KIND or KIND/CONFIG; may be repeated")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -72,18 +56,16 @@ def main() -> None:
     before = read_frame(args.out) if args.out and args.out.exists() else pl.DataFrame(schema=SCHEMA)
     records = read_provenance(args.out).get("config", {}).get("calls", []) if len(before) else []
     rows: list[dict[str, Any]] = []
-    if args.roofline:
-        name = f"roofline of an H100 ({H100_FP32 / 1e12:.0f} TFLOP/s, single precision)"
-    for kind, configs in (ROOFLINES if args.roofline else PUBLISHED).items():
+    for kind, configs in PUBLISHED.items():
         for config in configs:
             if args.only and not {kind, f"{kind}/{config}"} & set(args.only):
                 continue
             started = time.perf_counter()
-            for row in COUNTED[kind](config) if args.roofline else TIMED[kind](config, args.device):
+            for row in TIMED[kind](config, args.device):
                 rows.append({"kind": kind, "config": config, "device": name, **row})
             print(f"{kind} {config}: {time.perf_counter() - started:.0f} s", flush=True)
             if args.out:
-                calls = [*records, {"device": args.device, "only": args.only, "roofline": args.roofline}]
+                calls = [*records, {"device": args.device, "only": args.only}]
                 write_frame(_joined(before, rows), args.out, provenance(seeds={}, config={"calls": calls}))
     with pl.Config(tbl_rows=-1, tbl_width_chars=200, fmt_str_lengths=60):
         print(pl.DataFrame(rows, schema=SCHEMA).drop("images"))
@@ -111,38 +93,6 @@ def _standalone(config: str, device: str) -> Iterator[dict[str, Any]]:
     run = standalone.StandaloneRun.of(StandaloneConfig.load(config), Path(), device)
     for row in standalone.estimate(run):
         yield _row("training alone", "update", row["seconds an update"], row["updates"] * len(run.jobs), row["images"])
-
-
-def _search_operations(config: str) -> Iterator[dict[str, Any]]:
-    study = DiffSearchConfig.load(config)
-    run = diffsearch.SearchRun(study, Path(), "cpu", stand_in=True)
-    for of in study.method:
-        batch = study.settings(of, method(of.name, study.space, study.settings(of).epochs, **of.options).settings)
-        share = FEW_IMAGES / batch.batch_size
-        learner = diffsearch.learner_of(run, of, 0, batch_size=FEW_IMAGES)
-        learner.begin(0, learner.course.epochs)
-        learner.net.train()
-        learner.left = min(learner.left, diffsearch.TIMED_STEPS)
-        before = learner.left
-        with FlopCounterMode(display=False) as counter:
-            learner.update()
-        steps = round(learner.batches * share) * learner.course.epochs * len(of.seeds or study.seeds)
-        seconds = _bound(counter) / share / (before - learner.left)
-        yield _row(f"{of.name} {of.setting}".strip(), "weight step", seconds, steps, learner.task.name)
-
-
-def _alone_operations(config: str) -> Iterator[dict[str, Any]]:
-    run = replace(standalone.StandaloneRun.of(StandaloneConfig.load(config), Path(), "cpu"), stand_in=True)
-    learner = standalone.learner_of(run, run.archs[0])
-    learner.net.train()
-    with FlopCounterMode(display=False) as counter:
-        learner.update()
-    yield _row("training alone", "update", _bound(counter), learner.updates * len(run.jobs), learner.task.name)
-
-
-def _bound(counter: FlopCounterMode) -> float:
-    """Seconds that an H100 takes at least for what was counted."""
-    return float(counter.get_total_flops()) / H100_FP32
 
 
 def _synthetic(config: str, device: str) -> Iterator[dict[str, Any]]:
@@ -178,8 +128,6 @@ def _row(part: str, unit: str, seconds: float, count: int, images: str) -> dict[
 
 
 TIMED = {"supernet": _supernet, "search": _search, "standalone": _standalone, "synthetic": _synthetic}
-
-COUNTED = {"search": _search_operations, "standalone": _alone_operations}
 
 if __name__ == "__main__":
     main()
