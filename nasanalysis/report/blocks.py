@@ -86,6 +86,7 @@ def _short_answer(study: str, results: Sequence[Result]) -> str | None:
 def short_answer(result: Result) -> list[str]:
     """The first sentence of three lines of a study's first answer: the first, the second and the last that has a cost.
 
+    >>> from nasanalysis.report.model import Result, Section
     >>> lines = ("Free: a. More.", "For 1: b. More.", "For 2: c. More.", "For 3: d. More.", "It stays.")
     >>> short_answer(Result("x", "X", "", (Section("S", answer=lines),), {}))
     ['Free: a.', 'For 1: b.', 'For 3: d.']

@@ -345,6 +345,7 @@ def start(out: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
     process = start(tmp_path / "out")
     assert process.stdout is not None

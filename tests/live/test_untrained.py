@@ -28,6 +28,7 @@ def kept() -> pl.DataFrame:
     return read_frame(shipped(KEPT), "SCORES")
 
 
+@pytest.mark.slow
 def test_the_kept_values_are_made_again(
     kept: pl.DataFrame, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

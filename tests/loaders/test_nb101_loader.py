@@ -328,6 +328,7 @@ def test_one_shot_results_alone_are_a_benchmark_whatever_lies_beside_them(tmp_pa
     assert note.endswith(": baseline_ft_bn/space1/old seed/eval_results.pkl, notes/backup/eval_results.pkl")
 
 
+@pytest.mark.slow
 def test_rows_come_in_one_order(data_dir: Path) -> None:
     """A join without an order gave the rows of an encoding space in another order from run to run."""
     space = get_space("nb101-3")

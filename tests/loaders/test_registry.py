@@ -46,6 +46,7 @@ def test_check_without_data(empty: Path) -> None:
         registry.check_data("nats-ts", empty)
 
 
+@pytest.mark.slow
 def test_real_files_pass(data_dir: Path) -> None:
     table = dict(registry.list_data(data_dir).select("name", "present").rows())
     here = [name for name, present in table.items() if present == "yes"]

@@ -51,6 +51,7 @@ def test_concordance_of_many_is_that_of_all_pairs(levels: int | None) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_law_of_large_samples_agrees_with_exchanges() -> None:
     for seed in range(1):
         rng = np.random.default_rng(seed)

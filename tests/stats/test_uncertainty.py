@@ -369,6 +369,7 @@ def test_permutation_test_keeps_its_level() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_holm_equals_statsmodels(p: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     assert holm(p) == pytest.approx(multitest.multipletests(p, method="holm")[1])
