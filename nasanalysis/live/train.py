@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..core.atomic import write_text
 from ..jobs import unordered
+from ..jobs.looking import looking
 from ..jobs.units import exclusive, progress_bar
 from ..training.devices import explained_memory, settle
 from ..training.train import train_supernet
@@ -63,18 +63,7 @@ def epochs_shown(what: str, folders: Sequence[Path], total: int) -> Iterator[Non
                 total += int((folder / "epoch").read_text())
         return total
 
-    def follow() -> None:
-        while not over.wait(1.0):
-            bar.update(task, completed=done())
-
-    over = threading.Event()
     with progress_bar() as bar:
         task = bar.add_task(what, total=total, completed=done())
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
+        with looking(lambda: bar.update(task, completed=done()), every=1.0):
             yield
-        finally:
-            over.set()
-            thread.join()
-            bar.update(task, completed=done())

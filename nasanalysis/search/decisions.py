@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from ..core.frames import any_frame, check
@@ -113,22 +112,3 @@ def count_convolutions(archs: list[str]) -> list[float]:
         if name.startswith("graph_count") and name.rpartition("@")[2].rpartition("/")[2] in CONVOLUTIONS
     ]
     return features.with_columns(n=pl.sum_horizontal(pl.lit(0.0), *columns))["n"].to_list()
-
-
-def valid_against_truth(selected: pl.DataFrame, trace: pl.DataFrame) -> pl.DataFrame:
-    """method, setting, seed, rho, epochs: does the true accuracy of what would be selected go with the supernet's
-    accuracy on alpha's images? Spearman's over the epochs that have both; below 0 where alpha overfits these images.
-
-    selected: of `selected_by_epoch`. trace: the TRACE it comes from. Null where one of the two does not vary.
-    """
-    from ..stats.rank import spearman_rho
-
-    valid = trace.filter(quantity="supernet_valid_accuracy").select(*SEARCHES, "epoch", valid="value")
-    rows = selected.filter(~pl.col("last")).join(valid, on=[*SEARCHES, "epoch"], how="inner", maintain_order="left")
-    found = []
-    for key, search in rows.drop_nulls(["accuracy", "valid"]).group_by(SEARCHES, maintain_order=True):
-        one, other = search["valid"].to_numpy(), search["accuracy"].to_numpy()
-        varies = len(search) > 1 and np.ptp(one) > 0 and np.ptp(other) > 0
-        found.append((*key, float(spearman_rho(one, other)) if varies else None, len(search)))
-    schema = {"method": pl.String, "setting": pl.String, "seed": pl.Int64, "rho": pl.Float64, "epochs": pl.Int64}
-    return pl.DataFrame(found, schema=schema, orient="row")

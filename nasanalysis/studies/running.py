@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..jobs import unordered
+from ..jobs.looking import looking
 from ..report.model import Result
 from .study import Study
 
@@ -30,10 +29,11 @@ def run_studies(
     """
     if min(workers, len(studies)) <= 1:
         return [study.run(data, say=say) for study in studies]
-    with TemporaryDirectory(prefix="nasanalysis-") as folder, _heard(Path(folder), say):
+    with TemporaryDirectory(prefix="nasanalysis-") as folder:
         longest_first = sorted(range(len(studies)), key=lambda i: -len(studies[i].items))
         calls = [(i, studies[i], data, Path(folder) / f"{i}.jsonl") for i in longest_first]
-        results = dict(unordered(_run, calls, workers=workers))
+        with looking(_Heard(Path(folder), say).look, every=_PAUSE):
+            results = dict(unordered(_run, calls, workers=workers))
     return [results[i] for i in range(len(studies))]
 
 
@@ -43,28 +43,17 @@ def _run(number: int, study: Study, data: Path | str | None, words: Path) -> tup
         return number, study.run(data, say=lambda text: print(json.dumps(text), file=out))
 
 
-@contextlib.contextmanager
-def _heard(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """`say` is called with every line that appears in the files of `folder`; all of them before the end."""
-    over, read = threading.Event(), dict[Path, int]()
+class _Heard:
+    """Hands on every line that appears in the files of a folder, once."""
 
-    def look() -> None:
-        for path in sorted(folder.glob("*.jsonl")):
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder, self._say = folder, say
+        self._read: dict[Path, int] = {}
+
+    def look(self) -> None:
+        for path in sorted(self._folder.glob("*.jsonl")):
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
-            for line in whole[read.get(path, 0) :]:
-                say(json.loads(line))
-            read[path] = len(whole)
-
-    def follow() -> None:
-        while not over.wait(_PAUSE):
-            look()
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        look()
+            for line in whole[self._read.get(path, 0) :]:
+                self._say(json.loads(line))
+            self._read[path] = len(whole)

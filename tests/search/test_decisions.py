@@ -1,4 +1,4 @@
-"""Decisions of searches by hand: edges, convolutions, growth, and true accuracy along the supernet's."""
+"""Decisions of searches by hand: edges, convolutions, growth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from nasanalysis.search.decisions import (
     growth,
     selected_convolutions,
     share_without,
-    valid_against_truth,
 )
 
 HOW = {"benchmark": "live", "dataset": "digits", "method": "darts", "setting": "", "seed": 0}
@@ -90,14 +89,3 @@ def test_growth_and_epochs_without_a_skip() -> None:
     assert share_without(rows)["share"].to_list() == [0.5], "of epochs 1 to 4; before the first nothing was learnt"
     falling = rows.with_columns(value=pl.when(quantity="arch_hessian_ev").then(-1.0).otherwise("value"))
     assert growth(falling).is_empty(), "a logarithm needs eigenvalues above 0"
-
-
-def test_true_accuracy_that_falls_while_the_supernet_gains() -> None:
-    supernet = trace([(e, "supernet_valid_accuracy", 50.0 + e, None) for e in range(5)])
-    keys = {"method": "darts", "setting": "", "seed": 0}
-    true = enumerate([90.0, 80.0, 70.0, 60.0, None])
-    selected = pl.DataFrame([{**keys, "epoch": e, "accuracy": accuracy, "last": e == 4} for e, accuracy in true])
-    (row,) = valid_against_truth(selected, supernet).to_dicts()
-    assert (row["rho"], row["epochs"]) == (pytest.approx(-1.0), 4)
-    same = selected.with_columns(accuracy=pl.lit(90.0))
-    assert valid_against_truth(same, supernet)["rho"].to_list() == [None]

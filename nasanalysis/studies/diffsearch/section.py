@@ -10,8 +10,7 @@ from ...core.errors import StudyError, UnknownNameError
 from ...plots.selected import method_label, plot_selected, row_label
 from ...report.cells import number
 from ...report.model import Figure, Mark, Section, Table
-from ...search.decisions import valid_against_truth
-from ...search.selected import ROW, selected_by_epoch, summarise_selected, t_interval, truth_means
+from ...search.selected import selected_by_epoch, summarise_selected, truth_means
 from ..items import Resampling, Sources
 from ..truth import read_truth
 from .items import DiffSearchItem
@@ -35,8 +34,7 @@ def diffsearch_section(item: DiffSearchItem, sources: Sources, resampling: Resam
     truth = _truth(item, sources, trace)
     selected = selected_by_epoch(trace, truth)
     summary = summarise_selected(selected, level=resampling.level)
-    beside = _overfitting(selected, trace, resampling.level)
-    table = _table(item, trace, truth, summary.join(beside, on=ROW, how="left", maintain_order="left"))
+    table = _table(item, trace, truth, summary)
     labels = {row_label(*row): row for row in summary.select("method", "setting").iter_rows()}
     if lost := [label for label in item.methods if label not in labels]:
         raise UnknownNameError("method of these traces", lost[0], list(labels))
@@ -127,20 +125,6 @@ def _weak(data: pl.DataFrame) -> list[str]:
         return []
     rows = data.filter((pl.col("supernet_valid_accuracy") < LEARNED) & (pl.col("alpha_updates") > 0))
     return [method_label(*row) for row in rows.select("method", "setting").iter_rows()]
-
-
-def _overfitting(selected: pl.DataFrame, trace: pl.DataFrame, level: float) -> pl.DataFrame:
-    """method, setting, and by seed how true accuracy goes with the supernet's over the epochs; in the CSV file alone.
-
-    Columns valid_true_rho (mean over seeds), valid_true_low, valid_true_high (Student's).
-    """
-    rows = []
-    for key, each in valid_against_truth(selected, trace).group_by(ROW, maintain_order=True):
-        values = each["rho"].drop_nulls().to_numpy()
-        rows.append((*key, float(values.mean()) if len(values) else None, *t_interval(values, level)))
-    names = ("valid_true_rho", "valid_true_low", "valid_true_high")
-    schema = dict.fromkeys(ROW, pl.String) | dict.fromkeys(names, pl.Float64)
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _at_the_end(trace: pl.DataFrame) -> pl.DataFrame:
